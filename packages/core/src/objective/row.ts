@@ -1,0 +1,13 @@
+/**
+ * One training row before collation: a tokenised example, or several packed into one.
+ * All arrays have the row's length.
+ */
+export interface Row {
+  readonly tokens: Int32Array;
+  /** Loss weight of predicting `tokens[i]` from the tokens before it, in 0..1; `weights[0]` is 0. */
+  readonly weights: Float32Array;
+  /** Position ids; counted from 0 where absent. A packed row restarts them with each example. */
+  readonly positions?: Int32Array;
+  /** Which example a token belongs to, from 1; all 1 where absent. Attention never crosses segments. */
+  readonly segments?: Int32Array;
+}
