@@ -3,5 +3,14 @@
  * Nothing else imports tfjs, so that all packages exchange the same tensors.
  */
 import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
+import type { Tensor as TfTensor } from '@tensorflow/tfjs-core';
 
 export * as tf from '@tensorflow/tfjs-core';
+
+/** A tensor of the running backend: a value when run eagerly, a node of the graph while a program is traced. */
+export type Tensor = TfTensor;
+/** Element types a program computes with. */
+export type Dtype = 'float32' | 'int32' | 'bool';
+export type Shape = readonly number[];
+/** A record by name. */
+export type Named<Value> = Record<string, Value>;
