@@ -8,7 +8,10 @@ export default defineConfig({
     // tfjs-core is some 500 ES modules that Node cannot load as they are; bundled once, they load in a tenth of a second.
     deps: {
       optimizer: {
-        ssr: { enabled: true, include: ['@tensorflow/tfjs-core', '@tensorflow/tfjs-core/dist/register_all_gradients.js'] },
+        ssr: {
+          enabled: true,
+          include: ['@tensorflow/tfjs-core', '@tensorflow/tfjs-core/dist/register_all_gradients.js'],
+        },
       },
     },
     testTimeout: 60_000,

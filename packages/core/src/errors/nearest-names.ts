@@ -19,7 +19,10 @@ export function nearestNames(unknown: string, known: Iterable<string>, most = 3)
     .map((name) => {
       const candidate = name.toLowerCase();
       const contained = candidate.includes(wanted) || wanted.includes(candidate);
-      return { name, score: contained ? 0.5 : distance(wanted, candidate) / Math.max(wanted.length, candidate.length, 1) };
+      return {
+        name,
+        score: contained ? 0.5 : distance(wanted, candidate) / Math.max(wanted.length, candidate.length, 1),
+      };
     })
     .filter(({ score }) => score <= 0.6)
     .sort((a, b) => a.score - b.score || a.name.localeCompare(b.name))
@@ -32,7 +35,9 @@ export function didYouMean(unknown: string, known: Iterable<string>): string {
   const names = [...known];
   const near = nearestNames(unknown, names);
   if (near.length > 0) return `Did you mean ${list(near)}?`;
-  return names.length === 0 ? 'There are none.' : `Known: ${names.slice(0, 12).join(', ')}${names.length > 12 ? ', …' : ''}.`;
+  return names.length === 0
+    ? 'There are none.'
+    : `Known: ${names.slice(0, 12).join(', ')}${names.length > 12 ? ', …' : ''}.`;
 }
 
 function list(names: string[]): string {
