@@ -10,6 +10,6 @@ export type { RandomContext } from './random/keep-mask.js';
 export { fillKeepMask } from './random/keep-mask.js';
 export type { RandomKey } from './random/mixer.js';
 export { randomBits, randomKey, randomNormal, randomUniform } from './random/mixer.js';
-export type { Op, OpDefinition } from './tensor/define-op.js';
+export type { InputGradients, Op, OpDefinition } from './tensor/define-op.js';
 export { defineOp } from './tensor/define-op.js';
 export type { Dtype, Named, Shape, Tensor } from './tensor/tfjs.js';
