@@ -1,0 +1,77 @@
+"""What every recorder shares: where fixtures lie, seeded random models, versions, and how a difference is measured."""
+
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+FIXTURES = Path(__file__).parent / 'fixtures'
+
+# One thread, so that sums are added in the same order on every recording.
+torch.set_num_threads(1)
+torch.use_deterministic_algorithms(True)
+
+
+def folder(topic: str, *case: str) -> Path:
+    path = FIXTURES.joinpath(topic, *case)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def normal(gen: torch.Generator, *shape: int, mean: float = 0.0, std: float = 1.0) -> torch.Tensor:
+    return mean + std * torch.randn(*shape, generator=gen)
+
+
+def save_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Writes a safetensors file: integers as int32, everything else as float32."""
+
+    def stored(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.detach().to(torch.float32 if tensor.is_floating_point() else torch.int32).contiguous().clone()
+
+    save_file({name: stored(tensor) for name, tensor in tensors.items()}, path)
+
+
+def save_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2) + '\n')
+
+
+def save_meta(topic: str, script: str, cases: dict) -> None:
+    """Writes fixtures/<topic>/meta.json and prints it: which versions recorded what."""
+    packages = ['torch', 'transformers', 'peft', 'safetensors', 'numpy']
+    meta = {
+        'script': Path(script).name,
+        'versions': {'python': platform.python_version()} | {name: version(name) for name in packages},
+        'cases': cases,
+    }
+    save_json(folder(topic) / 'meta.json', meta)
+    print(json.dumps(meta, indent=2))
+
+
+def relative_error(actual: torch.Tensor, expected: torch.Tensor) -> float:
+    """max |actual - expected| / max |expected|, the measure all parity tests use."""
+    return ((actual - expected).abs().max() / expected.abs().max()).item()
+
+
+@torch.no_grad()
+def randomise(model: torch.nn.Module, seed: int, std: float = 0.2) -> None:
+    """Draws all parameters: norm weights around 1, everything else around 0. Initialised as usual (std 0.02, no biases,
+    unit norms) a tiny model is nearly linear, and a wrong mask or rotation would hardly show."""
+    gen = generator(seed)
+    for name, parameter in model.named_parameters():
+        is_norm = parameter.dim() == 1 and name.endswith('.weight')
+        parameter.copy_(normal(gen, *parameter.shape, mean=1.0 if is_norm else 0.0, std=std))
+
+
+@torch.no_grad()
+def disturb_last_bit(model: torch.nn.Module, seed: int) -> None:
+    """Moves every parameter by about one float32 rounding: what follows bounds how exact a test may be."""
+    gen = generator(seed)
+    for parameter in model.parameters():
+        parameter.mul_(1 + normal(gen, *parameter.shape).sign() * 2.0**-23)
