@@ -2,6 +2,8 @@
  * The one TensorFlow.js instance of the project: ops, the engine's tape, and every gradient registration.
  * Nothing else imports tfjs, so that all packages exchange the same tensors.
  */
+// First, because a gradient can only be registered once the library has registered its flags.
+import '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
 import type { Tensor as TfTensor } from '@tensorflow/tfjs-core';
 
