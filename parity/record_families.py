@@ -11,13 +11,21 @@ import shutil
 from unittest.mock import patch
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, GPT2Config, LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    GPT2Config,
+    LlamaConfig,
+    MistralConfig,
+    Qwen2Config,
+    Qwen3Config,
+)
 
 from recording import disturb_last_bit, folder, generator, randomise, relative_error, save_json, save_meta, save_tensors
 
 TOPIC = 'families'
 LEAST_SENSITIVITY = 1e-3
-# gelu and its tanh approximation differ by less than 5e-4 anywhere; the tests' tolerance of 1e-4 still tells them apart.
+# gelu and its tanh approximation differ by less than 5e-4 anywhere; a tolerance of 1e-4 still tells them apart.
 NEARLY_EQUAL = {'activationExactGelu'}
 NO_SPECIAL_TOKENS = {'bos_token_id': None, 'eos_token_id': None, 'pad_token_id': None}
 # rope_theta and epsilon differ from every library's default, so that a default left in place shows.
@@ -120,7 +128,10 @@ def with_config(**changes):
 
 
 def with_rope(**changes):
-    return lambda config, state, ids: with_config(rope_parameters={**config.rope_parameters, **changes})(config, state, ids)
+    def run(config, state, ids):
+        return with_config(rope_parameters={**config.rope_parameters, **changes})(config, state, ids)
+
+    return run
 
 
 def without_mask(config, state, ids):
@@ -296,7 +307,8 @@ def record(case: str, seed: int) -> dict:
         name: relative_error(disturbed(config, state, ids), logits) for name, disturbed in DISTURBANCES[case].items()
     }
     for name, change in sensitivity.items():
-        assert change > (1e-4 if name in NEARLY_EQUAL else LEAST_SENSITIVITY), f'{case}: {name} changes the logits by {change} only'
+        least = 1e-4 if name in NEARLY_EQUAL else LEAST_SENSITIVITY
+        assert change > least, f'{case}: {name} changes the logits by {change} only'
     disturb_last_bit(model, seed + 2)
     return {
         'seed': seed,
