@@ -1,3 +1,9 @@
+export { builtinTemplates } from './chat/builtin-templates.js';
+export type { ChatMessage, ToolCall } from './chat/chat-message.js';
+export type { ChatTemplate, RenderOptions } from './chat/chat-template.js';
+export { createChatTemplate, loadChatTemplate } from './chat/chat-template.js';
+export type { ConversationOptions, ConversationSpan } from './chat/conversation-spans.js';
+export { conversationSpans } from './chat/conversation-spans.js';
 export type { SpecialTokens } from './tokenizer/special-tokens.js';
 export type { TextStream } from './tokenizer/text-stream.js';
 export type { DecodeOptions, EncodeOptions, TextStreamOptions, Tokenizer } from './tokenizer/tokenizer.js';
