@@ -1,1 +1,2 @@
-export {};
+export { openSafetensors, type SafetensorsFile } from './safetensors/open-safetensors.js';
+export { writeSafetensors } from './safetensors/write-safetensors.js';
