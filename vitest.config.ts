@@ -4,7 +4,12 @@ export default defineConfig({
   resolve: { conditions: ['tunesmith-source'] },
   ssr: { resolve: { conditions: ['tunesmith-source'], externalConditions: ['tunesmith-source'] } },
   test: {
-    include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'examples/**/*.test.ts'],
+    include: [
+      'packages/*/src/**/*.test.ts',
+      'apps/*/src/**/*.test.ts',
+      'examples/**/*.test.ts',
+      'scripts/**/*.test.ts',
+    ],
     // tfjs-core is some 500 ES modules that Node cannot load as they are; bundled once, they load in a tenth of a second.
     deps: {
       optimizer: {

@@ -1,0 +1,13 @@
+// Runs inside the empty project of smoke.ts: imports each package named on the command line, then takes a gradient.
+import { strictEqual } from 'node:assert/strict';
+
+for (const name of process.argv.slice(2)) {
+  if (name === '@tunesmith/testing') continue; // it loads inside vitest only
+  await import(name);
+}
+
+const { tf } = await import('@tunesmith/core');
+await import('@tensorflow/tfjs-backend-cpu');
+await tf.setBackend('cpu');
+const gradient = tf.grad((x) => tf.sum(tf.square(x)))(tf.tensor1d([1, 2, 3]));
+strictEqual((await gradient.data()).join(), '2,4,6');
