@@ -26,7 +26,7 @@ def generator(seed: int) -> torch.Generator:
 
 
 def normal(gen: torch.Generator, *shape: int, mean: float = 0.0, std: float = 1.0) -> torch.Tensor:
-    return mean + std * torch.randn(*shape, generator=gen)
+    return mean + std * torch.randn(shape, generator=gen)
 
 
 def save_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
