@@ -32,7 +32,7 @@ export type Op<
 > = (inputs: Inputs, attributes: Attributes) => Outputs;
 
 /** A definition whose tuples are erased: what the registries hold. */
-type AnyOp = OpDefinition<object, readonly Tensor[], readonly Tensor[]>;
+export type AnyOp = OpDefinition<object, readonly Tensor[], readonly Tensor[]>;
 
 /**
  * Makes an op whose gradient reaches every input it lists, on every backend.
@@ -65,14 +65,13 @@ function ensureGradient(definition: AnyOp, outputCount: number): void {
       const inputs = saved.slice(0, saved.length - outputCount);
       const results = saved.slice(saved.length - outputCount);
       const gradients = definition.gradient(Array.isArray(dy) ? dy : [dy], inputs, results, attributes as object);
-      return Object.fromEntries(
-        inputs.map((input, index) => [index, gradients[index] ?? (() => tf.zerosLike(input))]),
-      );
+      return Object.fromEntries(inputs.map((input, index) => [index, gradients[index] ?? (() => tf.zerosLike(input))]));
     },
   });
 }
 
-function ensureKernel(definition: AnyOp): void {
+/** Registers `compose` as the kernel of the backend in use, unless that has one. */
+export function ensureKernel(definition: Pick<AnyOp, 'name' | 'compose'>): void {
   const { name } = definition;
   const backendName = tf.getBackend();
   if (tf.getKernel(name, backendName) !== undefined) return;

@@ -5,6 +5,7 @@
 // First, because a gradient can only be registered once the library has registered its flags.
 import '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
+import './missing-gradients.js';
 import type { Tensor as TfTensor } from '@tensorflow/tfjs-core';
 
 export * as tf from '@tensorflow/tfjs-core';

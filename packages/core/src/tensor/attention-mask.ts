@@ -1,0 +1,45 @@
+import { type Tensor, tf } from './tfjs.js';
+
+/**
+ * What is added to the score of a pair that must not attend: large enough that exp gives 0 beside any visible score, and
+ * finite, so that a row without visible keys yields an average and no NaN.
+ */
+export const maskedScore = -1e30;
+
+/** An additive mask from a boolean one: 0 where visible. */
+export function additiveMask(visible: Tensor): Tensor {
+  return tf.mul(tf.cast(tf.logicalNot(visible), 'float32'), maskedScore);
+}
+
+/**
+ * The additive mask [batch, 1, seq, keys] of packed or padded rows, to be added for all layers at once.
+ * A query sees the keys of its own segment; segment 0 is padding, which nobody sees, and segment −1 a prefix, which
+ * everybody sees. `querySegments` int32 [batch, seq], `keySegments` int32 [batch, keys].
+ */
+export function attentionMask(querySegments: Tensor, keySegments: Tensor): Tensor {
+  const [batch = 0, length = 0] = querySegments.shape;
+  const query = tf.reshape(querySegments, [batch, 1, length, 1]);
+  const key = tf.reshape(keySegments, [batch, 1, 1, keySegments.shape[1] ?? 0]);
+  const own = tf.logicalAnd(tf.equal(query, key), tf.notEqual(key, tf.scalar(0, 'int32')));
+  return additiveMask(tf.logicalOr(own, tf.equal(key, tf.scalar(-1, 'int32'))));
+}
+
+/**
+ * The additive mask [1, 1, seq, keys] of causal attention whose last query is aligned with the last key: with
+ * `prefix = keys − seq`, query i sees key j iff j ≤ i + prefix and, with a window, j > i + prefix − window.
+ * Undefined where every pair is visible.
+ */
+export function positionMask(
+  length: number,
+  keys: number,
+  { causal, window }: { causal: boolean; window?: number | undefined },
+): Tensor | undefined {
+  const bounded = window !== undefined && window < keys;
+  if (!(causal && length > 1) && !bounded) return undefined;
+  const own = tf.reshape(tf.range(keys - length, keys, 1, 'int32'), [1, 1, length, 1]);
+  const key = tf.reshape(tf.range(0, keys, 1, 'int32'), [1, 1, 1, keys]);
+  const notAfter = causal ? tf.lessEqual(key, own) : undefined;
+  if (!bounded) return additiveMask(notAfter!);
+  const within = tf.greater(key, tf.sub(own, tf.scalar(window, 'int32')));
+  return additiveMask(notAfter === undefined ? within : tf.logicalAnd(notAfter, within));
+}
