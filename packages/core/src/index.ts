@@ -26,3 +26,57 @@ export { linear } from './tensor/linear.js';
 export { linearCrossEntropy, logProbabilities } from './tensor/linear-cross-entropy.js';
 export { rmsNorm } from './tensor/rms-norm.js';
 export { rotary, rotaryTable } from './tensor/rotary.js';
+export type { MethodDefinition, MethodFactory } from './method/define-method.js';
+export { defineMethod, parseConfig } from './method/define-method.js';
+export type { Capabilities, HostValues, MergeHost, Method, PatchableSite, PatchedModel, Patcher } from './method/method.js';
+export { apiVersion } from './method/method.js';
+export type {
+  AttentionOptions,
+  EmbeddingOptions,
+  LinearOptions,
+  ModelBuilder,
+  NormOptions,
+  SiteFunction,
+  StreamOptions,
+} from './model/builder.js';
+export type { CausalModel, Family, ModelShape, TokenColumns } from './model/family.js';
+export type { Model, ModelOptions, ModelRun } from './model/model.js';
+export { buildModel } from './model/model.js';
+export type { Selector } from './model/selector.js';
+export { matchesName } from './model/selector.js';
+export type {
+  AnySite,
+  AttentionCall,
+  AttentionSite,
+  EmbeddingSite,
+  LinearSite,
+  MethodScope,
+  Middleware,
+  NormSite,
+  SiteBase,
+  SiteCalls,
+  SiteKind,
+  SiteOf,
+  SiteRole,
+  Slice,
+  StreamSite,
+} from './model/site.js';
+export type { AttentionCache, Trace, TraceOptions, TraceWithObservations } from './model/trace.js';
+export { createTrace } from './model/trace.js';
+export { bucketLength } from './objective/buckets.js';
+export type { Batch, CollateOptions, LossTerm, Objective } from './objective/objective.js';
+export { sft } from './objective/sft.js';
+export type { AdamWOptions } from './optimizer/adamw.js';
+export { adamw } from './optimizer/adamw.js';
+export { clipByGlobalNorm, globalNorm } from './optimizer/clip-by-global-norm.js';
+export type { ParameterGroup } from './optimizer/groups.js';
+export { sgd } from './optimizer/sgd.js';
+export type { GradientTransformation, Leaf, UpdateContext, UpdateResult } from './optimizer/transformation.js';
+export { chain } from './optimizer/transformation.js';
+export type { Handle, InitContext, Initializer, ParameterSpec } from './parameters/handle.js';
+export { elementCount } from './parameters/handle.js';
+export { constant, kaimingUniform, normal, uniform, zeros } from './parameters/initializers.js';
+export type { ParameterStore } from './parameters/parameter-store.js';
+export { createParameterStore, initialiseHandles } from './parameters/parameter-store.js';
+export type { Schedule, Warmup } from './schedule/schedule.js';
+export { constantSchedule, cosineSchedule, linearSchedule } from './schedule/schedule.js';

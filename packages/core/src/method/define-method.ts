@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { didYouMean } from '../errors/nearest-names.js';
+import { TunesmithError } from '../errors/tunesmith-error.js';
+import { apiVersion, type Capabilities, type Method } from './method.js';
+
+export interface MethodDefinition<Schema extends z.ZodObject> {
+  readonly name: string;
+  /** The contract it was written for. */
+  readonly apiVersion: number;
+  readonly summary: string;
+  /** A strict object: every field described, with a default where one is sensible. */
+  readonly config: Schema;
+  readonly capabilities: Capabilities;
+  /** The hooks, for one config. LoRA needs `patchModel` and the two that save it. */
+  create(config: z.output<Schema>): Omit<Method, 'name' | 'apiVersion' | 'config' | 'capabilities'>;
+  /** An adapter folder's PEFT config as this method's config, or null if it is another method's. */
+  fromPeft?(peftConfig: Record<string, unknown>): z.input<Schema> | null;
+}
+
+/** A method as its package exports it: call it with a config to use it. */
+export interface MethodFactory<Schema extends z.ZodObject = z.ZodObject> {
+  (config?: z.input<Schema>): Method;
+  readonly definition: MethodDefinition<Schema>;
+}
+
+/** Makes a method out of its definition. Importing it registers nothing: it is a value for a recipe's array. */
+export function defineMethod<Schema extends z.ZodObject>(definition: MethodDefinition<Schema>): MethodFactory<Schema> {
+  if (definition.apiVersion !== apiVersion) {
+    throw new TunesmithError('API_VERSION', `the method "${definition.name}" was written for another plugin contract`, {
+      expected: `apiVersion ${apiVersion}`,
+      got: String(definition.apiVersion),
+      hint: 'Install versions of the method and of @tunesmith/core that go together.',
+    });
+  }
+  const create = (input: z.input<Schema> = {} as z.input<Schema>): Method => {
+    const config = parseConfig(definition.config, input, definition.name);
+    const { name, capabilities } = definition;
+    return { name, apiVersion: definition.apiVersion, config, capabilities, ...definition.create(config) };
+  };
+  return Object.assign(create, { definition });
+}
+
+/** Parses with a strict schema; all errors at once, unknown keys with the nearest known ones. */
+export function parseConfig<Schema extends z.ZodObject>(schema: Schema, input: unknown, where: string): z.output<Schema> {
+  const result = schema.strict().safeParse(input);
+  if (result.success) return result.data as z.output<Schema>;
+  const problems = result.error.issues.map((issue) => describeIssue(issue, schema));
+  throw new TunesmithError('CONFIG_INVALID', problems.join('; '), { where });
+}
+
+function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodObject): string {
+  const path = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const known = path === '' ? Object.keys(schema.shape) : [];
+    return issue.keys.map((key) => `unknown key "${path === '' ? key : `${path}.${key}`}". ${didYouMean(key, known)}`).join('; ');
+  }
+  return path === '' ? issue.message : `${path}: ${issue.message}`;
+}

@@ -1,0 +1,77 @@
+import type { Selector } from '../model/selector.js';
+import type { MethodScope, Middleware, SiteBase, SiteKind, SiteOf } from '../model/site.js';
+import type { Handle } from '../parameters/handle.js';
+import type { Named } from '../tensor/tfjs.js';
+
+/** The plugin contract's version. A method names the one it was written for; the engine refuses any other. */
+export const apiVersion = 1;
+
+/** What a method can do. Shared code asks these, never a method's name. */
+export interface Capabilities {
+  /** Its effect can be folded into the base weights by `merge`. */
+  readonly mergeable: boolean;
+  /** The patched model equals the base model before the first step. */
+  readonly identityAtInit: boolean;
+  /** It trains weights of the checkpoint itself, rather than only parameters of its own. */
+  readonly trainsBase: boolean;
+}
+
+/** A site with a place for the method's own parameters. */
+export type PatchableSite<Kind extends SiteKind> = SiteOf<Kind> & MethodScope;
+
+/** What a method may know of the model's family. */
+export interface PatchedModel {
+  /** PEFT's default target modules, by method name. */
+  readonly defaultTargets: Readonly<Named<readonly string[]>>;
+  /** Whether linear weights lie `[in, out]` in the checkpoint (GPT-2). */
+  readonly fanInFanOut: boolean;
+}
+
+/** What `patchModel` works with. */
+export interface Patcher extends MethodScope {
+  readonly model: PatchedModel;
+  sites<Kind extends SiteKind>(kind: Kind): readonly SiteOf<Kind>[];
+  /** Wraps every selected site; the first method in a recipe is the innermost. Returns what it wrapped. */
+  wrap<Kind extends SiteKind>(
+    kind: Kind,
+    select: Selector,
+    patch: (site: PatchableSite<Kind>) => Middleware<Kind>,
+  ): readonly PatchableSite<Kind>[];
+  /** Trains weights of the checkpoint: all whose path the predicate takes. Returns them. */
+  train(select: (handle: Handle) => boolean): readonly Handle[];
+  /**
+   * Trains a copy of a whole module's weights and leaves the checkpoint's untouched until merged:
+   * PEFT's `modules_to_save`.
+   */
+  trainModules(names: readonly string[]): readonly Handle[];
+}
+
+/** Values of handles on the host, as float32 in row-major order. */
+export interface HostValues {
+  read(handle: Handle): Promise<Float32Array>;
+  write(handle: Handle, values: Float32Array): Promise<void>;
+}
+
+/** What merging one site sees. */
+export interface MergeHost extends HostValues {
+  /** The method's handle at a site by the name it declared, or undefined. */
+  handle(site: SiteBase, name: string): Handle | undefined;
+}
+
+/** A method bound to its config: what a recipe's `methods` array holds. */
+export interface Method {
+  readonly name: string;
+  readonly apiVersion: number;
+  readonly config: unknown;
+  readonly capabilities: Capabilities;
+  patchModel(patcher: Patcher): void;
+  /** adapter_config.json for this method and model, in PEFT's fields; absent where PEFT has no such method. */
+  peftConfig?(model: PatchedModel): Record<string, unknown>;
+  /** A handle's tensor name in the adapter file, below `base_model.model.`; the handle's path if not said. */
+  adapterName?(handle: Handle): string;
+  /**
+   * Folds the method's effect into a linear site's weight, `[out, in]` row-major, in place; `sign` −1 takes it out.
+   * False where the method leaves the site alone. Required of a mergeable method.
+   */
+  merge?(site: SiteOf<'linear'>, weight: Float32Array, host: MergeHost, sign: 1 | -1): Promise<boolean>;
+}

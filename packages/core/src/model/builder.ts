@@ -1,0 +1,200 @@
+import type { Handle } from '../parameters/handle.js';
+import { attention as attentionOp } from '../tensor/attention.js';
+import { layerNorm } from '../tensor/layer-norm.js';
+import { linear as linearOp } from '../tensor/linear.js';
+import { rmsNorm } from '../tensor/rms-norm.js';
+import { type Shape, type Tensor, tf } from '../tensor/tfjs.js';
+import { checkpointBlock } from './checkpoint-block.js';
+import { addBaseHandle, addSite, type ModelRegistry, siteKey } from './registry.js';
+import type { AttentionCall, SiteBase, SiteCalls, SiteKind, SiteRole, Slice } from './site.js';
+import type { Trace } from './trace.js';
+
+/** What a family calls in its forward pass for a site: the wrapped computation. */
+export type SiteFunction<Kind extends SiteKind> = (t: Trace, input: SiteCalls[Kind]['input']) => Tensor;
+
+export interface LinearOptions {
+  readonly role: SiteRole;
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  readonly bias?: boolean;
+  /** How the checkpoint stores the weight: PyTorch's Linear is `out-in` (the default), GPT-2's Conv1D `in-out`. */
+  readonly layout?: 'out-in' | 'in-out';
+  readonly slices?: readonly Slice[];
+  /** A weight that another site owns: tied embeddings. */
+  readonly tiedTo?: Handle;
+}
+
+export interface EmbeddingOptions {
+  readonly role: SiteRole;
+  readonly rows: number;
+  readonly features: number;
+}
+
+export interface NormOptions {
+  readonly kind: 'rms' | 'layer';
+  readonly features: number;
+  readonly epsilon: number;
+}
+
+export interface AttentionOptions {
+  readonly heads: number;
+  readonly keyHeads: number;
+  readonly headDim: number;
+  readonly causal: boolean;
+  /** Sliding window: a query sees this many last keys, itself among them. */
+  readonly window?: number;
+}
+
+export interface StreamOptions {
+  readonly role: SiteRole;
+  readonly features: number;
+}
+
+/**
+ * With this a family declares its sites, once, and gets for each the function that its forward pass calls.
+ * Declaring before running means that methods see every site with its sizes before anything is traced.
+ */
+export interface ModelBuilder {
+  /** A builder for the sites below a name; a block gives its index as `depth`. */
+  child(name: string, depth?: number): ModelBuilder;
+  embedding(name: string, options: EmbeddingOptions): SiteFunction<'embedding'> & { readonly weight: Handle };
+  linear(name: string, options: LinearOptions): SiteFunction<'linear'>;
+  norm(name: string, options: NormOptions): SiteFunction<'norm'>;
+  attention(name: string, options: AttentionOptions): SiteFunction<'attention'>;
+  activation(name: string, options: StreamOptions, body: (x: Tensor) => Tensor): SiteFunction<'activation'>;
+  /** A branch as a whole, such as self-attention: wrapped from its input to its output. */
+  sublayer(name: string, options: StreamOptions, body: SiteFunction<'sublayer'>): SiteFunction<'sublayer'>;
+  /** `stream + branch`, with a residual site on the branch. */
+  residual(name: string, options: StreamOptions): (t: Trace, stream: Tensor, branch: Tensor) => Tensor;
+  /** A whole block; its inside may be recomputed in the backward pass. */
+  block(options: StreamOptions, body: SiteFunction<'block'>): SiteFunction<'block'>;
+}
+
+export function createBuilder(registry: ModelRegistry, prefix = '', depth: number | null = null): ModelBuilder {
+  const pathOf = (name: string): string => (prefix === '' || name === '' ? prefix + name : `${prefix}.${name}`);
+  const weight = (path: string, shape: Shape, decay = shape.length > 1): Handle =>
+    addBaseHandle(registry, path, shape, decay);
+
+  function site<Kind extends SiteKind>(
+    declared: SiteBase,
+    body: (t: Trace, input: SiteCalls[Kind]['input']) => SiteCalls[Kind]['output'],
+  ): SiteFunction<Kind> {
+    const key = siteKey(declared);
+    return (t, input) =>
+      t.atSite(key, () => {
+        const layers = registry.wraps.get(key) ?? [];
+        const run = (level: number, value: SiteCalls[Kind]['input']): Tensor => {
+          const layer = layers[level];
+          if (layer === undefined) return body(t, value);
+          return layer.middleware(value as never, (next) => run(level - 1, next as never), t);
+        };
+        return run(layers.length - 1, input);
+      });
+  }
+
+  return {
+    child: (name, childDepth = depth as number) => createBuilder(registry, pathOf(name), childDepth ?? null),
+
+    embedding(name, { role, rows, features }) {
+      const path = pathOf(name);
+      const weightHandle = weight(`${path}.weight`, [rows, features]);
+      const declared = addSite(registry, { kind: 'embedding', path, role, depth, rows, features, weightHandle });
+      const call = site<'embedding'>(declared, (t, ids) =>
+        tf.gather(t.value(weightHandle), ids as never),
+      );
+      return Object.assign(call, { weight: weightHandle });
+    },
+
+    linear(name, { role, inFeatures, outFeatures, bias = false, layout = 'out-in', slices, tiedTo }) {
+      const path = pathOf(name);
+      const shape = layout === 'out-in' ? [outFeatures, inFeatures] : [inFeatures, outFeatures];
+      const weightHandle = tiedTo ?? weight(`${path}.weight`, shape);
+      const biasHandle = bias ? weight(`${path}.bias`, [outFeatures]) : null;
+      const logicalWeight = (t: Trace): Tensor => {
+        const stored = t.value(weightHandle);
+        return layout === 'out-in' ? stored : tf.transpose(stored);
+      };
+      const declared = addSite(registry, {
+        kind: 'linear',
+        path,
+        role,
+        depth,
+        inFeatures,
+        outFeatures,
+        slices: slices ?? [{ role, start: 0, size: outFeatures }],
+        weightHandle,
+        biasHandle,
+        apply: (t, x) => linearOp(x, logicalWeight(t)),
+        weight: logicalWeight,
+        bias: (t) => (biasHandle === null ? null : t.value(biasHandle)),
+      });
+      return site<'linear'>(declared, (t, x) => {
+        const product = declared.apply(t, x);
+        const offset = declared.bias(t);
+        return offset === null ? product : tf.add(product, offset);
+      });
+    },
+
+    norm(name, { kind, features, epsilon }) {
+      const path = pathOf(name);
+      const weightHandle = weight(`${path}.weight`, [features]);
+      const biasHandle = kind === 'layer' ? weight(`${path}.bias`, [features]) : null;
+      const declared = addSite(registry, { kind: 'norm', path, role: 'norm', depth, features, weightHandle, biasHandle });
+      return site<'norm'>(declared, (t, x) =>
+        biasHandle === null
+          ? rmsNorm(x, t.value(weightHandle), epsilon)
+          : layerNorm(x, t.value(weightHandle), t.value(biasHandle), epsilon),
+      );
+    },
+
+    attention(name, { heads, keyHeads, headDim, causal, window }) {
+      const path = pathOf(name);
+      const declared = addSite(registry, { kind: 'attention', path, role: 'attention', depth, heads, keyHeads, headDim });
+      const options = { scale: 1 / Math.sqrt(headDim), causal, ...(window === undefined ? {} : { window }) };
+      return site<'attention'>(declared, (t, call) =>
+        runAttention(t, path, call, options),
+      );
+    },
+
+    activation(name, { role, features }, body) {
+      const declared = addSite(registry, { kind: 'activation', path: pathOf(name), role, depth, features });
+      return site<'activation'>(declared, (_, x) => body(x));
+    },
+
+    sublayer(name, { role, features }, body) {
+      const declared = addSite(registry, { kind: 'sublayer', path: pathOf(name), role, depth, features });
+      return site<'sublayer'>(declared, body);
+    },
+
+    residual(name, { role, features }) {
+      const declared = addSite(registry, { kind: 'residual', path: pathOf(name), role, depth, features });
+      const branch = site<'residual'>(declared, (_, x) => x);
+      return (t, stream, x) => tf.add(stream, branch(t, x));
+    },
+
+    block({ role, features }, body) {
+      const declared = addSite(registry, { kind: 'block', path: prefix, role, depth, features });
+      const call = site<'block'>(declared, body);
+      return (t, x) => (t.checkpointBlocks ? checkpointBlock(registry, prefix, t, x, call) : call(t, x));
+    },
+  };
+}
+
+/** Attention over the prefix, then what the cache holds, then the new tokens. */
+function runAttention(
+  t: Trace,
+  path: string,
+  { query, key, value, prefix }: AttentionCall,
+  options: { scale: number; causal: boolean; window?: number },
+): Tensor {
+  let keys = { key, value };
+  if (t.cache !== undefined) keys = t.cache.extend(path, key, value);
+  if (prefix !== undefined) {
+    keys = { key: tf.concat([prefix.key, keys.key], 2), value: tf.concat([prefix.value, keys.value], 2) };
+  }
+  let { mask } = t;
+  const missing = mask === undefined ? 0 : (keys.key.shape[2] as number) - (mask.shape.at(-1) as number);
+  // Every query sees the whole prefix.
+  if (mask !== undefined && missing > 0) mask = tf.pad(mask, [[0, 0], [0, 0], [0, 0], [missing, 0]]);
+  return attentionOp({ query, ...keys, ...(mask === undefined ? {} : { mask }) }, options);
+}

@@ -1,0 +1,105 @@
+import { TunesmithError } from '../errors/tunesmith-error.js';
+import { apiVersion, type Method, type PatchedModel } from '../method/method.js';
+import type { Handle } from '../parameters/handle.js';
+import { linearCrossEntropy, logProbabilities } from '../tensor/linear-cross-entropy.js';
+import { type Tensor, tf } from '../tensor/tfjs.js';
+import { createBuilder } from './builder.js';
+import type { CausalModel, Family, ModelShape, TokenColumns } from './family.js';
+import { createPatcher } from './patcher.js';
+import { createRegistry, type ModelRegistry, siteKey } from './registry.js';
+import type { AnySite, SiteOf } from './site.js';
+import type { Trace } from './trace.js';
+
+/** One forward pass and what can be read off it. */
+export interface ModelRun {
+  /** After the last norm, `[batch, seq, hidden]`. */
+  readonly hidden: Tensor;
+  /**
+   * Log-probabilities `[count]` of `labels` (int32 `[count]`), each predicted at one of `positions`: int32 `[count]`
+   * indices into the flattened `[batch · seq]`. Logits exist only for these, in chunks.
+   */
+  logProbs(positions: Tensor, labels: Tensor): Tensor;
+  /** Logits at `positions` (as above), `[count, vocabulary]`, or at all, `[batch, seq, vocabulary]`. */
+  logits(positions?: Tensor): Tensor;
+}
+
+/** A family's forward pass for one config, patched by methods: sites, handles, and how to run it in a program. */
+export interface Model {
+  readonly family: Family;
+  readonly shape: ModelShape;
+  readonly methods: readonly Method[];
+  readonly patched: PatchedModel;
+  readonly sites: readonly AnySite[];
+  readonly handles: readonly Handle[];
+  /** The handles that training moves, in a stable order. */
+  readonly trained: readonly Handle[];
+  /** Names of the methods that wrap a site, innermost first. */
+  wrappedBy(site: AnySite): readonly string[];
+  /** The handle that programs read for a base weight: itself, or the copy that a method trains in its place. */
+  resolve(handle: Handle): Handle;
+  run(t: Trace, columns: TokenColumns): ModelRun;
+}
+
+export interface ModelOptions<Config> {
+  readonly family: Family<Config>;
+  /** The parsed config, from `family.parseConfig`. */
+  readonly config: Config;
+  /** In wrapping order: the first is the innermost. */
+  readonly methods?: readonly Method[];
+}
+
+/** Builds the family's sites and lets each method patch them. No weight is read and nothing is traced. */
+export function buildModel<Config>({ family, config, methods = [] }: ModelOptions<Config>): Model {
+  const registry = createRegistry();
+  const causal = family.build(createBuilder(registry), config);
+  const patched: PatchedModel = { defaultTargets: family.defaultTargets, fanInFanOut: family.fanInFanOut ?? false };
+  for (const method of methods) {
+    checkApiVersion(method);
+    method.patchModel(createPatcher(registry, patched, method));
+  }
+  return {
+    family: family as Family,
+    shape: family.describe(config),
+    methods,
+    patched,
+    sites: [...registry.sites.values()],
+    handles: [...registry.handles.values()],
+    trained: [...registry.handles.values()].filter(({ key }) => registry.trained.has(key)),
+    wrappedBy: (site) => (registry.wraps.get(siteKey(site)) ?? []).map(({ method }) => method),
+    resolve: (handle) => registry.replacements.get(handle.key) ?? handle,
+    run: (t, columns) => runModel(registry, causal, t, columns),
+  };
+}
+
+function checkApiVersion(method: Method): void {
+  if (method.apiVersion === apiVersion) return;
+  throw new TunesmithError('API_VERSION', `the method "${method.name}" was written for another plugin contract`, {
+    expected: `apiVersion ${apiVersion}`,
+    got: String(method.apiVersion),
+    hint: 'Install versions of the method and of @tunesmith/core that go together.',
+  });
+}
+
+function runModel(registry: ModelRegistry, causal: CausalModel, t: Trace, columns: TokenColumns): ModelRun {
+  const hidden = causal.hidden(t, columns);
+  const width = hidden.shape.at(-1) as number;
+  const rows = (positions: Tensor): Tensor => tf.gather(tf.reshape(hidden, [-1, width]), positions as never);
+  return {
+    hidden,
+    logProbs(positions, labels) {
+      const head = plainHead(registry);
+      if (head === null) return logProbabilities(causal.head(t, rows(positions)), labels);
+      return linearCrossEntropy(rows(positions), head.weight(t), labels);
+    },
+    logits: (positions) => causal.head(t, positions === undefined ? hidden : rows(positions)),
+  };
+}
+
+/** The head, where it is a bare product that the fused cross-entropy can take over. */
+function plainHead(registry: ModelRegistry): SiteOf<'linear'> | null {
+  for (const site of registry.sites.values()) {
+    if (site.kind !== 'linear' || site.role !== 'head') continue;
+    return site.biasHandle === null && !registry.wraps.has(siteKey(site)) ? site : null;
+  }
+  return null;
+}

@@ -1,0 +1,72 @@
+import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { Method, PatchableSite, PatchedModel, Patcher } from '../method/method.js';
+import type { Handle } from '../parameters/handle.js';
+import { addMethodHandle, type ModelRegistry, siteKey } from './registry.js';
+import { selectSites } from './selector.js';
+import type { AnySite, MethodScope, Middleware, SiteKind, SiteOf } from './site.js';
+
+/** The patcher that one method gets: everything it declares is its own. */
+export function createPatcher(registry: ModelRegistry, model: PatchedModel, { name: method }: Method): Patcher {
+  const scope = (prefix: string): MethodScope => ({
+    parameter: (name, spec) => addMethodHandle(registry, method, prefix + name, 'parameter', spec),
+    buffer: (name, spec) => addMethodHandle(registry, method, prefix + name, 'buffer', spec),
+  });
+  const sitesOf = <Kind extends SiteKind>(kind: Kind): SiteOf<Kind>[] =>
+    [...registry.sites.values()].filter((site): site is SiteOf<Kind> => site.kind === kind);
+
+  return {
+    ...scope(''),
+    model,
+    sites: sitesOf,
+    wrap(kind, select, patch) {
+      return selectSites(sitesOf(kind), select, `${method}'s targets`).map((site) => {
+        const patchable = { ...site, ...scope(`${site.path}.`) } as PatchableSite<typeof kind>;
+        const layers = registry.wraps.get(siteKey(site)) ?? [];
+        layers.push({ method, middleware: patch(patchable) as unknown as Middleware<SiteKind> });
+        registry.wraps.set(siteKey(site), layers);
+        return patchable;
+      });
+    },
+    train(select) {
+      const selected = [...registry.handles.values()].filter(
+        (handle) => handle.owner === 'base' && handle.kind === 'parameter' && select(handle),
+      );
+      if (selected.length === 0) {
+        throw new TunesmithError('NAME_UNKNOWN', `${method} selects no weight of this model to train`, { where: method });
+      }
+      for (const { key } of selected) registry.trained.add(key);
+      return selected;
+    },
+    trainModules(names) {
+      const modules = [...registry.sites.values()].filter((site) => baseHandles(site).length > 0);
+      const selected = selectSites(modules, { include: names }, `${method}'s modulesToSave`);
+      return selected.flatMap((site) => baseHandles(site).map((base) => replaceByCopy(registry, method, site, base)));
+    },
+  };
+}
+
+function baseHandles(site: AnySite): Handle[] {
+  if (!('weightHandle' in site)) return [];
+  const { weightHandle } = site;
+  const bias = 'biasHandle' in site ? site.biasHandle : null;
+  return bias === null ? [weightHandle] : [weightHandle, bias];
+}
+
+function replaceByCopy(registry: ModelRegistry, method: string, site: AnySite, base: Handle): Handle {
+  const tied = [...registry.sites.values()].find(
+    (other) => other.path !== site.path && 'weightHandle' in other && other.weightHandle === base,
+  );
+  if (tied !== undefined) {
+    throw new TunesmithError('CAPABILITY_MISSING', `"${site.path}" and "${tied.path}" share one weight`, {
+      where: `${method}'s modulesToSave`,
+      hint: 'A copy of one would untie them wherever the adapter is loaded; leave it out or untie the checkpoint first.',
+    });
+  }
+  const copy = addMethodHandle(registry, method, base.path, 'parameter', {
+    shape: base.shape,
+    decay: base.decay,
+    init: ({ readBase }) => readBase(base.path),
+  });
+  registry.replacements.set(base.key, copy);
+  return copy;
+}

@@ -1,0 +1,58 @@
+import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { Handle, ParameterSpec } from '../parameters/handle.js';
+import type { Shape } from '../tensor/tfjs.js';
+import type { AnySite, Middleware, SiteKind } from './site.js';
+
+/** What building and patching a model adds up to: its sites, its handles, and what wraps what. */
+export interface ModelRegistry {
+  readonly sites: Map<string, AnySite>;
+  readonly handles: Map<string, Handle>;
+  /** Keys of the handles that training moves. */
+  readonly trained: Set<string>;
+  /** Handles that stand in for a base weight, by the base weight's key: modules trained as copies. */
+  readonly replacements: Map<string, Handle>;
+  /** By site, innermost first. */
+  readonly wraps: Map<string, { method: string; middleware: Middleware<SiteKind> }[]>;
+}
+
+/** A site's name in the registry: one path may be a sublayer, its attention and its residual at once. */
+export function siteKey({ kind, path }: { kind: SiteKind; path: string }): string {
+  return `${kind} ${path}`;
+}
+
+export function createRegistry(): ModelRegistry {
+  return { sites: new Map(), handles: new Map(), trained: new Set(), replacements: new Map(), wraps: new Map() };
+}
+
+export function addSite<S extends AnySite>(registry: ModelRegistry, site: S): S {
+  const key = siteKey(site);
+  if (registry.sites.has(key)) throw new TunesmithError('INTERNAL', 'two sites have one kind and path', { where: key });
+  registry.sites.set(key, site);
+  return site;
+}
+
+/** Declares a weight that the checkpoint brings; the same path twice is the same weight. */
+export function addBaseHandle(registry: ModelRegistry, path: string, shape: Shape, decay: boolean): Handle {
+  const handle: Handle = { key: path, path, owner: 'base', kind: 'parameter', shape, decay, tags: [] };
+  registry.handles.set(path, handle);
+  return handle;
+}
+
+export function addMethodHandle(
+  registry: ModelRegistry,
+  owner: string,
+  path: string,
+  kind: Handle['kind'],
+  { shape, init, decay = shape.length > 1, tags = [] }: ParameterSpec,
+): Handle {
+  const key = `${owner}/${path}`;
+  if (registry.handles.has(key)) {
+    throw new TunesmithError('METHOD_CONFLICT', `${owner} declares "${path}" twice`, {
+      hint: 'Two methods of one kind in a recipe need different targets.',
+    });
+  }
+  const handle: Handle = { key, path, owner, kind, shape, decay, tags, init };
+  registry.handles.set(key, handle);
+  if (kind === 'parameter') registry.trained.add(key);
+  return handle;
+}

@@ -1,0 +1,105 @@
+import type { Handle } from '../parameters/handle.js';
+import type { ProgramIO } from '../program/program.js';
+import { type Tensor, tf } from '../tensor/tfjs.js';
+
+/** Keys and values of the tokens before those of this run, kept by whoever generates. */
+export interface AttentionCache {
+  /**
+   * Takes the new tokens' keys and values `[batch, keyHeads, seq, headDim]` of an attention site and returns them with
+   * all earlier ones before them, `[batch, keyHeads, past + seq, headDim]`.
+   */
+  extend(site: string, key: Tensor, value: Tensor): { key: Tensor; value: Tensor };
+}
+
+/** Handed to all traced code: the only way to read parameters, to draw dropout and to report a value. */
+export interface Trace {
+  /** False in evaluation and generation: dropout is the identity. */
+  readonly training: boolean;
+  /** Whether blocks are recomputed in the backward pass rather than kept. */
+  readonly checkpointBlocks: boolean;
+  /** Additive attention mask `[batch | 1, 1, seq, keys]`; absent where causality says all. */
+  readonly mask: Tensor | undefined;
+  readonly cache: AttentionCache | undefined;
+  /** A parameter's or buffer's value in this program. */
+  value(handle: Handle): Tensor;
+  /** Inverted dropout, with a mask keyed by (seed, step, row, site, call): rule F of the plugin contract. */
+  dropout(x: Tensor, rate: number): Tensor;
+  /** Reports a small value to the host under a name. */
+  observe(name: string, value: Tensor): void;
+  /** Runs `body` as part of the named site, which keys its random draws. */
+  atSite<Result>(path: string, body: () => Result): Result;
+  /**
+   * A form of `body` that can run more than once, with other values for some handles, and draws the same dropout masks
+   * each time: how a checkpointed block is recomputed on its own inputs.
+   */
+  repeatable<Result>(body: () => Result): (values: ReadonlyMap<string, Tensor>) => Result;
+}
+
+export interface TraceOptions {
+  readonly training: boolean;
+  readonly checkpointBlocks?: boolean;
+  readonly mask?: Tensor;
+  readonly cache?: AttentionCache;
+  /** What to read for a handle, where a method trains a copy in its place. */
+  readonly resolve?: (handle: Handle) => Handle;
+  /** Reads a handle; by default the store's tensor under its key. */
+  readonly read?: (handle: Handle) => Tensor;
+}
+
+export interface TraceWithObservations extends Trace {
+  readonly observations: ReadonlyMap<string, Tensor>;
+}
+
+/** A trace over one run of a program's body. */
+export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObservations {
+  const read = options.read ?? ((handle: Handle) => io.read(handle.key));
+  const resolve = options.resolve ?? ((handle: Handle) => handle);
+  const observations = new Map<string, Tensor>();
+  let values: ReadonlyMap<string, Tensor> = new Map();
+  let site = '';
+  let draws = new Map<string, number>();
+
+  return {
+    training: options.training,
+    checkpointBlocks: options.checkpointBlocks ?? false,
+    mask: options.mask,
+    cache: options.cache,
+    observations,
+    value(handle) {
+      const resolved = resolve(handle);
+      return values.get(resolved.key) ?? read(resolved);
+    },
+    dropout(x, rate) {
+      if (!options.training || rate === 0) return x;
+      const draw = draws.get(site) ?? 0;
+      draws.set(site, draw + 1);
+      const keep = io.keepMask(draw === 0 ? site : `${site}#${draw}`, x.shape, rate);
+      return tf.mul(x, tf.mul(tf.cast(keep, 'float32'), 1 / (1 - rate)));
+    },
+    observe(name, value) {
+      observations.set(name, value);
+    },
+    atSite(path, body) {
+      const outer = site;
+      site = path;
+      try {
+        return body();
+      } finally {
+        site = outer;
+      }
+    },
+    repeatable(body) {
+      const drawsAtStart = new Map(draws);
+      return (replacements) => {
+        const outerValues = values;
+        values = new Map([...values, ...replacements]);
+        draws = new Map(drawsAtStart);
+        try {
+          return body();
+        } finally {
+          values = outerValues;
+        }
+      };
+    },
+  };
+}

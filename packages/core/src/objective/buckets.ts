@@ -1,0 +1,15 @@
+/**
+ * Rounds a length up to 2ᵏ or 1.5·2ᵏ (at least 16), but not above `most`. Each shape is a trace and a session of its
+ * own, so lengths fall into few buckets at a cost of at most a third of padding.
+ */
+export function bucketLength(length: number, most: number): number {
+  let bucket = 16;
+  while (bucket < length) bucket = (bucket & (bucket - 1)) === 0 ? bucket * 1.5 : (bucket / 3) * 4;
+  return Math.max(length, Math.min(bucket, most));
+}
+
+/** Rounds a count of weighted positions up to an eighth, a quarter, a half or all of the batch's positions. */
+export function bucketTargets(count: number, positions: number): number {
+  for (const part of [8, 4, 2]) if (count * part <= positions) return Math.ceil(positions / part);
+  return positions;
+}

@@ -1,0 +1,42 @@
+import type { Model } from '../model/model.js';
+import type { Trace } from '../model/trace.js';
+import type { HostTensor } from '../program/backend.js';
+import type { Named, Tensor } from '../tensor/tfjs.js';
+import type { Row } from './row.js';
+
+/** Rows collated into columns: what one run of a program is fed. */
+export interface Batch {
+  readonly columns: Named<HostTensor>;
+  /** Rows that came from the data; padding rows do not count. */
+  readonly rows: number;
+  /** Tokens that came from the data. */
+  readonly tokens: number;
+  /** Sums that losses are divided by, over this batch alone; the trainer adds them up over an accumulated batch. */
+  readonly normalizers: Named<number>;
+}
+
+/** One term of a loss: a sum over the batch, and the normaliser that divides it. */
+export interface LossTerm {
+  readonly name: string;
+  readonly sum: Tensor;
+  /** A key of `Batch.normalizers`. */
+  readonly per: string;
+  /** Factor in the total; 1 if not said. */
+  readonly weight?: number;
+}
+
+export interface CollateOptions {
+  /** Rows of the collated batch; missing ones are filled with padding that weighs nothing. */
+  readonly rows: number;
+  /** Longest row; lengths are rounded up to a bucket, and never above this. */
+  readonly maxLength: number;
+  readonly padToken: number;
+}
+
+/** What is minimised: the columns of a batch and the loss over them. */
+export interface Objective {
+  readonly name: string;
+  collate(rows: readonly Row[], options: CollateOptions): Batch;
+  /** Loss terms, as sums: the trainer scales each by its normaliser over the whole accumulated batch (rule A). */
+  losses(model: Model, columns: Named<Tensor>, t: Trace): readonly LossTerm[];
+}

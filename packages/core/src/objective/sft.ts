@@ -1,0 +1,93 @@
+import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { HostTensor } from '../program/backend.js';
+import { type Tensor, tf } from '../tensor/tfjs.js';
+import { bucketLength, bucketTargets } from './buckets.js';
+import type { Objective } from './objective.js';
+import type { Row } from './row.js';
+
+/**
+ * Supervised fine-tuning: Σ wᵢ · −log p(tokenᵢ | tokens before) / Σ wᵢ, each token with a weight of its own
+ * (1 on answers, the prompt-loss weight on prompts, 0 where nothing is learnt). Positions of weight 0 cost no logits.
+ *
+ * Columns: `ids`, `positions` int32 `[rows, length]`; `segments` int32 `[rows, length]` where rows are packed;
+ * `targetPositions`, `targets` int32 `[count]` and `targetWeights` float32 `[count]`, where `targetPositions` are flat
+ * indices of the position that predicts each target.
+ */
+export const sft: Objective = {
+  name: 'sft',
+
+  collate(rows, { rows: count, maxLength, padToken }) {
+    const longest = Math.max(1, ...rows.map(({ tokens }) => tokens.length));
+    if (longest > maxLength) {
+      throw new TunesmithError('SHAPE_MISMATCH', 'a row is longer than the model or the recipe allows', {
+        expected: `at most ${maxLength} tokens`,
+        got: String(longest),
+      });
+    }
+    const length = bucketLength(longest, maxLength);
+    const ids = new Int32Array(count * length).fill(padToken);
+    const positions = new Int32Array(count * length);
+    const segments = new Int32Array(count * length);
+    rows.forEach((row, index) => {
+      ids.set(row.tokens, index * length);
+      positions.set(row.positions ?? row.tokens.map((_, position) => position), index * length);
+      segments.set(row.segments ?? new Int32Array(row.tokens.length).fill(1), index * length);
+    });
+    const targets = weightedTargets(rows, length);
+    const targetCount = bucketTargets(targets.length, count * length);
+    const column = (pick: (target: Target) => number): Int32Array => {
+      const values = new Int32Array(targetCount);
+      targets.forEach((target, index) => {
+        values[index] = pick(target);
+      });
+      return values;
+    };
+    const weights = new Float32Array(targetCount);
+    targets.forEach(({ weight }, index) => {
+      weights[index] = weight;
+    });
+    const int32 = (shape: readonly number[], data: Int32Array): HostTensor => ({ dtype: 'int32', shape, data });
+    const packed = rows.some((row) => row.segments !== undefined);
+    return {
+      columns: {
+        ids: int32([count, length], ids),
+        positions: int32([count, length], positions),
+        // Right padding needs no mask of its own: causal attention never looks at it.
+        ...(packed ? { segments: int32([count, length], segments) } : {}),
+        targetPositions: int32([targetCount], column(({ position }) => position)),
+        targets: int32([targetCount], column(({ token }) => token)),
+        targetWeights: { dtype: 'float32', shape: [targetCount], data: weights },
+      },
+      rows: rows.length,
+      tokens: rows.reduce((sum, { tokens }) => sum + tokens.length, 0),
+      normalizers: { weight: targets.reduce((sum, { weight }) => sum + weight, 0) },
+    };
+  },
+
+  losses(model, columns, t) {
+    const run = model.run(t, { ids: columns.ids as Tensor, positions: columns.positions as Tensor });
+    const logProbs = run.logProbs(columns.targetPositions as Tensor, columns.targets as Tensor);
+    return [{ name: 'loss', sum: tf.neg(tf.sum(tf.mul(logProbs, columns.targetWeights as Tensor))), per: 'weight' }];
+  },
+};
+
+interface Target {
+  readonly position: number;
+  readonly token: number;
+  readonly weight: number;
+}
+
+/** Every token that weighs something, with the flat index of the position before it, which predicts it. */
+function weightedTargets(rows: readonly Row[], length: number): Target[] {
+  const targets: Target[] = [];
+  rows.forEach(({ tokens, weights, segments }, row) => {
+    for (let index = 1; index < tokens.length; index++) {
+      const weight = weights[index] as number;
+      // The first token of a packed example is not predicted from the example before it.
+      const startsSegment = segments !== undefined && segments[index] !== segments[index - 1];
+      if (weight === 0 || startsSegment) continue;
+      targets.push({ position: row * length + index - 1, token: tokens[index] as number, weight });
+    }
+  });
+  return targets;
+}

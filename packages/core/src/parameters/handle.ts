@@ -1,0 +1,44 @@
+import type { RandomKey } from '../random/mixer.js';
+import type { Shape } from '../tensor/tfjs.js';
+
+/** What an initialiser may use: the parameter's shape, a key of its own, and the base weight of its site. */
+export interface InitContext {
+  readonly shape: Shape;
+  readonly key: RandomKey;
+  /** A base weight's current value by its path, as float32 in row-major order. */
+  readBase(path: string): Promise<Float32Array>;
+}
+
+/** Fills a new parameter. Deterministic in the key, so that a seed reproduces a run. */
+export type Initializer = (context: InitContext) => Float32Array | Promise<Float32Array>;
+
+export interface ParameterSpec {
+  readonly shape: Shape;
+  readonly init: Initializer;
+  /** Whether weight decay applies; by default to everything with two or more dimensions. */
+  readonly decay?: boolean;
+  /** Words a group may select by, such as `lora_B`. */
+  readonly tags?: readonly string[];
+}
+
+/**
+ * A parameter or buffer of the model, wherever its value lives. `Trace.value` is the only way to read one in a program.
+ */
+export interface Handle {
+  /** Unique among the model's handles, and the name of its value in a tensor store. */
+  readonly key: string;
+  /** The Hugging Face path, such as `model.layers.0.self_attn.q_proj.lora_A.weight`. */
+  readonly path: string;
+  /** The method that declared it, or `base` for the checkpoint's own weights. */
+  readonly owner: string;
+  readonly kind: 'parameter' | 'buffer';
+  readonly shape: Shape;
+  readonly decay: boolean;
+  readonly tags: readonly string[];
+  /** Absent for base weights, which come from a checkpoint. */
+  readonly init?: Initializer;
+}
+
+export function elementCount(shape: Shape): number {
+  return shape.reduce((product, size) => product * size, 1);
+}

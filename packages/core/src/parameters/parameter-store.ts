@@ -1,0 +1,148 @@
+import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { TensorStore } from '../program/backend.js';
+import type { ProgramIO } from '../program/program.js';
+import { randomKey } from '../random/mixer.js';
+import { type Tensor, tf } from '../tensor/tfjs.js';
+import { elementCount, type Handle } from './handle.js';
+
+/** Handles whose values lie one after another in one stored tensor, so that the optimizer runs over few large tensors. */
+export interface Chunk {
+  /** The stored tensor's name. A chunk of one handle is that handle's own tensor, in its own shape. */
+  readonly entry: string;
+  readonly handles: readonly Handle[];
+  readonly size: number;
+}
+
+/** A chunk holds at most this many elements: 4M floats, 16 MB, the size above which updates stop being cheap. */
+export const maxChunkElements = 4 * 1024 * 1024;
+
+/**
+ * Where every handle's value lies in a tensor store: alone under its key, or at an offset of a chunk.
+ * Training, evaluation, saving and generation all read through it.
+ */
+export interface ParameterStore {
+  readonly tensors: TensorStore;
+  /** The value inside a program. */
+  readIn(io: ProgramIO, handle: Handle): Tensor;
+  read(handle: Handle): Promise<Float32Array>;
+  write(handle: Handle, values: Float32Array): Promise<void>;
+  /** Moves the handles of each group into chunks, in order, and returns these. Programs compiled before are void. */
+  pack(groups: readonly (readonly Handle[])[]): Promise<Chunk[][]>;
+}
+
+interface Place {
+  readonly chunk: Chunk;
+  readonly offset: number;
+}
+
+export function createParameterStore(tensors: TensorStore): ParameterStore {
+  const places = new Map<string, Place>();
+  let packs = 0;
+
+  const store: ParameterStore = {
+    tensors,
+
+    readIn(io, handle) {
+      const place = places.get(handle.key);
+      if (place === undefined) return io.read(handle.key);
+      const flat = io.read(place.chunk.entry);
+      return tf.reshape(tf.slice(flat, [place.offset], [elementCount(handle.shape)]), [...handle.shape]);
+    },
+
+    async read(handle) {
+      const place = places.get(handle.key);
+      const { data } = await tensors.get(place?.chunk.entry ?? handle.key);
+      if (!(data instanceof Float32Array)) {
+        throw new TunesmithError('INTERNAL', 'a parameter is not stored as float32', { where: handle.path });
+      }
+      return place === undefined ? data : data.slice(place.offset, place.offset + elementCount(handle.shape));
+    },
+
+    async write(handle, values) {
+      const size = elementCount(handle.shape);
+      if (values.length !== size) {
+        throw new TunesmithError('SHAPE_MISMATCH', 'wrong number of values', {
+          where: handle.path,
+          expected: `${size} for [${handle.shape.join(', ')}]`,
+          got: String(values.length),
+        });
+      }
+      const place = places.get(handle.key);
+      if (place === undefined) {
+        tensors.set(handle.key, { dtype: 'float32', shape: handle.shape, data: values });
+        return;
+      }
+      const { data } = await tensors.get(place.chunk.entry);
+      (data as Float32Array).set(values, place.offset);
+      tensors.set(place.chunk.entry, { dtype: 'float32', shape: [place.chunk.size], data: data as Float32Array });
+    },
+
+    async pack(groups) {
+      const values = new Map<string, Float32Array>();
+      for (const handle of groups.flat()) values.set(handle.key, await store.read(handle));
+      for (const handle of groups.flat()) {
+        const place = places.get(handle.key);
+        places.delete(handle.key);
+        tensors.delete(place?.chunk.entry ?? handle.key);
+      }
+      packs++;
+      return groups.map((group, index) => {
+        const chunks = splitIntoChunks(group, `chunk.${packs}.${index}`);
+        for (const chunk of chunks) {
+          if (chunk.handles.length === 1) {
+            const handle = chunk.handles[0] as Handle;
+            tensors.set(handle.key, { dtype: 'float32', shape: handle.shape, data: values.get(handle.key) as Float32Array });
+            continue;
+          }
+          const data = new Float32Array(chunk.size);
+          let offset = 0;
+          for (const handle of chunk.handles) {
+            data.set(values.get(handle.key) as Float32Array, offset);
+            places.set(handle.key, { chunk, offset });
+            offset += elementCount(handle.shape);
+          }
+          tensors.set(chunk.entry, { dtype: 'float32', shape: [chunk.size], data });
+        }
+        return chunks;
+      });
+    },
+  };
+  return store;
+}
+
+function splitIntoChunks(handles: readonly Handle[], name: string): Chunk[] {
+  const parts: Handle[][] = [];
+  let size = Number.POSITIVE_INFINITY;
+  for (const handle of handles) {
+    const elements = elementCount(handle.shape);
+    if (size + elements > maxChunkElements) {
+      parts.push([]);
+      size = 0;
+    }
+    parts.at(-1)?.push(handle);
+    size += elements;
+  }
+  return parts.map((part, index) => ({
+    entry: part.length === 1 ? (part[0] as Handle).key : `${name}.${index}`,
+    handles: part,
+    size: part.reduce((sum, { shape }) => sum + elementCount(shape), 0),
+  }));
+}
+
+/** Gives every handle that has an initialiser its first value, keyed by (seed, key). */
+export async function initialiseHandles(store: ParameterStore, handles: readonly Handle[], seed: number): Promise<void> {
+  const byPath = new Map(handles.filter(({ owner }) => owner === 'base').map((handle) => [handle.path, handle]));
+  for (const handle of handles) {
+    if (handle.init === undefined) continue;
+    const values = await handle.init({
+      shape: handle.shape,
+      key: randomKey(seed, 'init', handle.key),
+      readBase: async (path) => {
+        const base = byPath.get(path);
+        if (base === undefined) throw new TunesmithError('NAME_UNKNOWN', `there is no base weight "${path}"`, { where: handle.path });
+        return Float32Array.from(await store.read(base));
+      },
+    });
+    await store.write(handle, values);
+  }
+}
