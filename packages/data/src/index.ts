@@ -4,6 +4,20 @@ export type { ChatTemplate, RenderOptions } from './chat/chat-template.js';
 export { createChatTemplate, loadChatTemplate } from './chat/chat-template.js';
 export type { ConversationOptions, ConversationSpan } from './chat/conversation-spans.js';
 export { conversationSpans } from './chat/conversation-spans.js';
+export type { FormatOptions } from './format/detect-format.js';
+export { detectFormat } from './format/detect-format.js';
+export type {
+  ChatExample,
+  Example,
+  InstructionExample,
+  InstructionTurn,
+  PairExample,
+  RowSource,
+  TextExample,
+} from './format/example.js';
+export type { Format, FormatName } from './format/formats.js';
+export { formats, parseRow } from './format/formats.js';
+export type { ColumnMap } from './format/row-reader.js';
 export type { SpecialTokens } from './tokenizer/special-tokens.js';
 export type { TextStream } from './tokenizer/text-stream.js';
 export type { DecodeOptions, EncodeOptions, TextStreamOptions, Tokenizer } from './tokenizer/tokenizer.js';

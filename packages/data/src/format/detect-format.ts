@@ -1,0 +1,87 @@
+import { didYouMean, TunesmithError } from '@tunesmith/core';
+import type { JsonObject } from '../tokenizer/tokenizer-files.js';
+import { type Format, type FormatName, formatNamed, formats } from './formats.js';
+import type { ColumnMap } from './row-reader.js';
+
+export interface FormatOptions {
+  /** Detected from the first rows unless named. */
+  readonly format?: FormatName;
+  readonly columns?: ColumnMap;
+}
+
+/** What other data sets call the columns, for the suggestion in an error. */
+const synonyms: Readonly<Record<string, readonly string[]>> = {
+  prompt: ['question', 'query', 'problem', 'instruction', 'input', 'source'],
+  completion: ['answer', 'response', 'output', 'solution', 'target', 'reply'],
+  messages: ['conversation', 'dialog', 'dialogue', 'chat', 'turns'],
+  text: ['content', 'document', 'body', 'story', 'sentence'],
+};
+
+/**
+ * The format of a file: the named one, or the first whose required columns every one of the first rows has.
+ *
+ * Preference data (`chosen` and `rejected`, or a true/false `label` beside an answer) is detected and refused: taken for
+ * ordinary examples it would train the rejected answers too.
+ */
+export function detectFormat(
+  rows: readonly JsonObject[],
+  file: string,
+  { format, columns = {} }: FormatOptions = {},
+): Format {
+  const seen = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const has = (column: string) => rows.every((row) => row[columns[column] ?? column] !== undefined);
+  const found = format === undefined ? formats.find(({ required }) => required.every(has)) : formatNamed(format);
+  if (found === undefined || rows.length === 0) throw unknownFormat(file, seen, rows.length);
+
+  if (format === undefined && isPreference(rows, seen)) {
+    throw new TunesmithError('DATA_INVALID', 'the rows are preference data', {
+      where: file,
+      expected: 'examples of answers to learn',
+      got: `the columns ${seen.join(', ')}`,
+      hint: `Train on preferences with a preference objective, or name the format (${found.name}) to learn every answer.`,
+    });
+  }
+  const known = [...found.required, ...found.optional];
+  for (const [column, name] of Object.entries(columns)) {
+    if (!known.includes(column)) {
+      throw new TunesmithError('CONFIG_INVALID', `the format ${found.name} has no column ${JSON.stringify(column)}`, {
+        where: `columns.${column}`,
+        hint: didYouMean(column, known),
+      });
+    }
+    if (!seen.includes(name)) {
+      throw new TunesmithError('DATA_INVALID', `no row has the column ${JSON.stringify(name)}`, {
+        where: file,
+        hint: didYouMean(name, seen),
+      });
+    }
+  }
+  return found;
+}
+
+function isPreference(rows: readonly JsonObject[], seen: readonly string[]): boolean {
+  if (seen.includes('chosen') && seen.includes('rejected')) return true;
+  return ['label', 'kto_tag'].some((column) => rows.some((row) => typeof row[column] === 'boolean'));
+}
+
+function unknownFormat(file: string, seen: readonly string[], rows: number): TunesmithError {
+  if (rows === 0) return new TunesmithError('DATA_INVALID', 'there are no rows', { where: file });
+  const described = formats.map(({ name, required }) => `${name} (${required.join(', ')})`).join('; ');
+  return new TunesmithError('DATA_INVALID', 'the columns fit no data format', {
+    where: file,
+    expected: described,
+    got: `the columns ${seen.join(', ') || '(none)'}`,
+    hint: suggestion(seen),
+  });
+}
+
+/** A column map for what is there, as far as it can be guessed. */
+function suggestion(seen: readonly string[]): string {
+  const match = (column: string) => seen.find((name) => synonyms[column]?.includes(name.toLowerCase()));
+  for (const { required } of formats) {
+    const pairs = required.map((column) => [column, seen.includes(column) ? column : match(column)] as const);
+    if (pairs.some(([, name]) => name === undefined)) continue;
+    return `If the names differ, map them: columns: { ${pairs.map(([column, name]) => `${column}: ${name}`).join(', ')} }.`;
+  }
+  return 'If only the names differ, map them, for instance columns: { prompt: question, completion: answer }.';
+}

@@ -1,0 +1,53 @@
+import type { ChatMessage } from '../chat/chat-message.js';
+import type { JsonObject } from '../tokenizer/tokenizer-files.js';
+
+/** Where a row came from, for messages to people. */
+export interface RowSource {
+  readonly file: string;
+  /** Counted from 1; the line where the file has lines. */
+  readonly row: number;
+}
+
+/** One turn of the Alpaca format. */
+export interface InstructionTurn {
+  readonly instruction: string;
+  readonly input: string;
+  readonly output: string;
+}
+
+/** Text to be learned as a whole. */
+export interface TextExample {
+  readonly kind: 'text';
+  readonly text: string;
+}
+
+/** A prompt and its continuation, written exactly as they are. */
+export interface PairExample {
+  readonly kind: 'pair';
+  readonly prompt: string;
+  readonly completion: string;
+}
+
+/** Instructions and outputs: through the chat template where there is one, else in the Alpaca plain text. */
+export interface InstructionExample {
+  readonly kind: 'instruction';
+  readonly system?: string;
+  readonly turns: readonly InstructionTurn[];
+}
+
+/** A conversation for the chat template. */
+export interface ChatExample {
+  readonly kind: 'chat';
+  readonly messages: readonly ChatMessage[];
+  /** Assistant messages before this index are part of the prompt. */
+  readonly promptMessages: number;
+  readonly tools?: readonly JsonObject[];
+}
+
+/** The form that every data format becomes. */
+export type Example = (TextExample | PairExample | InstructionExample | ChatExample) & { readonly source?: RowSource };
+
+/** `file:row`, as editors and terminals link it. */
+export function rowLabel({ file, row }: RowSource, column?: string): string {
+  return column === undefined ? `${file}:${row}` : `${file}:${row}, column ${column}`;
+}

@@ -1,0 +1,95 @@
+import { didYouMean, TunesmithError } from '@tunesmith/core';
+import type { JsonObject } from '../tokenizer/tokenizer-files.js';
+import type { Example, InstructionTurn, RowSource } from './example.js';
+import { readMessages, readShareGpt, readTools } from './message-list.js';
+import { type ColumnMap, type RowReader, readRow } from './row-reader.js';
+
+/** How rows of a file become examples. */
+export interface Format {
+  readonly name: FormatName;
+  readonly required: readonly string[];
+  readonly optional: readonly string[];
+  parse(row: RowReader): Example;
+}
+
+export type FormatName = 'messages' | 'sharegpt' | 'prompt-completion' | 'alpaca' | 'text';
+
+/** In the order of detection: the first whose required columns are all there is taken. */
+export const formats: readonly Format[] = [
+  {
+    name: 'messages',
+    required: ['messages'],
+    optional: ['tools'],
+    parse: (row) => chat(row, 'messages', readMessages(row, 'messages')),
+  },
+  {
+    name: 'sharegpt',
+    required: ['conversations'],
+    optional: ['system', 'tools'],
+    parse(row) {
+      const messages = readShareGpt(row, 'conversations');
+      const system = row.optionalText('system');
+      return chat(row, 'conversations', system ? [{ role: 'system', content: system }, ...messages] : messages);
+    },
+  },
+  {
+    name: 'prompt-completion',
+    required: ['prompt', 'completion'],
+    optional: ['tools'],
+    parse(row) {
+      if (typeof row.value('prompt') === 'string' && !row.text('prompt').startsWith('[{')) {
+        return { kind: 'pair', prompt: row.text('prompt'), completion: row.text('completion') };
+      }
+      const prompt = readMessages(row, 'prompt');
+      return chat(row, 'completion', [...prompt, ...readMessages(row, 'completion')], prompt.length);
+    },
+  },
+  {
+    name: 'alpaca',
+    required: ['instruction', 'output'],
+    optional: ['input', 'system', 'history'],
+    parse(row) {
+      const system = row.optionalText('system');
+      const last = {
+        instruction: row.text('instruction'),
+        input: row.optionalText('input') ?? '',
+        output: row.text('output'),
+      };
+      return { kind: 'instruction', turns: [...readHistory(row), last], ...(system && { system }) };
+    },
+  },
+  { name: 'text', required: ['text'], optional: [], parse: (row) => ({ kind: 'text', text: row.text('text') }) },
+];
+
+/** The format with this name. */
+export function formatNamed(name: string): Format {
+  const format = formats.find((candidate) => candidate.name === name);
+  if (format !== undefined) return format;
+  const names = formats.map((candidate) => candidate.name);
+  throw new TunesmithError('NAME_UNKNOWN', `there is no data format ${JSON.stringify(name)}`, {
+    hint: didYouMean(name, names),
+  });
+}
+
+/** Reads one row of a file as an example; errors name the file, the row and the column. */
+export function parseRow(row: JsonObject, format: Format, source: RowSource, columns: ColumnMap = {}): Example {
+  return { ...format.parse(readRow(row, source, columns)), source };
+}
+
+function chat(row: RowReader, column: string, messages: ReturnType<typeof readMessages>, promptMessages = 0): Example {
+  if (!messages.slice(promptMessages).some(({ role }) => role === 'assistant')) {
+    throw row.wrong(column, 'at least one message of the assistant', row.value(column));
+  }
+  const tools = readTools(row, 'tools');
+  return { kind: 'chat', messages, promptMessages, ...(tools && { tools }) };
+}
+
+function readHistory(row: RowReader): InstructionTurn[] {
+  return (row.optionalList('history') ?? []).map((turn, index) => {
+    const [instruction, output] = Array.isArray(turn) ? turn : [];
+    if (typeof instruction !== 'string' || typeof output !== 'string') {
+      throw row.wrong('history', 'a pair [instruction, output] of texts', turn, `[${index}]`);
+    }
+    return { instruction, input: '', output };
+  });
+}
