@@ -2,8 +2,8 @@
 
 Every case starts from a recorded model and adapter and sees the same recorded batches, so that losses and final weights
 may be compared number by number. In meta.json, `rounding` is how far each result moves when all initial weights are
-moved by one float32 rounding, relative to its largest value: no test can be stricter than that. `sensitivity` is how far
-the losses and the final weights move when one thing is done wrongly.
+moved by one float32 rounding, relative to its largest value: no test can be stricter than that. `sensitivity` is how
+far the losses and the final weights move when one thing is done wrongly.
 """
 
 import copy

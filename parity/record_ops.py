@@ -18,7 +18,7 @@ gen = generator(SEED)
 
 
 def record(case: str, compute, inputs: dict[str, torch.Tensor], fixed: dict | None = None, **constants) -> dict:
-    """Writes <case>.safetensors: `compute` takes the inputs, in float64, then the fixed ones, which have no gradient."""
+    """Writes <case>.safetensors: `compute` takes the inputs, in float64, then the fixed ones, without gradients."""
     fixed = fixed or {}
     arguments = {name: tensor.double().requires_grad_() for name, tensor in inputs.items()}
     output = compute(*arguments.values(), *fixed.values())

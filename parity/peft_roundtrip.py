@@ -1,0 +1,79 @@
+"""Compares logits that Tunesmith computed with those of PEFT on an adapter, or of transformers on a merged folder.
+
+    python parity/peft_roundtrip.py --model DIR --adapter DIR --ids FILE --logits FILE
+    python parity/peft_roundtrip.py --merged DIR --ids FILE --logits FILE
+
+Both files are safetensors, and may be one: `input_ids` [batch, seq] and, by default, `logits` [batch, seq, vocab]; an
+entry of another name is chosen by --ids-entry and --logits-entry. Prints a JSON line with max |difference| relative to
+max |logit|; exits with 1 when that is above --tolerance, or when a key of the adapter did not find its place.
+"""
+
+import argparse
+import json
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from peft.utils import get_peft_model_state_dict
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+from recording import relative_error
+
+
+def load_base(folder: Path):
+    return AutoModelForCausalLM.from_pretrained(folder, attn_implementation='eager', dtype=torch.float32)
+
+
+def check_keys(model: PeftModel, adapter: Path) -> None:
+    """PEFT only warns of keys that it could not place or that were missing; here either is an error."""
+    written = set(load_file(adapter / 'adapter_model.safetensors'))
+    known = set(get_peft_model_state_dict(model, save_embedding_layers=False))
+    if written != known:
+        sys.exit(f'Only in the file: {sorted(written - known)}\nOnly in PEFT: {sorted(known - written)}')
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--model', type=Path, help='base model folder')
+    parser.add_argument('--adapter', type=Path, help='adapter folder that Tunesmith wrote')
+    parser.add_argument('--merged', type=Path, help='merged model folder that Tunesmith wrote')
+    parser.add_argument('--ids', type=Path, required=True)
+    parser.add_argument('--ids-entry', default='input_ids')
+    parser.add_argument('--logits', type=Path, required=True)
+    parser.add_argument('--logits-entry', default='logits')
+    parser.add_argument('--tolerance', type=float, default=1e-4)
+    args = parser.parse_args()
+    if bool(args.merged) == bool(args.model and args.adapter):
+        parser.error('give either --model and --adapter, or --merged')
+
+    if args.merged:
+        model = load_base(args.merged)
+    else:
+        model = PeftModel.from_pretrained(load_base(args.model), args.adapter)
+        check_keys(model, args.adapter)
+    ids = load_file(args.ids)[args.ids_entry].long()
+    ours = load_file(args.logits)[args.logits_entry]
+    with torch.no_grad():
+        theirs = model.eval()(input_ids=ids, use_cache=False).logits
+    if ours.shape != theirs.shape:
+        sys.exit(f'Logits are {list(ours.shape)} in {args.logits}, and {list(theirs.shape)} here.')
+
+    error = relative_error(ours, theirs)
+    result = {
+        'folder': str(args.merged or args.adapter),
+        'relativeError': error,
+        'absoluteError': (ours - theirs).abs().max().item(),
+        'largestLogit': theirs.abs().max().item(),
+        'tolerance': args.tolerance,
+        'versions': {name: version(name) for name in ('torch', 'transformers', 'peft')},
+    }
+    print(json.dumps(result))
+    # A NaN compares as false, and so fails here too.
+    sys.exit(0 if error <= args.tolerance else 1)
+
+
+if __name__ == '__main__':
+    main()
