@@ -1,34 +1,17 @@
 export { didYouMean, nearestNames } from './errors/nearest-names.js';
 export type { ErrorCode, ErrorDetails } from './errors/tunesmith-error.js';
 export { TunesmithError } from './errors/tunesmith-error.js';
-export type { Row } from './objective/row.js';
-export type { Backend, Executable, HostTensor, RunOptions, TensorStore } from './program/backend.js';
-export type { Program, ProgramIO, ProgramResult, TensorSpec } from './program/program.js';
-export type { RandomContext } from './random/keep-mask.js';
-export { fillKeepMask } from './random/keep-mask.js';
-export type { RandomKey } from './random/mixer.js';
-export { randomBits, randomKey, randomNormal, randomUniform } from './random/mixer.js';
-export { bytesPerElement, fromFloat32, isStoredDtype, toFloat32 } from './storage/float-codecs.js';
-export { memoryTensor, readFloat32 } from './storage/memory-tensor.js';
-export type { StoredDtype, StoredTensor, TensorSource } from './storage/stored-tensor.js';
-export type { InputGradients, Op, OpDefinition } from './tensor/define-op.js';
-export { defineOp } from './tensor/define-op.js';
-export type { Dtype, Named, Shape, Tensor } from './tensor/tfjs.js';
-export { tf } from './tensor/tfjs.js';
-export { geGlu, gelu, geluTanh, silu, swiGlu } from './tensor/activations.js';
-export type { AttentionAttributes, AttentionInputs } from './tensor/attention.js';
-export { attention } from './tensor/attention.js';
-export { attentionMask } from './tensor/attention-mask.js';
-export { checkpoint } from './tensor/checkpoint.js';
-export { holdBack } from './tensor/hold-back.js';
-export { layerNorm } from './tensor/layer-norm.js';
-export { linear } from './tensor/linear.js';
-export { linearCrossEntropy, logProbabilities } from './tensor/linear-cross-entropy.js';
-export { rmsNorm } from './tensor/rms-norm.js';
-export { rotary, rotaryTable } from './tensor/rotary.js';
 export type { MethodDefinition, MethodFactory } from './method/define-method.js';
 export { defineMethod, parseConfig } from './method/define-method.js';
-export type { Capabilities, HostValues, MergeHost, Method, PatchableSite, PatchedModel, Patcher } from './method/method.js';
+export type {
+  Capabilities,
+  HostValues,
+  MergeHost,
+  Method,
+  PatchableSite,
+  PatchedModel,
+  Patcher,
+} from './method/method.js';
 export { apiVersion } from './method/method.js';
 export type {
   AttentionOptions,
@@ -65,6 +48,7 @@ export type { AttentionCache, Trace, TraceOptions, TraceWithObservations } from 
 export { createTrace } from './model/trace.js';
 export { bucketLength } from './objective/buckets.js';
 export type { Batch, CollateOptions, LossTerm, Objective } from './objective/objective.js';
+export type { Row } from './objective/row.js';
 export { sft } from './objective/sft.js';
 export type { AdamWOptions } from './optimizer/adamw.js';
 export { adamw } from './optimizer/adamw.js';
@@ -78,5 +62,29 @@ export { elementCount } from './parameters/handle.js';
 export { constant, kaimingUniform, normal, uniform, zeros } from './parameters/initializers.js';
 export type { ParameterStore } from './parameters/parameter-store.js';
 export { createParameterStore, initialiseHandles } from './parameters/parameter-store.js';
+export type { Backend, Executable, HostTensor, RunOptions, TensorStore } from './program/backend.js';
+export type { Program, ProgramIO, ProgramResult, TensorSpec } from './program/program.js';
+export type { RandomContext } from './random/keep-mask.js';
+export { fillKeepMask } from './random/keep-mask.js';
+export type { RandomKey } from './random/mixer.js';
+export { randomBits, randomKey, randomNormal, randomUniform } from './random/mixer.js';
 export type { Schedule, Warmup } from './schedule/schedule.js';
 export { constantSchedule, cosineSchedule, linearSchedule } from './schedule/schedule.js';
+export { bytesPerElement, fromFloat32, isStoredDtype, toFloat32 } from './storage/float-codecs.js';
+export { memoryTensor, readFloat32 } from './storage/memory-tensor.js';
+export type { StoredDtype, StoredTensor, TensorSource } from './storage/stored-tensor.js';
+export { geGlu, gelu, geluTanh, silu, swiGlu } from './tensor/activations.js';
+export type { AttentionAttributes, AttentionInputs } from './tensor/attention.js';
+export { attention } from './tensor/attention.js';
+export { attentionMask } from './tensor/attention-mask.js';
+export { checkpoint } from './tensor/checkpoint.js';
+export type { InputGradients, Op, OpDefinition } from './tensor/define-op.js';
+export { defineOp } from './tensor/define-op.js';
+export { holdBack } from './tensor/hold-back.js';
+export { layerNorm } from './tensor/layer-norm.js';
+export { linear } from './tensor/linear.js';
+export { linearCrossEntropy, logProbabilities } from './tensor/linear-cross-entropy.js';
+export { rmsNorm } from './tensor/rms-norm.js';
+export { rotary, rotaryTable } from './tensor/rotary.js';
+export type { Dtype, Named, Shape, Tensor } from './tensor/tfjs.js';
+export { tf } from './tensor/tfjs.js';

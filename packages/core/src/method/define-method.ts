@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { didYouMean } from '../errors/nearest-names.js';
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import { apiVersion, type Capabilities, type Method } from './method.js';
@@ -41,7 +41,11 @@ export function defineMethod<Schema extends z.ZodObject>(definition: MethodDefin
 }
 
 /** Parses with a strict schema; all errors at once, unknown keys with the nearest known ones. */
-export function parseConfig<Schema extends z.ZodObject>(schema: Schema, input: unknown, where: string): z.output<Schema> {
+export function parseConfig<Schema extends z.ZodObject>(
+  schema: Schema,
+  input: unknown,
+  where: string,
+): z.output<Schema> {
   const result = schema.strict().safeParse(input);
   if (result.success) return result.data as z.output<Schema>;
   const problems = result.error.issues.map((issue) => describeIssue(issue, schema));
@@ -52,7 +56,9 @@ function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodObject): string {
   const path = issue.path.join('.');
   if (issue.code === 'unrecognized_keys') {
     const known = path === '' ? Object.keys(schema.shape) : [];
-    return issue.keys.map((key) => `unknown key "${path === '' ? key : `${path}.${key}`}". ${didYouMean(key, known)}`).join('; ');
+    return issue.keys
+      .map((key) => `unknown key "${path === '' ? key : `${path}.${key}`}". ${didYouMean(key, known)}`)
+      .join('; ');
   }
   return path === '' ? issue.message : `${path}: ${issue.message}`;
 }

@@ -99,9 +99,7 @@ export function createBuilder(registry: ModelRegistry, prefix = '', depth: numbe
       const path = pathOf(name);
       const weightHandle = weight(`${path}.weight`, [rows, features]);
       const declared = addSite(registry, { kind: 'embedding', path, role, depth, rows, features, weightHandle });
-      const call = site<'embedding'>(declared, (t, ids) =>
-        tf.gather(t.value(weightHandle), ids as never),
-      );
+      const call = site<'embedding'>(declared, (t, ids) => tf.gather(t.value(weightHandle), ids as never));
       return Object.assign(call, { weight: weightHandle });
     },
 
@@ -139,7 +137,15 @@ export function createBuilder(registry: ModelRegistry, prefix = '', depth: numbe
       const path = pathOf(name);
       const weightHandle = weight(`${path}.weight`, [features]);
       const biasHandle = kind === 'layer' ? weight(`${path}.bias`, [features]) : null;
-      const declared = addSite(registry, { kind: 'norm', path, role: 'norm', depth, features, weightHandle, biasHandle });
+      const declared = addSite(registry, {
+        kind: 'norm',
+        path,
+        role: 'norm',
+        depth,
+        features,
+        weightHandle,
+        biasHandle,
+      });
       return site<'norm'>(declared, (t, x) =>
         biasHandle === null
           ? rmsNorm(x, t.value(weightHandle), epsilon)
@@ -149,11 +155,17 @@ export function createBuilder(registry: ModelRegistry, prefix = '', depth: numbe
 
     attention(name, { heads, keyHeads, headDim, causal, window }) {
       const path = pathOf(name);
-      const declared = addSite(registry, { kind: 'attention', path, role: 'attention', depth, heads, keyHeads, headDim });
+      const declared = addSite(registry, {
+        kind: 'attention',
+        path,
+        role: 'attention',
+        depth,
+        heads,
+        keyHeads,
+        headDim,
+      });
       const options = { scale: 1 / Math.sqrt(headDim), causal, ...(window === undefined ? {} : { window }) };
-      return site<'attention'>(declared, (t, call) =>
-        runAttention(t, path, call, options),
-      );
+      return site<'attention'>(declared, (t, call) => runAttention(t, path, call, options));
     },
 
     activation(name, { role, features }, body) {
@@ -195,6 +207,12 @@ function runAttention(
   let { mask } = t;
   const missing = mask === undefined ? 0 : (keys.key.shape[2] as number) - (mask.shape.at(-1) as number);
   // Every query sees the whole prefix.
-  if (mask !== undefined && missing > 0) mask = tf.pad(mask, [[0, 0], [0, 0], [0, 0], [missing, 0]]);
+  if (mask !== undefined && missing > 0)
+    mask = tf.pad(mask, [
+      [0, 0],
+      [0, 0],
+      [0, 0],
+      [missing, 0],
+    ]);
   return attentionOp({ query, ...keys, ...(mask === undefined ? {} : { mask }) }, options);
 }

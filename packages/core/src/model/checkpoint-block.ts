@@ -16,7 +16,8 @@ export function checkpointBlock(
   call: (t: Trace, x: Tensor) => Tensor,
 ): Tensor {
   const inside = [...registry.handles.values()].filter(
-    (handle) => registry.trained.has(handle.key) && (handle.path.startsWith(`${path}.`) || !belongsToSite(registry, handle.path)),
+    (handle) =>
+      registry.trained.has(handle.key) && (handle.path.startsWith(`${path}.`) || !belongsToSite(registry, handle.path)),
   );
   const values = inside.map((handle) => t.value(handle));
   let stream = x;

@@ -32,7 +32,9 @@ export function createPatcher(registry: ModelRegistry, model: PatchedModel, { na
         (handle) => handle.owner === 'base' && handle.kind === 'parameter' && select(handle),
       );
       if (selected.length === 0) {
-        throw new TunesmithError('NAME_UNKNOWN', `${method} selects no weight of this model to train`, { where: method });
+        throw new TunesmithError('NAME_UNKNOWN', `${method} selects no weight of this model to train`, {
+          where: method,
+        });
       }
       for (const { key } of selected) registry.trained.add(key);
       return selected;

@@ -20,7 +20,11 @@ describe('sft.collate', () => {
   });
 
   it('lists each weighted token with the position before it', () => {
-    const batch = sft.collate([row([5, 6, 7], [0, 0, 1]), row([8, 9], [0, 0.5])], { rows: 3, maxLength: 64, padToken: 0 });
+    const batch = sft.collate([row([5, 6, 7], [0, 0, 1]), row([8, 9], [0, 0.5])], {
+      rows: 3,
+      maxLength: 64,
+      padToken: 0,
+    });
     expect(batch.columns.ids?.shape).toEqual([3, 16]);
     expect([...(batch.columns.targetPositions?.data ?? [])].slice(0, 3)).toEqual([1, 16, 0]);
     expect([...(batch.columns.targets?.data ?? [])].slice(0, 3)).toEqual([7, 9, 0]);
@@ -34,6 +38,8 @@ describe('sft.collate', () => {
     expect(batch.columns.segments).toBeDefined();
   });
   it('refuses a row above the limit', () => {
-    expect(() => sft.collate([row(Array(9).fill(1), Array(9).fill(1))], { rows: 1, maxLength: 8, padToken: 0 })).toThrow('at most 8');
+    expect(() =>
+      sft.collate([row(Array(9).fill(1), Array(9).fill(1))], { rows: 1, maxLength: 8, padToken: 0 }),
+    ).toThrow('at most 8');
   });
 });

@@ -54,8 +54,14 @@ export const sft: Objective = {
         positions: int32([count, length], positions),
         // Right padding needs no mask of its own: causal attention never looks at it.
         ...(packed ? { segments: int32([count, length], segments) } : {}),
-        targetPositions: int32([targetCount], column(({ position }) => position)),
-        targets: int32([targetCount], column(({ token }) => token)),
+        targetPositions: int32(
+          [targetCount],
+          column(({ position }) => position),
+        ),
+        targets: int32(
+          [targetCount],
+          column(({ token }) => token),
+        ),
         targetWeights: { dtype: 'float32', shape: [targetCount], data: weights },
       },
       rows: rows.length,

@@ -91,7 +91,11 @@ export function createParameterStore(tensors: TensorStore): ParameterStore {
         for (const chunk of chunks) {
           if (chunk.handles.length === 1) {
             const handle = chunk.handles[0] as Handle;
-            tensors.set(handle.key, { dtype: 'float32', shape: handle.shape, data: values.get(handle.key) as Float32Array });
+            tensors.set(handle.key, {
+              dtype: 'float32',
+              shape: handle.shape,
+              data: values.get(handle.key) as Float32Array,
+            });
             continue;
           }
           const data = new Float32Array(chunk.size);
@@ -130,7 +134,11 @@ function splitIntoChunks(handles: readonly Handle[], name: string): Chunk[] {
 }
 
 /** Gives every handle that has an initialiser its first value, keyed by (seed, key). */
-export async function initialiseHandles(store: ParameterStore, handles: readonly Handle[], seed: number): Promise<void> {
+export async function initialiseHandles(
+  store: ParameterStore,
+  handles: readonly Handle[],
+  seed: number,
+): Promise<void> {
   const byPath = new Map(handles.filter(({ owner }) => owner === 'base').map((handle) => [handle.path, handle]));
   for (const handle of handles) {
     if (handle.init === undefined) continue;
@@ -139,7 +147,8 @@ export async function initialiseHandles(store: ParameterStore, handles: readonly
       key: randomKey(seed, 'init', handle.key),
       readBase: async (path) => {
         const base = byPath.get(path);
-        if (base === undefined) throw new TunesmithError('NAME_UNKNOWN', `there is no base weight "${path}"`, { where: handle.path });
+        if (base === undefined)
+          throw new TunesmithError('NAME_UNKNOWN', `there is no base weight "${path}"`, { where: handle.path });
         return Float32Array.from(await store.read(base));
       },
     });
