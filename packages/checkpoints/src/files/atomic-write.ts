@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { TunesmithError } from '@tunesmith/core';
+import { isMissing } from './missing-file.js';
 
 /**
  * Files and folders that appear whole or not at all: written beside their place under a `.tmp-` name, flushed to disk,
@@ -28,21 +30,63 @@ export async function writeFileAtomically<T>(path: string, fill: (handle: FileHa
 }
 
 /**
- * Fills a new folder by `fill`, which must flush its files, and puts it at `path`, where nothing or an empty folder
- * may be; nothing changes when `fill` fails.
+ * Fills a new folder by `fill`, which must flush its files, and puts it at `path`; nothing changes when `fill` fails.
+ * A folder that is already there is replaced if `replaces` says yes to every name in it (to none, if not given).
+ * Replacing takes two renames: a process killed between them leaves the old folder under its `.tmp-` name.
+ * @throws FILE_INVALID when the folder that is there holds something else
  */
-export async function createFolderAtomically<T>(path: string, fill: (temporary: string) => Promise<T>): Promise<T> {
+export async function writeFolderAtomically(
+  path: string,
+  fill: (temporary: string) => Promise<void>,
+  replaces: (name: string) => boolean = () => false,
+): Promise<void> {
+  await refuseStrangers(path, replaces);
   await mkdir(dirname(path), { recursive: true });
   const temporary = temporaryPath(path);
   try {
     await mkdir(temporary);
-    const result = await fill(temporary);
+    await fill(temporary);
     await flushFolder(temporary);
-    await rename(temporary, path);
-    await flushFolder(dirname(path));
-    return result;
+    await putInPlace(temporary, path);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+  await flushFolder(dirname(path));
+}
+
+async function putInPlace(temporary: string, path: string): Promise<void> {
+  const present = await namesIn(path);
+  if (present === undefined) return rename(temporary, path);
+  if (present.length === 0) {
+    await rmdir(path);
+    return rename(temporary, path);
+  }
+  const replaced = temporaryPath(path);
+  await rename(path, replaced);
+  try {
+    await rename(temporary, path);
+  } catch (error) {
+    await rename(replaced, path);
+    throw error;
+  }
+  await rm(replaced, { recursive: true, force: true });
+}
+
+async function refuseStrangers(path: string, replaces: (name: string) => boolean): Promise<void> {
+  const stranger = (await namesIn(path))?.find((name) => !replaces(name));
+  if (stranger === undefined) return;
+  throw new TunesmithError('FILE_INVALID', `the folder already holds ${stranger}, which would be lost`, {
+    where: path,
+    hint: 'Choose a new or an empty folder.',
+  });
+}
+
+async function namesIn(path: string): Promise<string[] | undefined> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }
@@ -57,6 +101,11 @@ export async function writeFlushed<T>(path: string, fill: (handle: FileHandle) =
   } finally {
     await handle.close();
   }
+}
+
+/** Writes a new file at once and returns when it is on the disk. */
+export async function writeNew(path: string, content: string | Uint8Array): Promise<void> {
+  await writeFlushed(path, (handle) => handle.writeFile(content));
 }
 
 /** Makes a folder's names durable. Windows can't open folders, and keeps its own journal of names. */
