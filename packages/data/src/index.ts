@@ -18,6 +18,11 @@ export type {
 export type { Format, FormatName } from './format/formats.js';
 export { formats, parseRow } from './format/formats.js';
 export type { ColumnMap } from './format/row-reader.js';
+export { alpacaPrompt } from './tokenize/alpaca-prompt.js';
+export { encodePrompt } from './tokenize/encode-spans.js';
+export { instructionMessages } from './tokenize/example-spans.js';
+export type { TokenizedExample, TokenizeOptions } from './tokenize/tokenize-example.js';
+export { defaultPromptLossWeight, tokenizeExample } from './tokenize/tokenize-example.js';
 export type { SpecialTokens } from './tokenizer/special-tokens.js';
 export type { TextStream } from './tokenizer/text-stream.js';
 export type { DecodeOptions, EncodeOptions, TextStreamOptions, Tokenizer } from './tokenizer/tokenizer.js';
