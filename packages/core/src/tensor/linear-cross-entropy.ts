@@ -3,17 +3,19 @@ import { defineOp } from './define-op.js';
 import { holdBack } from './hold-back.js';
 import { type Tensor, tf } from './tfjs.js';
 
-/** At most so many logits exist at a time: 2²⁵ float32 are 128 MiB. */
-const logitsAtOnce = 2 ** 25;
+interface Chunking {
+  /** At most so many logits exist at a time; by default 2²⁵, 128 MiB. */
+  readonly logitsAtOnce: number;
+}
 
-const op = defineOp<object, readonly [Tensor, Tensor, Tensor], readonly [Tensor, Tensor]>({
+const op = defineOp<Chunking, readonly [Tensor, Tensor, Tensor], readonly [Tensor, Tensor]>({
   name: 'LinearCrossEntropy',
   outputCount: 2,
   // The second output, weight[label] − P · weight, is the gradient with respect to `hidden` before scaling: computed
   // while the probabilities P are there, it saves their recomputation, and it has only hidden's size.
-  compose: ([hidden, weight, labels]) => {
+  compose: ([hidden, weight, labels], { logitsAtOnce }) => {
     const withGradient = isTaped();
-    const parts = rowChunks(hidden, weight).map(([from, rows]) => {
+    const parts = rowChunks(hidden, weight, logitsAtOnce).map(([from, rows]) => {
       const part = sliceRows(hidden, from, rows);
       const own = tf.gather(weight, sliceRows(labels, from, rows)); // [rows, H]
       const logits = tf.matMul(part, weight, false, true); // [rows, V]
@@ -27,13 +29,13 @@ const op = defineOp<object, readonly [Tensor, Tensor, Tensor], readonly [Tensor,
       withGradient ? concatRows(directions) : tf.zeros([0, hidden.shape[1]!]),
     ];
   },
-  gradient: ([dy], [hidden, weight, labels], [, direction]) => [
+  gradient: ([dy], [hidden, weight, labels], [, direction], { logitsAtOnce }) => [
     () => tf.mul(tf.expandDims(dy, -1), direction),
     () => {
       // Held back, lest the forward pass's probabilities be kept alive to serve here.
       const again = holdBack(hidden, dy);
       const scaled = tf.mul(hidden, tf.expandDims(dy, -1)); // [N, H]
-      const expected = rowChunks(hidden, weight).map(([from, rows]) => {
+      const expected = rowChunks(hidden, weight, logitsAtOnce).map(([from, rows]) => {
         const probabilities = tf.softmax(tf.matMul(sliceRows(again, from, rows), weight, false, true));
         return tf.matMul(probabilities, sliceRows(scaled, from, rows), true, false); // [V, H]
       });
@@ -48,7 +50,12 @@ const op = defineOp<object, readonly [Tensor, Tensor, Tensor], readonly [Tensor,
  * log softmax(hidden · weightᵀ)[label] per row, without ever holding all logits: hidden [N, H], weight [V, H],
  * labels int32 [N] in 0..V−1 → [N]. The label's logit is taken as hidden · weight[label].
  */
-export function linearCrossEntropy(hidden: Tensor, weight: Tensor, labels: Tensor): Tensor {
+export function linearCrossEntropy(
+  hidden: Tensor,
+  weight: Tensor,
+  labels: Tensor,
+  { logitsAtOnce = 2 ** 25 }: Partial<Chunking> = {},
+): Tensor {
   const [rows] = hidden.shape;
   if (
     hidden.rank !== 2 ||
@@ -61,7 +68,7 @@ export function linearCrossEntropy(hidden: Tensor, weight: Tensor, labels: Tenso
       got: [hidden, weight, labels].map(({ shape }) => `[${shape}]`).join(', '),
     });
   }
-  return op([hidden, weight, labels], {})[0];
+  return op([hidden, weight, labels], { logitsAtOnce })[0];
 }
 
 const fromLogits = defineOp<object, readonly [Tensor, Tensor]>({
@@ -99,7 +106,7 @@ function isTaped(): boolean {
 }
 
 /** The first row and the number of rows of each chunk. */
-function rowChunks(hidden: Tensor, weight: Tensor): [from: number, rows: number][] {
+function rowChunks(hidden: Tensor, weight: Tensor, logitsAtOnce: number): [from: number, rows: number][] {
   const total = hidden.shape[0]!;
   const count = Math.ceil((total * weight.shape[0]!) / logitsAtOnce);
   const size = Math.ceil(total / Math.max(1, count));
