@@ -1,4 +1,15 @@
+export type { JsonObject } from './json/strict-json.js';
+export {
+  defineVersionedJson,
+  type Migration,
+  type VersionedJson,
+  type VersionedJsonDefinition,
+} from './json/versioned-json.js';
 export { type ModelFolder, openModelFolder } from './model-folder/open-model-folder.js';
 export { type ModelFolderContents, writeModelFolder } from './model-folder/write-model-folder.js';
+export { adapterManifestFile } from './peft/adapter-files.js';
+export { fromPeftName, toPeftName } from './peft/peft-names.js';
+export { type PeftAdapter, readPeftAdapter } from './peft/read-peft-adapter.js';
+export { type PeftAdapterContents, writePeftAdapter } from './peft/write-peft-adapter.js';
 export { openSafetensors, type SafetensorsFile } from './safetensors/open-safetensors.js';
 export { writeSafetensors } from './safetensors/write-safetensors.js';
