@@ -88,3 +88,21 @@ export { rmsNorm } from './tensor/rms-norm.js';
 export { rotary, rotaryTable } from './tensor/rotary.js';
 export type { Dtype, Named, Shape, Tensor } from './tensor/tfjs.js';
 export { tf } from './tensor/tfjs.js';
+export type { DivergenceLimit } from './trainer/divergence.js';
+export type { EarlyStopping } from './trainer/early-stopping.js';
+export type { EvaluateOptions, Evaluation } from './trainer/evaluate.js';
+export { evaluate } from './trainer/evaluate.js';
+export type { ExecutableCache } from './trainer/executable-cache.js';
+export { createExecutableCache } from './trainer/executable-cache.js';
+export type {
+  CheckpointStore,
+  EvaluateEvent,
+  Json,
+  MetricsSink,
+  RowSource,
+  StepEvent,
+  TrainerCheckpoint,
+  TrainerEvent,
+} from './trainer/ports.js';
+export type { EvaluationOptions, Trainer, TrainerOptions } from './trainer/trainer.js';
+export { createTrainer } from './trainer/trainer.js';

@@ -1,0 +1,66 @@
+import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { Model } from '../model/model.js';
+import type { CollateOptions, Objective } from '../objective/objective.js';
+import type { Row } from '../objective/row.js';
+import type { ParameterStore } from '../parameters/parameter-store.js';
+import type { ExecutableCache } from './executable-cache.js';
+import { evaluationProgram, outputNames } from './programs.js';
+
+export interface Evaluation {
+  /** The objective's loss over the whole split, normalised once. */
+  readonly loss: number;
+  /** e^loss */
+  readonly perplexity: number;
+  readonly rows: number;
+}
+
+export interface EvaluateOptions {
+  readonly model: Model;
+  readonly parameters: ParameterStore;
+  readonly objective: Objective;
+  readonly executables: ExecutableCache;
+  readonly collate: CollateOptions;
+}
+
+/** The loss over a finite split of rows, without dropout. */
+export async function evaluate(
+  rows: AsyncIterable<Row> | Iterable<Row>,
+  { model, parameters, objective, executables, collate }: EvaluateOptions,
+): Promise<Evaluation> {
+  const sums = new Map<string, { sum: number; per: string; weight: number }>();
+  const normalizers = new Map<string, number>();
+  let count = 0;
+  for await (const group of inGroups(rows, collate.rows)) {
+    const batch = objective.collate(group, collate);
+    const program = evaluationProgram({ model, parameters, objective, gradientCheckpointing: false }, batch);
+    const executable = await executables.get(program);
+    const outputs = await executable.run(batch.columns);
+    const [per] = Object.keys(batch.normalizers);
+    for (const [name, { data }] of Object.entries(outputs)) {
+      const entry = sums.get(name) ?? { sum: 0, per: per as string, weight: 1 };
+      entry.sum += data[0] as number;
+      sums.set(name, entry);
+    }
+    for (const [name, value] of Object.entries(batch.normalizers)) {
+      normalizers.set(name, (normalizers.get(name) ?? 0) + value);
+    }
+    count += batch.rows;
+  }
+  const term = sums.get(outputNames.term('loss'));
+  if (count === 0 || term === undefined) {
+    throw new TunesmithError('DATA_INVALID', 'the evaluation split is empty', { expected: 'at least one row' });
+  }
+  const loss = term.sum / (normalizers.get(term.per) ?? Number.NaN);
+  return { loss, perplexity: Math.exp(loss), rows: count };
+}
+
+async function* inGroups(rows: AsyncIterable<Row> | Iterable<Row>, size: number): AsyncGenerator<Row[]> {
+  let group: Row[] = [];
+  for await (const row of rows) {
+    group.push(row);
+    if (group.length < size) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
+}

@@ -1,0 +1,78 @@
+import type { Row } from '../objective/row.js';
+import type { Shape } from '../tensor/tfjs.js';
+
+/** Anything that survives a round trip through JSON. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** Training rows in a repeatable order, epoch after epoch, from any earlier position. */
+export interface RowSource {
+  /** Rows in an epoch, where they can be counted. */
+  readonly length?: number;
+  /** Rows without end, from the start or from a position; each with the position after it. */
+  read(position: Json): AsyncIterable<{ readonly row: Row; readonly position: Json }>;
+}
+
+/** A complete state of training: enough to go on to the same bits. */
+export interface TrainerCheckpoint {
+  readonly step: number;
+  /** Parameters, buffers and optimizer state, by `parameter/…` and `optimizer/<slot>/…`. */
+  readonly tensors: readonly { readonly name: string; readonly shape: Shape; readonly data: Float32Array }[];
+  /** Counters, data position, early stopping's memory. */
+  readonly state: Json;
+}
+
+/** Where checkpoints go. Implementations write them whole or not at all. */
+export interface CheckpointStore {
+  /** Resolves when the checkpoint would survive a power cut. */
+  save(checkpoint: TrainerCheckpoint, options: { readonly best: boolean }): Promise<void>;
+}
+
+/** Receives a run's events as they happen: a JSONL file, a terminal, TensorBoard. */
+export interface MetricsSink {
+  write(event: TrainerEvent): void | Promise<void>;
+  close?(): void | Promise<void>;
+}
+
+export interface StepEvent {
+  readonly type: 'step';
+  /** Counted from 1. */
+  readonly step: number;
+  readonly loss: number;
+  /** Auxiliary terms of the objective, where it has more than one. */
+  readonly terms: Readonly<Record<string, number>>;
+  readonly learningRate: number;
+  /** Before clipping. */
+  readonly gradientNorm: number;
+  readonly observed: Readonly<Record<string, number>>;
+  readonly rows: number;
+  /** Tokens of this step's rows, padding not counted. */
+  readonly tokens: number;
+  /** Tokens since the run began. */
+  readonly totalTokens: number;
+  readonly tokensPerSecond: number;
+  readonly elapsedSeconds: number;
+}
+
+export interface EvaluateEvent {
+  readonly type: 'evaluate';
+  readonly step: number;
+  readonly loss: number;
+  readonly perplexity: number;
+  /** The user's metrics. */
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly samples: readonly { readonly prompt: string; readonly text: string }[];
+  readonly best: boolean;
+}
+
+export type TrainerEvent =
+  | {
+      readonly type: 'start';
+      readonly step: number;
+      readonly steps: number;
+      readonly trainedParameters: number;
+      readonly totalParameters: number;
+    }
+  | StepEvent
+  | EvaluateEvent
+  | { readonly type: 'checkpoint'; readonly step: number; readonly best: boolean }
+  | { readonly type: 'end'; readonly step: number; readonly reason: 'finished' | 'earlyStopping' | 'aborted' };

@@ -1,0 +1,204 @@
+import { TunesmithError } from '../errors/tunesmith-error.js';
+import { createTrace } from '../model/trace.js';
+import type { Batch } from '../objective/objective.js';
+import { type Leaf, mapNamed } from '../optimizer/transformation.js';
+import type { Program, ProgramIO, ProgramResult, TensorSpec } from '../program/program.js';
+import { attentionMask } from '../tensor/attention-mask.js';
+import { type Named, type Tensor, tf } from '../tensor/tfjs.js';
+import { differentiate } from './gradients.js';
+import {
+  chunkShape,
+  chunksOf,
+  columnSpecs,
+  gradientEntry,
+  optimizerEntry,
+  type PlannedGroup,
+  type TrainingPlan,
+} from './training-plan.js';
+
+const scalar: TensorSpec = { shape: [], dtype: 'float32' };
+
+/** Names of the scalar inputs that the host sets before every run. */
+export const inputNames = {
+  /** One over a normaliser, summed over the accumulated batch. */
+  scale: (per: string): string => `scale.${per}`,
+  learningRate: (group: number): string => `learningRate.${group}`,
+  optimizerScalar: (group: number, name: string): string => `optimizer.${group}.${name}`,
+};
+
+/** Output names: the objective's terms, already scaled, and what was observed. */
+export const outputNames = {
+  term: (name: string): string => `term.${name}`,
+  observed: (name: string): string => `observed.${name}`,
+};
+
+/** Forward, backward, clipping and update in one program: training without accumulation. */
+export function stepProgram(plan: TrainingPlan, batch: Batch): Program {
+  return {
+    name: `step[${shapeKey(batch)}]`,
+    inputs: { ...batchSpecs(batch), ...optimizerSpecs(plan) },
+    body(io) {
+      const { gradients, outputs } = backward(io, plan, batch);
+      const applied = applyGradients(io, plan, gradients);
+      return { ...applied, outputs: { ...outputs, ...applied.outputs } };
+    },
+  };
+}
+
+/** Forward and backward of one micro-batch, its gradients added to what earlier ones left. */
+export function accumulateProgram(plan: TrainingPlan, batch: Batch): Program {
+  return {
+    name: `accumulate[${shapeKey(batch)}]`,
+    inputs: batchSpecs(batch),
+    body(io) {
+      const { gradients, outputs } = backward(io, plan, batch);
+      const sums = chunksOf(plan).map((chunk): [string, Tensor] => {
+        const entry = gradientEntry(chunk);
+        return [entry, tf.add(io.read(entry), gradients[chunk.entry] as Tensor)];
+      });
+      return { outputs, updates: Object.fromEntries(sums) };
+    },
+  };
+}
+
+/** Clips and applies the accumulated gradients, and clears them. */
+export function applyProgram(plan: TrainingPlan): Program {
+  return {
+    name: 'apply',
+    inputs: optimizerSpecs(plan),
+    body(io) {
+      const chunks = chunksOf(plan);
+      const gradients = Object.fromEntries(chunks.map((chunk) => [chunk.entry, io.read(gradientEntry(chunk))]));
+      const applied = applyGradients(io, plan, gradients);
+      const cleared = chunks.map((chunk) => [gradientEntry(chunk), tf.zeros([...chunkShape(chunk)])]);
+      return { outputs: applied.outputs, updates: { ...applied.updates, ...Object.fromEntries(cleared) } };
+    },
+  };
+}
+
+/** The objective's terms over a batch without dropout, unscaled: the host divides by the whole split's normalisers. */
+export function evaluationProgram(plan: Omit<TrainingPlan, 'groups' | 'optimizer'>, batch: Batch): Program {
+  return {
+    name: `evaluate[${shapeKey(batch)}]`,
+    inputs: columnSpecs(batch),
+    body(io): ProgramResult {
+      const { columns, t } = open(io, plan, batch, false);
+      const terms = plan.objective.losses(plan.model, columns, t);
+      return { outputs: Object.fromEntries(terms.map(({ name, sum }) => [outputNames.term(name), sum])) };
+    },
+  };
+}
+
+export function shapeKey(batch: Batch): string {
+  return Object.entries(batch.columns)
+    .map(([name, { shape }]) => `${name} ${shape.join('×')}`)
+    .join(', ');
+}
+
+function batchSpecs(batch: Batch): Named<TensorSpec> {
+  const scales = Object.keys(batch.normalizers).map((per) => [inputNames.scale(per), scalar]);
+  return { ...columnSpecs(batch), ...Object.fromEntries(scales) };
+}
+
+function optimizerSpecs({ groups, optimizer }: TrainingPlan): Named<TensorSpec> {
+  const names = groups.flatMap((_, index) => [
+    inputNames.learningRate(index),
+    ...Object.keys(optimizer.scalars?.(1) ?? {}).map((name) => inputNames.optimizerScalar(index, name)),
+  ]);
+  return Object.fromEntries(names.map((name) => [name, scalar]));
+}
+
+function open(
+  io: ProgramIO,
+  { model, parameters, gradientCheckpointing }: Pick<TrainingPlan, 'model' | 'parameters' | 'gradientCheckpointing'>,
+  batch: Batch,
+  training: boolean,
+  trained: ReadonlyMap<string, Tensor> = new Map(),
+): { columns: Named<Tensor>; t: ReturnType<typeof createTrace> } {
+  const columns = mapNamed(batch.columns, (_, name) => io.input(name));
+  const { segments } = columns;
+  const t = createTrace(io, {
+    training,
+    checkpointBlocks: training && gradientCheckpointing,
+    ...(segments === undefined ? {} : { mask: attentionMask(segments, segments) }),
+    resolve: model.resolve,
+    read: (handle) => trained.get(handle.key) ?? parameters.readIn(io, handle),
+  });
+  return { columns, t };
+}
+
+/** Scaled terms and the gradients of their sum, by chunk. */
+function backward(
+  io: ProgramIO,
+  plan: TrainingPlan,
+  batch: Batch,
+): { gradients: Named<Tensor>; outputs: Named<Tensor> } {
+  const { model, parameters, objective } = plan;
+  const values = model.trained.map((handle) => parameters.readIn(io, handle));
+  const trained = new Map(model.trained.map((handle, index) => [handle.key, values[index] as Tensor]));
+  const { gradients, kept } = differentiate((keep) => {
+    const { columns, t } = open(io, plan, batch, true, trained);
+    const terms = objective.losses(model, columns, t).map(({ name, sum, per, weight = 1 }) => {
+      const scaled = tf.mul(sum, io.input(inputNames.scale(per)));
+      keep(outputNames.term(name), scaled);
+      return weight === 1 ? scaled : tf.mul(scaled, weight);
+    });
+    for (const [name, value] of t.observations) keep(outputNames.observed(name), value);
+    return tf.addN(terms);
+  }, values);
+
+  const byHandle = new Map(model.trained.map(({ key }, index) => [key, gradients[index] ?? null]));
+  const unreached = model.trained.filter(({ key }) => byHandle.get(key) === null);
+  if (unreached.length > 0) {
+    throw new TunesmithError('CONFIG_INVALID', `the loss does not depend on ${unreached.length} trained parameters`, {
+      where: unreached
+        .slice(0, 3)
+        .map(({ path }) => path)
+        .join(', '),
+      hint: 'Leave them out of the training, or use an objective that reaches them.',
+    });
+  }
+  const byChunk = chunksOf(plan).map(({ entry, handles }) => {
+    const parts = handles.map(({ key }) => byHandle.get(key) as Tensor);
+    return [entry, parts.length === 1 ? parts[0] : tf.concat(parts.map((part) => tf.reshape(part, [-1])))];
+  });
+  return { gradients: Object.fromEntries(byChunk), outputs: kept };
+}
+
+function applyGradients(io: ProgramIO, { groups, optimizer }: TrainingPlan, gradients: Named<Tensor>): ProgramResult {
+  const outputs: Named<Tensor> = {};
+  const leaves = Object.assign({}, ...groups.map((group, index) => groupLeaves(io, group, index, optimizer)));
+  const result = optimizer.update(gradients, leaves as Named<Leaf>, {
+    observe: (name, value) => {
+      outputs[outputNames.observed(name)] = value;
+    },
+  });
+  const updates: Named<Tensor> = {};
+  for (const chunk of groups.flatMap(({ chunks }) => chunks)) {
+    const { entry } = chunk;
+    updates[entry] = tf.add((leaves as Named<Leaf>)[entry]?.parameter as Tensor, result.updates[entry] as Tensor);
+    for (const [slot, value] of Object.entries(result.state[entry] ?? {})) updates[optimizerEntry(slot, chunk)] = value;
+  }
+  return { outputs, updates };
+}
+
+function groupLeaves(
+  io: ProgramIO,
+  { chunks, scale, decay }: PlannedGroup,
+  index: number,
+  optimizer: TrainingPlan['optimizer'],
+): Named<Leaf> {
+  const rate = io.input(inputNames.learningRate(index));
+  const learningRate = scale === 1 ? rate : tf.mul(rate, scale);
+  const scalars = mapNamed(optimizer.scalars?.(1) ?? {}, (_, name) =>
+    io.input(inputNames.optimizerScalar(index, name)),
+  );
+  const leaf = (chunk: (typeof chunks)[number]): Leaf => ({
+    parameter: io.read(chunk.entry),
+    state: Object.fromEntries(optimizer.slots.map((slot) => [slot, io.read(optimizerEntry(slot, chunk))])),
+    scalars,
+    learningRate,
+    decay,
+  });
+  return Object.fromEntries(chunks.map((chunk) => [chunk.entry, leaf(chunk)]));
+}

@@ -1,0 +1,126 @@
+import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { Batch } from '../objective/objective.js';
+import type { Row } from '../objective/row.js';
+import type { HostTensor } from '../program/backend.js';
+import type { Named } from '../tensor/tfjs.js';
+import type { ExecutableCache } from './executable-cache.js';
+import type { StepEvent } from './ports.js';
+import { accumulateProgram, applyProgram, inputNames, outputNames, stepProgram } from './programs.js';
+import type { TrainerOptions } from './trainer.js';
+import type { TrainingPlan } from './training-plan.js';
+
+/** Where a run stands when a step begins. */
+export interface StepContext {
+  /** Steps done so far. */
+  readonly step: number;
+  /** Which optimizer update this is, from 1. */
+  readonly update: number;
+  readonly totalTokens: number;
+  /** When the run began, in milliseconds of `performance.now`. */
+  readonly started: number;
+}
+
+/**
+ * One optimizer step over a window of rows: one program, or several micro-batches that add up their gradients and one
+ * that applies them.
+ */
+export async function trainStep(
+  options: TrainerOptions,
+  plan: TrainingPlan,
+  executables: ExecutableCache,
+  rows: readonly Row[],
+  { step, update, totalTokens, started }: StepContext,
+): Promise<StepEvent> {
+  const { objective, batchSize, maxLength, padToken, seed, schedule, steps, gradientAccumulation = 1 } = options;
+  const began = performance.now();
+  const batches: Batch[] = [];
+  for (let first = 0; first < rows.length; first += batchSize) {
+    batches.push(objective.collate(rows.slice(first, first + batchSize), { rows: batchSize, maxLength, padToken }));
+  }
+  // Rule A: what losses are divided by is known for the whole accumulated batch before its first micro-batch runs.
+  const scales = normalizerScales(batches, step);
+  const learningRate = options.learningRate * schedule(step, steps);
+  const optimizerInputs = optimizerScalars(plan, learningRate, update);
+
+  const outputs: Named<number>[] = [];
+  const accumulate = gradientAccumulation > 1;
+  for (const [index, batch] of batches.entries()) {
+    const program = accumulate ? accumulateProgram(plan, batch) : stepProgram(plan, batch);
+    const executable = await executables.get(program);
+    const inputs = { ...batch.columns, ...scales, ...(accumulate ? {} : optimizerInputs) };
+    const random = { seed, step, firstRow: index * batchSize };
+    outputs.push(numbers(await executable.run(inputs, { random })));
+  }
+  if (accumulate) {
+    const executable = await executables.get(applyProgram(plan));
+    outputs.push(numbers(await executable.run(optimizerInputs)));
+  }
+
+  const sums = addNamed(outputs);
+  const pick = (wanted: (name: string) => string): Record<string, number> => {
+    const prefix = wanted('');
+    const entries = Object.entries(sums).filter(([name]) => name.startsWith(prefix));
+    return Object.fromEntries(entries.map(([name, value]) => [name.slice(prefix.length), value]));
+  };
+  const { loss = Number.NaN, ...terms } = pick(outputNames.term);
+  const { gradientNorm = Number.NaN, ...observed } = pick(outputNames.observed);
+  const tokens = batches.reduce((sum, batch) => sum + batch.tokens, 0);
+  const now = performance.now();
+  return {
+    type: 'step',
+    step: step + 1,
+    loss,
+    terms,
+    learningRate,
+    gradientNorm,
+    observed,
+    rows: rows.length,
+    tokens,
+    totalTokens: totalTokens + tokens,
+    tokensPerSecond: (tokens / (now - began)) * 1000,
+    elapsedSeconds: (now - started) / 1000,
+  };
+}
+
+function scalarInput(value: number): HostTensor {
+  return { dtype: 'float32', shape: [], data: Float32Array.of(value) };
+}
+
+function normalizerScales(batches: readonly Batch[], step: number): Named<HostTensor> {
+  const totals = addNamed(batches.map(({ normalizers }) => normalizers));
+  return Object.fromEntries(
+    Object.entries(totals).map(([per, total]) => {
+      if (total > 0) return [inputNames.scale(per), scalarInput(1 / total)];
+      throw new TunesmithError('DATA_INVALID', 'no token of the batch has a loss weight', {
+        where: `step ${step + 1}`,
+        hint: 'Look at the rows with `tunesmith data check`; a larger batch or maxLength may help.',
+      });
+    }),
+  );
+}
+
+function optimizerScalars(
+  { groups, optimizer }: TrainingPlan,
+  learningRate: number,
+  update: number,
+): Named<HostTensor> {
+  const inputs: Named<HostTensor> = {};
+  groups.forEach((_, group) => {
+    inputs[inputNames.learningRate(group)] = scalarInput(learningRate);
+    for (const [name, value] of Object.entries(optimizer.scalars?.(update) ?? {})) {
+      inputs[inputNames.optimizerScalar(group, name)] = scalarInput(value);
+    }
+  });
+  return inputs;
+}
+
+function numbers(outputs: Named<HostTensor>): Named<number> {
+  return Object.fromEntries(Object.entries(outputs).map(([name, { data }]) => [name, data[0] as number]));
+}
+
+function addNamed(records: readonly Named<number>[]): Named<number> {
+  const sums: Named<number> = {};
+  for (const record of records)
+    for (const [name, value] of Object.entries(record)) sums[name] = (sums[name] ?? 0) + value;
+  return sums;
+}

@@ -1,0 +1,234 @@
+import { z } from 'zod';
+import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { Model } from '../model/model.js';
+import type { Objective } from '../objective/objective.js';
+import type { Row } from '../objective/row.js';
+import type { ParameterGroup } from '../optimizer/groups.js';
+import type { GradientTransformation } from '../optimizer/transformation.js';
+import { elementCount } from '../parameters/handle.js';
+import type { ParameterStore } from '../parameters/parameter-store.js';
+import type { Backend } from '../program/backend.js';
+import type { Schedule } from '../schedule/schedule.js';
+import { type DivergenceLimit, type DivergenceMemory, defaultDivergenceLimit, watchDivergence } from './divergence.js';
+import { type BestSoFar, type EarlyStopping, nothingYet, observe, shouldStop } from './early-stopping.js';
+import { evaluate } from './evaluate.js';
+import { createExecutableCache, type ExecutableCache } from './executable-cache.js';
+import type { CheckpointStore, EvaluateEvent, Json, RowSource, TrainerCheckpoint, TrainerEvent } from './ports.js';
+import { trainStep } from './train-step.js';
+import { addGradientEntries, planTraining, type TrainingPlan } from './training-plan.js';
+import { readTrainingState, writeTrainingState } from './training-state.js';
+
+export interface EvaluationOptions {
+  /** The held-out rows, from the start each time. */
+  readonly rows: () => AsyncIterable<Row> | Iterable<Row>;
+  /** Steps between evaluations; the last step is always evaluated. */
+  readonly every: number;
+  /** The user's metrics, by name. */
+  readonly measure?: (step: number) => Promise<Record<string, number>>;
+  /** Texts that show what the model says by now. */
+  readonly sample?: (step: number) => Promise<EvaluateEvent['samples']>;
+  /** Which value chooses the best checkpoint and stops early, lower being better: `loss` or a metric's name. */
+  readonly best?: string;
+  readonly earlyStopping?: EarlyStopping;
+}
+
+export interface TrainerOptions {
+  readonly model: Model;
+  readonly parameters: ParameterStore;
+  readonly backend: Backend;
+  readonly objective: Objective;
+  readonly optimizer: GradientTransformation;
+  readonly schedule: Schedule;
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  readonly groups?: readonly ParameterGroup[];
+  readonly rows: RowSource;
+  /** Rows of one micro-batch. */
+  readonly batchSize: number;
+  /** Micro-batches of one optimizer step; equal to one batch of `batchSize × gradientAccumulation` rows. */
+  readonly gradientAccumulation?: number;
+  /** Optimizer steps of the whole run. */
+  readonly steps: number;
+  readonly maxLength: number;
+  readonly padToken: number;
+  readonly seed: number;
+  readonly gradientCheckpointing?: boolean;
+  readonly evaluation?: EvaluationOptions;
+  readonly checkpoints?: { readonly store: CheckpointStore; readonly every: number };
+  readonly divergence?: DivergenceLimit;
+  /** Compiled programs kept at once, one per batch shape. */
+  readonly mostExecutables?: number;
+}
+
+export interface Trainer {
+  readonly plan: TrainingPlan;
+  /**
+   * Trains, yielding each event and, between steps, to the event loop. An aborted signal ends the run after the step in
+   * hand, with a checkpoint.
+   */
+  run(options?: { signal?: AbortSignal }): AsyncGenerator<TrainerEvent, void, void>;
+  /** Goes on from a checkpoint of the same recipe, bit for bit. Call it before `run`. */
+  restore(checkpoint: TrainerCheckpoint): Promise<void>;
+  /** Frees the compiled programs. */
+  dispose(): Promise<void>;
+}
+
+const progressSchema = z.object({
+  position: z.json(),
+  updates: z.number().int(),
+  totalTokens: z.number(),
+  best: z.object({ value: z.number().nullable(), step: z.number().nullable(), evaluationsSince: z.number() }),
+  divergence: z.object({ firstLoss: z.number().nullable(), stepsAbove: z.number() }),
+});
+
+/** Everything that changes from step to step and is no tensor. */
+interface Progress {
+  readonly position: Json;
+  /** Optimizer updates so far: Adam's step count. */
+  readonly updates: number;
+  readonly totalTokens: number;
+  readonly best: BestSoFar;
+  readonly divergence: DivergenceMemory;
+}
+
+/** Plans the training of a model and returns what runs it. */
+export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
+  const { parameters, backend, gradientAccumulation: accumulation = 1 } = options;
+  const plan = await planTraining(options);
+  if (accumulation > 1) addGradientEntries(plan);
+  const executables = createExecutableCache(backend, parameters.tensors, options.mostExecutables);
+  let step = 0;
+  let progress: Progress = {
+    position: null,
+    updates: 0,
+    totalTokens: 0,
+    best: nothingYet,
+    divergence: { firstLoss: null, stepsAbove: 0 },
+  };
+
+  return {
+    plan,
+
+    async restore(checkpoint) {
+      await writeTrainingState(plan, checkpoint.tensors);
+      progress = progressSchema.parse(checkpoint.state) as Progress;
+      step = checkpoint.step;
+    },
+
+    async *run({ signal } = {}) {
+      const { evaluation, checkpoints, steps } = options;
+      yield startEvent(options, plan, step);
+      let lastCheckpoint = step > 0 ? step : null;
+      const save = async (best: boolean): Promise<TrainerEvent> => {
+        const tensors = await readTrainingState(plan);
+        await checkpoints?.store.save({ step, tensors, state: progress as unknown as Json }, { best });
+        lastCheckpoint = step;
+        return { type: 'checkpoint', step, best };
+      };
+
+      const started = performance.now();
+      const windows = readWindows(options.rows, progress.position, options.batchSize * accumulation);
+      let reason: 'finished' | 'earlyStopping' | 'aborted' = signal?.aborted === true ? 'aborted' : 'finished';
+      while (step < steps && reason === 'finished') {
+        const window = await windows.next();
+        if (window.done === true) throw endOfRows(step, steps);
+        const { updates, totalTokens } = progress;
+        const at = { step, update: updates + 1, totalTokens, started };
+        const event = await trainStep(options, plan, executables, window.value.rows, at);
+        progress = {
+          ...progress,
+          position: window.value.position,
+          updates: updates + 1,
+          totalTokens: event.totalTokens,
+          divergence: watchDivergence(
+            progress.divergence,
+            event,
+            options.divergence ?? defaultDivergenceLimit,
+            lastCheckpoint,
+          ),
+        };
+        step++;
+        yield event;
+
+        let best = false;
+        if (evaluation !== undefined && (step % evaluation.every === 0 || step === steps)) {
+          const evaluated = await evaluateNow(options, evaluation, executables, step, progress.best);
+          progress = { ...progress, best: evaluated.memory };
+          best = evaluated.event.best;
+          yield evaluated.event;
+          if (shouldStop(progress.best, evaluation.earlyStopping)) reason = 'earlyStopping';
+        }
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        if (signal?.aborted === true && step < steps) reason = 'aborted';
+        const due = step % (checkpoints?.every ?? 1) === 0 || step === steps || reason !== 'finished';
+        if (checkpoints !== undefined && (due || best)) yield await save(best);
+      }
+      await windows.return(undefined);
+      yield { type: 'end', step, reason };
+    },
+
+    dispose: () => executables.dispose(),
+  };
+}
+
+function startEvent({ model, steps }: TrainerOptions, plan: TrainingPlan, step: number): TrainerEvent {
+  const count = (handles: Model['handles']): number =>
+    handles.reduce((sum, { shape, kind }) => sum + (kind === 'parameter' ? elementCount(shape) : 0), 0);
+  const trained = plan.groups.flatMap(({ chunks }) => chunks.flatMap(({ handles }) => handles));
+  return { type: 'start', step, steps, trainedParameters: count(trained), totalParameters: count(model.handles) };
+}
+
+/** The rows of one optimizer step after another, each with the position after its last row. */
+async function* readWindows(
+  source: RowSource,
+  position: Json,
+  size: number,
+): AsyncGenerator<{ rows: Row[]; position: Json }, void, void> {
+  let rows: Row[] = [];
+  for await (const read of source.read(position)) {
+    rows.push(read.row);
+    if (rows.length < size) continue;
+    yield { rows, position: read.position };
+    rows = [];
+  }
+}
+
+function endOfRows(step: number, steps: number): TunesmithError {
+  return new TunesmithError('DATA_INVALID', 'the training data ended before the run', {
+    expected: `rows for ${steps} steps`,
+    got: `${step} steps`,
+    hint: 'A row source repeats its epochs without end.',
+  });
+}
+
+async function evaluateNow(
+  options: TrainerOptions,
+  evaluation: EvaluationOptions,
+  executables: ExecutableCache,
+  step: number,
+  best: BestSoFar,
+): Promise<{ event: EvaluateEvent; memory: BestSoFar }> {
+  const { model, parameters, objective, batchSize, maxLength, padToken } = options;
+  const collate = { rows: batchSize, maxLength, padToken };
+  const { loss, perplexity } = await evaluate(evaluation.rows(), {
+    model,
+    parameters,
+    objective,
+    executables,
+    collate,
+  });
+  const metrics = (await evaluation.measure?.(step)) ?? {};
+  const samples = (await evaluation.sample?.(step)) ?? [];
+  const chosen = evaluation.best ?? 'loss';
+  const value = chosen === 'loss' ? loss : metrics[chosen];
+  if (value === undefined) {
+    throw new TunesmithError('NAME_UNKNOWN', `there is no metric "${chosen}" to choose the best checkpoint by`, {
+      expected: ['loss', ...Object.keys(metrics)].join(', '),
+    });
+  }
+  const memory = observe(best, value, step, evaluation.earlyStopping?.minimumImprovement);
+  return {
+    event: { type: 'evaluate', step, loss, perplexity, metrics, samples, best: memory.step === step },
+    memory,
+  };
+}

@@ -1,0 +1,98 @@
+import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { Model } from '../model/model.js';
+import type { Batch, Objective } from '../objective/objective.js';
+import { groupHandles, type ParameterGroup } from '../optimizer/groups.js';
+import type { GradientTransformation } from '../optimizer/transformation.js';
+import { elementCount } from '../parameters/handle.js';
+import type { Chunk, ParameterStore } from '../parameters/parameter-store.js';
+import type { TensorSpec } from '../program/program.js';
+import type { Named } from '../tensor/tfjs.js';
+
+/** Chunks that are updated alike. */
+export interface PlannedGroup {
+  readonly chunks: readonly Chunk[];
+  readonly scale: number;
+  readonly decay: number;
+}
+
+/** What all programs of a stage share: what is trained, how it is grouped and stored, and by what rule it moves. */
+export interface TrainingPlan {
+  readonly model: Model;
+  readonly parameters: ParameterStore;
+  readonly objective: Objective;
+  readonly optimizer: GradientTransformation;
+  readonly groups: readonly PlannedGroup[];
+  readonly gradientCheckpointing: boolean;
+}
+
+export interface PlanOptions {
+  readonly model: Model;
+  readonly parameters: ParameterStore;
+  readonly objective: Objective;
+  readonly optimizer: GradientTransformation;
+  readonly groups?: readonly ParameterGroup[];
+  readonly weightDecay: number;
+  readonly gradientCheckpointing?: boolean;
+}
+
+export function optimizerEntry(slot: string, chunk: Chunk): string {
+  return `optimizer/${slot}/${chunk.entry}`;
+}
+
+export function gradientEntry(chunk: Chunk): string {
+  return `gradient/${chunk.entry}`;
+}
+
+export function chunkShape(chunk: Chunk): readonly number[] {
+  const [only] = chunk.handles;
+  return chunk.handles.length === 1 && only !== undefined ? only.shape : [chunk.size];
+}
+
+export function chunksOf(plan: TrainingPlan): Chunk[] {
+  return plan.groups.flatMap(({ chunks }) => chunks);
+}
+
+/** Packs the trained handles into chunks by group and gives the optimizer its zero state. */
+export async function planTraining(options: PlanOptions): Promise<TrainingPlan> {
+  const { model, parameters, optimizer, groups = [], weightDecay } = options;
+  if (model.trained.length === 0) {
+    throw new TunesmithError('CONFIG_INVALID', 'no parameter is trained', { hint: 'Give the recipe a method.' });
+  }
+  const grouped = groupHandles(model.trained, groups, weightDecay);
+  const packed = await parameters.pack(grouped.map(({ handles }) => handles));
+  const planned = grouped.map(({ scale, decay }, index) => ({ chunks: packed[index] as Chunk[], scale, decay }));
+  for (const chunk of planned.flatMap(({ chunks }) => chunks)) {
+    const shape = chunkShape(chunk);
+    for (const slot of optimizer.slots) {
+      const data = new Float32Array(elementCount(shape));
+      parameters.tensors.set(optimizerEntry(slot, chunk), { dtype: 'float32', shape, data });
+    }
+  }
+  return {
+    model,
+    parameters,
+    objective: options.objective,
+    optimizer,
+    groups: planned,
+    gradientCheckpointing: options.gradientCheckpointing ?? false,
+  };
+}
+
+/** Makes room for gradients that add up over micro-batches. */
+export function addGradientEntries(plan: TrainingPlan): void {
+  for (const chunk of chunksOf(plan)) {
+    const shape = chunkShape(chunk);
+    const data = new Float32Array(elementCount(shape));
+    plan.parameters.tensors.set(gradientEntry(chunk), { dtype: 'float32', shape, data });
+  }
+}
+
+/** The input specs of a batch's columns. */
+export function columnSpecs(batch: Batch): Named<TensorSpec> {
+  return Object.fromEntries(
+    Object.entries(batch.columns).map(([name, { shape, dtype }]) => [
+      name,
+      { shape, dtype: dtype as TensorSpec['dtype'] },
+    ]),
+  );
+}

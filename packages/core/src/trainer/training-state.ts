@@ -1,0 +1,74 @@
+import { TunesmithError } from '../errors/tunesmith-error.js';
+import { elementCount, type Handle } from '../parameters/handle.js';
+import type { TrainerCheckpoint } from './ports.js';
+import { chunkShape, chunksOf, optimizerEntry, type TrainingPlan } from './training-plan.js';
+
+type SavedTensor = TrainerCheckpoint['tensors'][number];
+
+/** Handles whose values a checkpoint holds: what is trained, and what methods keep beside it. */
+function savedHandles({ model }: TrainingPlan): Handle[] {
+  const trained = new Set(model.trained);
+  return model.handles.filter((handle) => trained.has(handle) || handle.owner !== 'base');
+}
+
+/** Parameters, buffers and optimizer state by path, however they are packed. */
+export async function readTrainingState(plan: TrainingPlan): Promise<SavedTensor[]> {
+  const tensors: SavedTensor[] = [];
+  for (const handle of savedHandles(plan)) {
+    tensors.push({ name: `parameter/${handle.key}`, shape: handle.shape, data: await plan.parameters.read(handle) });
+  }
+  for (const chunk of chunksOf(plan)) {
+    for (const slot of plan.optimizer.slots) {
+      const { data } = await plan.parameters.tensors.get(optimizerEntry(slot, chunk));
+      let offset = 0;
+      for (const { key, shape } of chunk.handles) {
+        const size = elementCount(shape);
+        tensors.push({
+          name: `optimizer/${slot}/${key}`,
+          shape,
+          data: (data as Float32Array).slice(offset, offset + size),
+        });
+        offset += size;
+      }
+    }
+  }
+  return tensors;
+}
+
+/** Puts a checkpoint's tensors back. Strict: every tensor of the plan must be there with its shape, and no other. */
+export async function writeTrainingState(plan: TrainingPlan, tensors: readonly SavedTensor[]): Promise<void> {
+  const saved = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  const take = (name: string, shape: readonly number[]): Float32Array => {
+    const tensor = saved.get(name);
+    saved.delete(name);
+    if (tensor === undefined || tensor.data.length !== elementCount(shape)) {
+      throw new TunesmithError('FILE_INVALID', 'the checkpoint does not fit this recipe', {
+        where: name,
+        expected: `[${shape.join(', ')}]`,
+        got: tensor === undefined ? 'nothing' : `[${tensor.shape.join(', ')}]`,
+        hint: 'A run resumes with the model, methods and optimizer that it started with.',
+      });
+    }
+    return tensor.data;
+  };
+  for (const handle of savedHandles(plan)) {
+    await plan.parameters.write(handle, Float32Array.from(take(`parameter/${handle.key}`, handle.shape)));
+  }
+  for (const chunk of chunksOf(plan)) {
+    for (const slot of plan.optimizer.slots) {
+      const data = new Float32Array(chunk.size);
+      let offset = 0;
+      for (const { key, shape } of chunk.handles) {
+        data.set(take(`optimizer/${slot}/${key}`, shape), offset);
+        offset += elementCount(shape);
+      }
+      plan.parameters.tensors.set(optimizerEntry(slot, chunk), { dtype: 'float32', shape: chunkShape(chunk), data });
+    }
+  }
+  const [left] = saved.keys();
+  if (left !== undefined) {
+    throw new TunesmithError('FILE_INVALID', 'the checkpoint holds a tensor that this recipe has no place for', {
+      where: left,
+    });
+  }
+}
