@@ -18,6 +18,8 @@ export type {
 export type { Format, FormatName } from './format/formats.js';
 export { formats, parseRow } from './format/formats.js';
 export type { ColumnMap } from './format/row-reader.js';
+export type { FilePosition, FileRow, ReadOptions } from './read/file-row.js';
+export { readRows } from './read/read-rows.js';
 export { alpacaPrompt } from './tokenize/alpaca-prompt.js';
 export { encodePrompt } from './tokenize/encode-spans.js';
 export { instructionMessages } from './tokenize/example-spans.js';

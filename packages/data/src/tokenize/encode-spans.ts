@@ -24,9 +24,10 @@ export function encodePrompt(tokenizer: Tokenizer, text: string): number[] {
 export function encodeSpans(tokenizer: Tokenizer, spans: readonly TextSpan[]): TokenSpan[] {
   const { prefixIds, eosId, endIds } = tokenizer;
   const encoded: TokenSpan[] = [];
+  const encode = remembered((text) => tokenizer.encode(text, { addSpecialTokens: false }));
   let before = '';
   for (const { text, kind, ends } of spans) {
-    const own = continuation(tokenizer, before, text);
+    const own = continuation(encode, before, text);
     const ids = encoded.length === 0 && startsWith(own, prefixIds) ? own.slice(prefixIds.length) : own;
     if (encoded.length === 0 && prefixIds.length > 0) encoded.push({ kind: 'prefix', ids: prefixIds });
 
@@ -44,8 +45,7 @@ export function encodeSpans(tokenizer: Tokenizer, spans: readonly TextSpan[]): T
 }
 
 /** The ids of `text` where it follows `before`. */
-function continuation(tokenizer: Tokenizer, before: string, text: string): number[] {
-  const encode = (part: string) => tokenizer.encode(part, { addSpecialTokens: false });
+function continuation(encode: (text: string) => number[], before: string, text: string): number[] {
   // A newline stands in where a token would merge across the edge: Llama's tokenizers put a space before the first word of
   // a text, which does not belong into the middle of one.
   for (const anchor of before === '' ? [] : [before, '\n']) {
@@ -54,6 +54,18 @@ function continuation(tokenizer: Tokenizer, before: string, text: string): numbe
     if (startsWith(joint, head)) return joint.slice(head.length);
   }
   return encode(text);
+}
+
+/** The same function, which does a text's work once: a prompt is encoded for itself and as what comes before its answer. */
+function remembered<Value>(compute: (text: string) => Value): (text: string) => Value {
+  const values = new Map<string, Value>();
+  return (text) => {
+    const known = values.get(text);
+    if (known !== undefined) return known;
+    const value = compute(text);
+    values.set(text, value);
+    return value;
+  };
 }
 
 function startsWith(ids: readonly number[], head: readonly number[]): boolean {
