@@ -1,8 +1,11 @@
 export { didYouMean, nearestNames } from './errors/nearest-names.js';
 export type { ErrorCode, ErrorDetails } from './errors/tunesmith-error.js';
 export { TunesmithError } from './errors/tunesmith-error.js';
+export type { Adapter } from './method/adapter.js';
+export { exportAdapter, importAdapter } from './method/adapter.js';
 export type { MethodDefinition, MethodFactory } from './method/define-method.js';
 export { defineMethod, parseConfig } from './method/define-method.js';
+export { mergedWeights, mergeInPlace } from './method/merge.js';
 export type {
   Capabilities,
   HostValues,
@@ -64,6 +67,7 @@ export type { ParameterStore } from './parameters/parameter-store.js';
 export { createParameterStore, initialiseHandles } from './parameters/parameter-store.js';
 export type { Backend, Executable, HostTensor, RunOptions, TensorStore } from './program/backend.js';
 export type { Program, ProgramIO, ProgramResult, TensorSpec } from './program/program.js';
+export { validateInputs } from './program/validate-inputs.js';
 export type { RandomContext } from './random/keep-mask.js';
 export { fillKeepMask } from './random/keep-mask.js';
 export type { RandomKey } from './random/mixer.js';

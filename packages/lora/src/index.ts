@@ -1,1 +1,3 @@
-export {};
+export type { LoraConfig } from './config.js';
+export { loraConfigSchema } from './config.js';
+export { lora } from './lora.js';

@@ -1,1 +1,1 @@
-export {};
+export { full, fullConfigSchema } from './full/full.js';

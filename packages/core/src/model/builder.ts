@@ -6,19 +6,26 @@ import { rmsNorm } from '../tensor/rms-norm.js';
 import { type Shape, type Tensor, tf } from '../tensor/tfjs.js';
 import { checkpointBlock } from './checkpoint-block.js';
 import { addBaseHandle, addSite, type ModelRegistry, siteKey } from './registry.js';
-import type { AttentionCall, SiteBase, SiteCalls, SiteKind, SiteRole, Slice } from './site.js';
+import type { AttentionCall, LinearSite, SiteBase, SiteCalls, SiteKind, SiteRole, Slice } from './site.js';
 import type { Trace } from './trace.js';
 
-/** What a family calls in its forward pass for a site: the wrapped computation. */
-export type SiteFunction<Kind extends SiteKind> = (t: Trace, input: SiteCalls[Kind]['input']) => Tensor;
+/**
+ * What a family calls in its forward pass for a site: the wrapped computation. `context` passes by the wraps to the
+ * body: what is computed once a run and depends on no parameter, such as rotary tables.
+ */
+export type SiteFunction<Kind extends SiteKind, Context extends readonly unknown[] = []> = (
+  t: Trace,
+  input: SiteCalls[Kind]['input'],
+  ...context: Context
+) => Tensor;
 
 export interface LinearOptions {
   readonly role: SiteRole;
   readonly inFeatures: number;
   readonly outFeatures: number;
   readonly bias?: boolean;
-  /** How the checkpoint stores the weight: PyTorch's Linear is `out-in` (the default), GPT-2's Conv1D `in-out`. */
-  readonly layout?: 'out-in' | 'in-out';
+  /** `out-in` if not said. */
+  readonly layout?: LinearSite['layout'];
   readonly slices?: readonly Slice[];
   /** A weight that another site owns: tied embeddings. */
   readonly tiedTo?: Handle;
@@ -63,11 +70,18 @@ export interface ModelBuilder {
   attention(name: string, options: AttentionOptions): SiteFunction<'attention'>;
   activation(name: string, options: StreamOptions, body: (x: Tensor) => Tensor): SiteFunction<'activation'>;
   /** A branch as a whole, such as self-attention: wrapped from its input to its output. */
-  sublayer(name: string, options: StreamOptions, body: SiteFunction<'sublayer'>): SiteFunction<'sublayer'>;
+  sublayer<Context extends readonly unknown[]>(
+    name: string,
+    options: StreamOptions,
+    body: SiteFunction<'sublayer', Context>,
+  ): SiteFunction<'sublayer', Context>;
   /** `stream + branch`, with a residual site on the branch. */
   residual(name: string, options: StreamOptions): (t: Trace, stream: Tensor, branch: Tensor) => Tensor;
   /** A whole block; its inside may be recomputed in the backward pass. */
-  block(options: StreamOptions, body: SiteFunction<'block'>): SiteFunction<'block'>;
+  block<Context extends readonly unknown[]>(
+    options: StreamOptions,
+    body: SiteFunction<'block', Context>,
+  ): SiteFunction<'block', Context>;
 }
 
 export function createBuilder(registry: ModelRegistry, prefix = '', depth: number | null = null): ModelBuilder {
@@ -75,17 +89,17 @@ export function createBuilder(registry: ModelRegistry, prefix = '', depth: numbe
   const weight = (path: string, shape: Shape, decay = shape.length > 1): Handle =>
     addBaseHandle(registry, path, shape, decay);
 
-  function site<Kind extends SiteKind>(
+  function site<Kind extends SiteKind, Context extends readonly unknown[] = []>(
     declared: SiteBase,
-    body: (t: Trace, input: SiteCalls[Kind]['input']) => SiteCalls[Kind]['output'],
-  ): SiteFunction<Kind> {
+    body: SiteFunction<Kind, Context>,
+  ): SiteFunction<Kind, Context> {
     const key = siteKey(declared);
-    return (t, input) =>
+    return (t, input, ...context) =>
       t.atSite(key, () => {
         const layers = registry.wraps.get(key) ?? [];
         const run = (level: number, value: SiteCalls[Kind]['input']): Tensor => {
           const layer = layers[level];
-          if (layer === undefined) return body(t, value);
+          if (layer === undefined) return body(t, value, ...context);
           return layer.middleware(value as never, (next) => run(level - 1, next as never), t);
         };
         return run(layers.length - 1, input);
@@ -120,6 +134,7 @@ export function createBuilder(registry: ModelRegistry, prefix = '', depth: numbe
         inFeatures,
         outFeatures,
         slices: slices ?? [{ role, start: 0, size: outFeatures }],
+        layout,
         weightHandle,
         biasHandle,
         apply: (t, x) => linearOp(x, logicalWeight(t)),
@@ -175,7 +190,7 @@ export function createBuilder(registry: ModelRegistry, prefix = '', depth: numbe
 
     sublayer(name, { role, features }, body) {
       const declared = addSite(registry, { kind: 'sublayer', path: pathOf(name), role, depth, features });
-      return site<'sublayer'>(declared, body);
+      return site(declared, body);
     },
 
     residual(name, { role, features }) {
@@ -186,8 +201,11 @@ export function createBuilder(registry: ModelRegistry, prefix = '', depth: numbe
 
     block({ role, features }, body) {
       const declared = addSite(registry, { kind: 'block', path: prefix, role, depth, features });
-      const call = site<'block'>(declared, body);
-      return (t, x) => (t.checkpointBlocks ? checkpointBlock(registry, prefix, t, x, call) : call(t, x));
+      const call = site(declared, body);
+      return (t, x, ...context) =>
+        t.checkpointBlocks
+          ? checkpointBlock(registry, prefix, t, x, (trace, stream) => call(trace, stream, ...context))
+          : call(t, x, ...context);
     },
   };
 }

@@ -33,6 +33,8 @@ export interface Model {
   readonly handles: readonly Handle[];
   /** The handles that training moves, in a stable order. */
   readonly trained: readonly Handle[];
+  /** What a method declared or trains: the content of its adapter. */
+  ownedBy(method: Method): readonly Handle[];
   /** Names of the methods that wrap a site, innermost first. */
   wrappedBy(site: AnySite): readonly string[];
   /** The handle that programs read for a base weight: itself, or the copy that a method trains in its place. */
@@ -65,6 +67,8 @@ export function buildModel<Config>({ family, config, methods = [] }: ModelOption
     sites: [...registry.sites.values()],
     handles: [...registry.handles.values()],
     trained: [...registry.handles.values()].filter(({ key }) => registry.trained.has(key)),
+    ownedBy: ({ name }) =>
+      [...registry.handles.values()].filter(({ key, owner }) => owner === name || registry.trained.get(key) === name),
     wrappedBy: (site) => (registry.wraps.get(siteKey(site)) ?? []).map(({ method }) => method),
     resolve: (handle) => registry.replacements.get(handle.key) ?? handle,
     run: (t, columns) => runModel(registry, causal, t, columns),

@@ -36,7 +36,7 @@ export function createPatcher(registry: ModelRegistry, model: PatchedModel, { na
           where: method,
         });
       }
-      for (const { key } of selected) registry.trained.add(key);
+      for (const { key } of selected) registry.trained.set(key, method);
       return selected;
     },
     trainModules(names) {

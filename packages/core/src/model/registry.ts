@@ -7,8 +7,8 @@ import type { AnySite, Middleware, SiteKind } from './site.js';
 export interface ModelRegistry {
   readonly sites: Map<string, AnySite>;
   readonly handles: Map<string, Handle>;
-  /** Keys of the handles that training moves. */
-  readonly trained: Set<string>;
+  /** Keys of the handles that training moves, and the method that said so. */
+  readonly trained: Map<string, string>;
   /** Handles that stand in for a base weight, by the base weight's key: modules trained as copies. */
   readonly replacements: Map<string, Handle>;
   /** By site, innermost first. */
@@ -21,7 +21,7 @@ export function siteKey({ kind, path }: { kind: SiteKind; path: string }): strin
 }
 
 export function createRegistry(): ModelRegistry {
-  return { sites: new Map(), handles: new Map(), trained: new Set(), replacements: new Map(), wraps: new Map() };
+  return { sites: new Map(), handles: new Map(), trained: new Map(), replacements: new Map(), wraps: new Map() };
 }
 
 export function addSite<S extends AnySite>(registry: ModelRegistry, site: S): S {
@@ -53,6 +53,6 @@ export function addMethodHandle(
   }
   const handle: Handle = { key, path, owner, kind, shape, decay, tags, init };
   registry.handles.set(key, handle);
-  if (kind === 'parameter') registry.trained.add(key);
+  if (kind === 'parameter') registry.trained.set(key, owner);
   return handle;
 }

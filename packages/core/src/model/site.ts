@@ -74,6 +74,8 @@ export interface LinearSite extends SiteBase {
   readonly outFeatures: number;
   /** The parts of a fused projection; one part that covers everything otherwise. */
   readonly slices: readonly Slice[];
+  /** How the checkpoint stores the weight: PyTorch's Linear `out-in`, GPT-2's Conv1D `in-out`. */
+  readonly layout: 'out-in' | 'in-out';
   readonly weightHandle: Handle;
   readonly biasHandle: Handle | null;
   /** x · Wᵀ with the stored weight, without bias or wraps: `[..., in]` → `[..., out]`. */

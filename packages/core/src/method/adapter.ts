@@ -1,0 +1,75 @@
+import { didYouMean } from '../errors/nearest-names.js';
+import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { Model } from '../model/model.js';
+import { elementCount, type Handle } from '../parameters/handle.js';
+import type { ParameterStore } from '../parameters/parameter-store.js';
+import { readFloat32 } from '../storage/memory-tensor.js';
+import type { TensorSource } from '../storage/stored-tensor.js';
+import type { Shape } from '../tensor/tfjs.js';
+import type { Method } from './method.js';
+
+/** What an adapter folder holds: PEFT's config and, below `base_model.model.`, the tensors that the method trained. */
+export interface Adapter {
+  /** Null where PEFT has no such method. */
+  readonly config: Record<string, unknown> | null;
+  readonly tensors: readonly { readonly name: string; readonly shape: Shape; readonly data: Float32Array }[];
+}
+
+function adapterName(method: Method, handle: Handle): string {
+  return method.adapterName?.(handle) ?? handle.path;
+}
+
+/** Everything that a method trained or keeps, by its name in an adapter file. */
+export async function exportAdapter(model: Model, method: Method, parameters: ParameterStore): Promise<Adapter> {
+  const tensors = [];
+  for (const handle of model.ownedBy(method)) {
+    tensors.push({ name: adapterName(method, handle), shape: handle.shape, data: await parameters.read(handle) });
+  }
+  return { config: method.peftConfig?.(model.patched) ?? null, tensors };
+}
+
+/**
+ * Loads an adapter's tensors into a model that the method has patched. Strict: a tensor without a place and a place
+ * without a tensor are errors with the nearest names, since an adapter that is dropped in silence looks like one that
+ * learnt nothing.
+ */
+export async function importAdapter(
+  model: Model,
+  method: Method,
+  parameters: ParameterStore,
+  source: TensorSource,
+): Promise<void> {
+  const places = new Map(model.ownedBy(method).map((handle) => [adapterName(method, handle), handle]));
+  const stray = source.names().filter((name) => !places.has(name));
+  if (stray.length > 0) {
+    throw new TunesmithError(
+      'NAME_UNKNOWN',
+      `the adapter holds ${stray.length} tensors that this model has no place for`,
+      {
+        where: stray.slice(0, 3).join(', '),
+        hint: didYouMean(stray[0] as string, places.keys()),
+      },
+    );
+  }
+  for (const [name, handle] of places) {
+    const tensor = source.get(name);
+    if (tensor === undefined) {
+      throw new TunesmithError('FILE_INVALID', 'the adapter lacks a tensor', {
+        where: name,
+        expected: `[${handle.shape.join(', ')}]`,
+        hint: didYouMean(name, source.names()),
+      });
+    }
+    const values = await readFloat32(tensor);
+    const sameShape =
+      tensor.shape.length === handle.shape.length && tensor.shape.every((size, axis) => size === handle.shape[axis]);
+    if (!sameShape || values.length !== elementCount(handle.shape)) {
+      throw new TunesmithError('SHAPE_MISMATCH', 'the adapter was made for another model or config', {
+        where: name,
+        expected: `[${handle.shape.join(', ')}]`,
+        got: `[${tensor.shape.join(', ')}]`,
+      });
+    }
+    await parameters.write(handle, Float32Array.from(values));
+  }
+}

@@ -1,0 +1,92 @@
+import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { Model } from '../model/model.js';
+import type { LinearSite, SiteBase } from '../model/site.js';
+import type { Handle } from '../parameters/handle.js';
+import type { ParameterStore } from '../parameters/parameter-store.js';
+import type { MergeHost, Method } from './method.js';
+
+/** The base weights that methods change when merged. */
+function mergedSites(model: Model): LinearSite[] {
+  return model.sites.filter((site): site is LinearSite => site.kind === 'linear' && model.wrappedBy(site).length > 0);
+}
+
+function checkMergeable(model: Model): void {
+  for (const method of model.methods) {
+    if (method.capabilities.mergeable) continue;
+    throw new TunesmithError(
+      'CAPABILITY_MISSING',
+      `the method "${method.name}" cannot be merged into the base weights`,
+      {
+        hint: 'Keep it as an adapter beside the model.',
+      },
+    );
+  }
+  for (const site of mergedSites(model)) {
+    const shared = model.sites.find(
+      (other) => other.path !== site.path && 'weightHandle' in other && other.weightHandle === site.weightHandle,
+    );
+    if (shared === undefined) continue;
+    throw new TunesmithError('CAPABILITY_MISSING', `"${site.path}" and "${shared.path}" share one weight`, {
+      where: 'merge',
+      hint: 'Merging would change both; untie the checkpoint first.',
+    });
+  }
+}
+
+function mergeHost(model: Model, parameters: ParameterStore, method: Method): MergeHost {
+  const byKey = new Map(model.handles.map((handle) => [handle.key, handle]));
+  return {
+    read: (handle) => parameters.read(handle),
+    write: (handle, values) => parameters.write(handle, values),
+    handle: (site: SiteBase, name) => byKey.get(`${method.name}/${site.path}.${name}`),
+  };
+}
+
+/** `[rows, columns]` → `[columns, rows]`. */
+function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
+  const turned = new Float32Array(values.length);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++)
+      turned[column * rows + row] = values[row * columns + column] as number;
+  }
+  return turned;
+}
+
+/**
+ * Every base weight with the methods' effect folded in, one at a time: what a merged checkpoint holds. The store's
+ * weights stay as they are.
+ */
+export async function* mergedWeights(
+  model: Model,
+  parameters: ParameterStore,
+  sign: 1 | -1 = 1,
+): AsyncGenerator<{ handle: Handle; values: Float32Array; changed: boolean }> {
+  checkMergeable(model);
+  const sites = new Map(mergedSites(model).map((site) => [site.weightHandle.key, site]));
+  for (const handle of model.handles) {
+    if (handle.owner !== 'base') continue;
+    const resolved = model.resolve(handle);
+    const values = Float32Array.from(await parameters.read(resolved));
+    const site = sites.get(handle.key);
+    if (site === undefined) {
+      yield { handle, values, changed: resolved !== handle };
+      continue;
+    }
+    const { inFeatures, outFeatures } = site;
+    const turned = site.layout === 'in-out';
+    const weight = turned ? transpose(values, inFeatures, outFeatures) : values; // [out, in]
+    let changed = resolved !== handle;
+    for (const method of model.methods) {
+      const merged = await method.merge?.(site, weight, mergeHost(model, parameters, method), sign);
+      changed ||= merged === true;
+    }
+    yield { handle, values: turned ? transpose(weight, outFeatures, inFeatures) : weight, changed };
+  }
+}
+
+/** Folds the methods' effect into the store's base weights (or takes it out): run them then without the methods. */
+export async function mergeInPlace(model: Model, parameters: ParameterStore, sign: 1 | -1 = 1): Promise<void> {
+  for await (const { handle, values, changed } of mergedWeights(model, parameters, sign)) {
+    if (changed) await parameters.write(handle, values);
+  }
+}

@@ -1,0 +1,49 @@
+import { z } from 'zod';
+
+const names = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
+
+/** LoRA's options. Names are PEFT's in camel case; `rank`, `alpha` and `dropout` are its `r`, `lora_alpha`, `lora_dropout`. */
+export const loraConfigSchema = z.object({
+  rank: z.int().min(1).default(8).describe("Rank of the update B·A. Default: PEFT's `r` = 8."),
+  alpha: z
+    .number()
+    .positive()
+    .default(8)
+    .describe("The update is scaled by alpha / rank (Hu et al. 2021, §4.1). Default: PEFT's `lora_alpha` = 8."),
+  dropout: z
+    .number()
+    .min(0)
+    .max(0.95)
+    .default(0)
+    .describe("Dropout on the input of A, in training only. Default: PEFT's `lora_dropout` = 0."),
+  targetModules: names
+    .optional()
+    .describe(
+      "Which linear modules: a list of names or path endings, one regular expression for whole paths, or `all-linear`. Default: PEFT's choice for the family, such as q_proj and v_proj.",
+    ),
+  excludeModules: names.optional().describe('Modules to leave out of the targets, in the same notation.'),
+  layersToTransform: z.array(z.int().min(0)).min(1).optional().describe('Blocks to act on, by index. Default: all.'),
+  rankPattern: z
+    .record(z.string(), z.int().min(1))
+    .default({})
+    .describe('Ranks of single modules: a path ending, as a regular expression, to its rank. The first match wins.'),
+  alphaPattern: z
+    .record(z.string(), z.number().positive())
+    .default({})
+    .describe('Alphas of single modules, in the same notation.'),
+  useRslora: z
+    .boolean()
+    .default(false)
+    .describe('Scale by alpha / √rank instead (rank-stabilised LoRA, Kalajdzievski 2023).'),
+  bias: z
+    .enum(['none', 'all', 'lora_only'])
+    .default('none')
+    .describe("Which of the model's biases train: none, all, or those of the targets. Default: PEFT's `none`."),
+  modulesToSave: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe('Modules to train whole, as copies saved with the adapter, such as `lm_head`.'),
+});
+
+export type LoraConfig = z.output<typeof loraConfigSchema>;
