@@ -1,0 +1,110 @@
+import {
+  type Executable,
+  fillKeepMask,
+  type HostTensor,
+  type Named,
+  type Program,
+  type ProgramIO,
+  type RunOptions,
+  type Tensor,
+  TunesmithError,
+  tf,
+  validateInputs,
+} from '@tunesmith/core';
+import { withBackend } from './active-backend.js';
+import { toDevice, toHost } from './host-values.js';
+import type { TfjsStore } from './tfjs-store.js';
+
+/** Runs a program's body eagerly, once a run. */
+export class TfjsExecutable implements Executable {
+  readonly info = {};
+  readonly #program: Program;
+  readonly #store: TfjsStore;
+  readonly #backendName: string;
+  #disposed = false;
+
+  constructor(program: Program, store: TfjsStore, backendName: string) {
+    this.#program = program;
+    this.#store = store;
+    this.#backendName = backendName;
+  }
+
+  async run(inputs: Named<HostTensor>, { random }: RunOptions = {}): Promise<Named<HostTensor>> {
+    if (this.#disposed) throw new TunesmithError('INTERNAL', `program ${this.#program.name} was disposed`);
+    validateInputs(this.#program, inputs);
+    const outputs = withBackend(this.#backendName, () => this.#evaluate(inputs, random));
+    try {
+      const values: Named<HostTensor> = {};
+      for (const [name, tensor] of Object.entries(outputs)) {
+        values[name] = await toHost(tensor, tensor.dtype as HostTensor['dtype']);
+      }
+      return values;
+    } finally {
+      tf.dispose(outputs);
+    }
+  }
+
+  dispose(): Promise<void> {
+    this.#disposed = true;
+    return Promise.resolve();
+  }
+
+  /** Updates the store and returns the outputs, still on the device. */
+  #evaluate(inputs: Named<HostTensor>, random: RunOptions['random']): Named<Tensor> {
+    const { name, body } = this.#program;
+    const { outputs, updates } = tf.tidy(() => {
+      const result = this.#guard(() => body(this.#io(inputs, random)));
+      this.#store.check(result.updates ?? {}, `program ${name}`);
+      // Clones share their values: an output or update may be an input or a stored tensor itself.
+      return { outputs: cloneEach(result.outputs), updates: cloneEach(result.updates ?? {}) };
+    });
+    this.#store.replace(updates);
+    return outputs;
+  }
+
+  #io(inputs: Named<HostTensor>, random: RunOptions['random']): ProgramIO {
+    const fed = new Map<string, Tensor>();
+    return {
+      input: (name) => {
+        const host = inputs[name];
+        if (host === undefined) {
+          throw new TunesmithError('NAME_UNKNOWN', `the program reads an input '${name}' that it does not declare`, {
+            where: `program ${this.#program.name}`,
+          });
+        }
+        const tensor = fed.get(name) ?? toDevice({ ...host, data: host.data.slice() } as HostTensor);
+        fed.set(name, tensor);
+        return tensor;
+      },
+      read: (name) => this.#store.tensor(name),
+      keepMask: (site, shape, rate) => {
+        if (random === undefined) {
+          throw new TunesmithError('CONFIG_INVALID', 'the program draws dropout masks: run it with `random`', {
+            where: `program ${this.#program.name}, site ${site}`,
+          });
+        }
+        const mask = new Uint8Array(tf.util.sizeFromShape([...shape]));
+        fillKeepMask(mask, shape, site, rate, random);
+        return tf.tensor(mask, [...shape], 'bool');
+      },
+    };
+  }
+
+  /** tfjs reports a missing kernel in words only. */
+  #guard<Result>(task: () => Result): Result {
+    try {
+      return task();
+    } catch (error) {
+      const kernel = /^Kernel '(\w+)' not registered for backend/.exec((error as Error).message)?.[1];
+      if (kernel === undefined) throw error;
+      throw new TunesmithError('OP_UNSUPPORTED', `tfjs's ${this.#backendName} backend has no ${kernel}`, {
+        where: `program ${this.#program.name}`,
+        cause: error,
+      });
+    }
+  }
+}
+
+function cloneEach(tensors: Named<Tensor>): Named<Tensor> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tf.clone(tensor)]));
+}
