@@ -6,9 +6,12 @@
 import '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
 import './missing-gradients.js';
-import type { Tensor as TfTensor } from '@tensorflow/tfjs-core';
+import { enableProdMode, type Tensor as TfTensor } from '@tensorflow/tfjs-core';
 
 export * as tf from '@tensorflow/tfjs-core';
+
+// Otherwise tfjs prints advice when a backend brings its own copy, and when the CPU backend makes its first tensor.
+enableProdMode();
 
 /** A tensor of the running backend: a value when run eagerly, a node of the graph while a program is traced. */
 export type Tensor = TfTensor;
