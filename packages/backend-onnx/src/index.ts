@@ -1,1 +1,3 @@
-export {};
+export type { OnnxBackendOptions } from './session/create-onnx-backend.js';
+export { createOnnxBackend } from './session/create-onnx-backend.js';
+export type { OnnxDevice } from './session/device.js';

@@ -1,0 +1,78 @@
+import '@tensorflow/tfjs-backend-cpu';
+import { type Program, tf } from '@tunesmith/core';
+import { describe, expect, it } from 'vitest';
+import { createOnnxBackend } from './index.js';
+
+const [batch, features, rank, classes] = [4, 6, 2, 3];
+
+/** One step of a low-rank update of a frozen layer, with AdamW's moments. */
+const step: Program = {
+  name: 'low-rank step',
+  inputs: {
+    x: { shape: [batch, features], dtype: 'float32' },
+    y: { shape: [batch, classes], dtype: 'float32' },
+    learningRate: { shape: [], dtype: 'float32' },
+  },
+  body: (io) => {
+    const [x, y] = [io.input('x'), io.input('y')];
+    const loss = (a: tf.Tensor, b: tf.Tensor): tf.Scalar => {
+      const adapted = tf.matMul(tf.matMul(x, a, false, true), b, false, true);
+      const logits = tf.add(tf.matMul(x, io.read('w'), false, true), adapted);
+      return tf.mean(tf.sum(tf.square(tf.sub(logits, y)), -1)) as tf.Scalar;
+    };
+    const { value, grads } = tf.valueAndGrads(loss as never)([io.read('a'), io.read('b')]);
+    const updates = Object.fromEntries(
+      ['a', 'b'].flatMap((name, index) => {
+        const moment = tf.add(tf.mul(io.read(`${name}.moment`), 0.9), tf.mul(grads[index] as tf.Tensor, 0.1));
+        const next = tf.sub(io.read(name), tf.mul(moment, io.input('learningRate')));
+        return [
+          [name, next],
+          [`${name}.moment`, moment],
+        ];
+      }),
+    );
+    return { outputs: { loss: value }, updates };
+  },
+};
+
+function ramp(length: number, scale: number): Float32Array {
+  return Float32Array.from({ length }, (_, index) => Math.sin(index + 1) * scale);
+}
+
+describe('createOnnxBackend', () => {
+  it('trains a low-rank update of a frozen layer, and leaves tfjs as it was', async () => {
+    await tf.setBackend('cpu');
+    const before = tf.memory();
+    const backend = createOnnxBackend({ threads: 1 });
+    const store = backend.createStore();
+    const float32 = (shape: number[], scale: number) => ({
+      dtype: 'float32' as const,
+      shape,
+      data: ramp(
+        shape.reduce((a, b) => a * b, 1),
+        scale,
+      ),
+    });
+    store.set('w', float32([classes, features], 0.5));
+    store.set('a', float32([rank, features], 0.3));
+    store.set('b', float32([classes, rank], 0));
+    store.set('a.moment', float32([rank, features], 0));
+    store.set('b.moment', float32([classes, rank], 0));
+    const executable = await backend.compile(step, store);
+    expect(tf.getBackend()).toBe('cpu');
+    expect(tf.memory()).toEqual(before);
+
+    const losses: number[] = [];
+    for (let count = 0; count < 50; count++) {
+      const { loss } = await executable.run({
+        x: float32([batch, features], 1),
+        y: float32([batch, classes], 1),
+        learningRate: { dtype: 'float32', shape: [], data: Float32Array.of(0.1) },
+      });
+      losses.push(loss?.data[0] as number);
+    }
+    expect(losses.at(-1)).toBeLessThan((losses[0] as number) * 0.5);
+    await executable.dispose();
+    store.dispose();
+  });
+});

@@ -1,0 +1,150 @@
+import type { Shape } from '@tunesmith/core';
+import type { GraphBuilder, NodeOptions } from '../emit/graph-builder.js';
+import { type Attribute, type ElementType, elementTypeCodes } from '../emit/onnx-model.js';
+import { elementCount, type Value } from '../trace/graph.js';
+import { broadcastShapes, sameShape } from './shapes.js';
+
+/** What a graph input is fed with at every run. */
+export type Binding =
+  | { readonly kind: 'input'; readonly name: string }
+  | { readonly kind: 'stored'; readonly name: string }
+  | { readonly kind: 'keepMask'; readonly site: string; readonly rate: number }
+  | { readonly kind: 'constant'; readonly data: ArrayLike<number> }
+  /** A `false` that the optimizer cannot see: what keeps a recomputation from being merged into the original. */
+  | { readonly kind: 'barrier' };
+
+export interface BoundInput {
+  readonly graphName: string;
+  readonly type: ElementType;
+  readonly shape: Shape;
+  readonly binding: Binding;
+}
+
+/** Constants up to this many elements live in the model; larger ones are bound like weights. */
+const inlineLimit = 256;
+
+/** A tensor in the ONNX graph. */
+interface Operand {
+  readonly name: string;
+  readonly shape: Shape;
+}
+
+/** The state of one lowering: which ONNX value stands for which traced value, and what the graph's inputs are bound to. */
+export class Lowering {
+  readonly bound: BoundInput[] = [];
+  readonly #graph: GraphBuilder;
+  readonly #storedType: (name: string) => ElementType;
+  readonly #names = new Map<number, string>();
+  /** Smaller tensors that broadcast to a value. */
+  readonly #compact = new Map<number, Operand>();
+
+  constructor(graph: GraphBuilder, storedType: (name: string) => ElementType) {
+    this.#graph = graph;
+    this.#storedType = storedType;
+  }
+
+  /** Emits a node with one output. */
+  op(type: string, inputs: readonly string[], attributes: Readonly<Record<string, Attribute>> = {}): string {
+    return this.#graph.op(type, inputs, attributes);
+  }
+
+  node(type: string, inputs: readonly string[], outputCount: number, options: NodeOptions = {}): string[] {
+    return this.#graph.node(type, inputs, outputCount, options);
+  }
+
+  int64s(values: readonly number[]): string {
+    return this.#graph.int64s(values);
+  }
+
+  scalar(type: ElementType, value: number): string {
+    return this.#graph.scalar(type, value);
+  }
+
+  constant(type: ElementType, shape: Shape, values: ArrayLike<number>): string {
+    if (values.length <= inlineLimit) return this.#graph.constant(type, shape, values);
+    return this.#bind({
+      graphName: `constant.${this.bound.length}`,
+      type,
+      shape,
+      binding: { kind: 'constant', data: values },
+    });
+  }
+
+  cast(name: string, type: ElementType): string {
+    return this.op('Cast', [name], { to: elementTypeCodes[type] });
+  }
+
+  reshape(name: string, shape: Shape): string {
+    return shape.length === 0 || shape.every((size) => size > 0)
+      ? this.op('Reshape', [name, this.int64s(shape)])
+      : this.op('Reshape', [name, this.int64s(shape)], { allowzero: 1 });
+  }
+
+  /** A scalar `false` fed at every run. */
+  barrier(): string {
+    const existing = this.bound.find(({ binding }) => binding.kind === 'barrier');
+    if (existing !== undefined) return existing.graphName;
+    return this.#bind({ graphName: 'barrier', type: 'bool', shape: [], binding: { kind: 'barrier' } });
+  }
+
+  define(value: Value, name: string): void {
+    this.#names.set(value.id, name);
+  }
+
+  /** Notes that `value` is `source` broadcast, so that a broadcasting op can read the smaller one. */
+  defineCompact(value: Value, source: Operand): void {
+    this.#compact.set(value.id, source);
+  }
+
+  /** The name of a value at its full shape. */
+  use(value: Value): string {
+    const known = this.#names.get(value.id);
+    if (known !== undefined) return known;
+    const name = this.#introduce(value);
+    this.define(value, name);
+    return name;
+  }
+
+  /** Names to give to a broadcasting op whose result has `shape`: scalars for uniform values where that suffices. */
+  operands(values: readonly Value[], shape: Shape): string[] {
+    const compact = values.map((value) => this.#compactOperand(value));
+    const shapes = compact.map((operand, index) => operand?.shape ?? (values[index] as Value).shape);
+    const suffices = sameShape(shapes.reduce(broadcastShapes), shape);
+    return values.map((value, index) => (suffices ? compact[index]?.name : undefined) ?? this.use(value));
+  }
+
+  #compactOperand(value: Value): Operand | undefined {
+    const { origin, dtype } = value;
+    if (origin.kind === 'fill') return { name: this.scalar(dtype, origin.value), shape: [] };
+    return this.#compact.get(value.id);
+  }
+
+  #introduce({ id, shape, dtype, origin }: Value): string {
+    switch (origin.kind) {
+      case 'input':
+        return this.#bind({ graphName: `input.${origin.name}`, type: dtype, shape, binding: origin });
+      case 'keepMask':
+        return this.#bind({ graphName: `mask.${origin.site}`, type: dtype, shape, binding: origin });
+      case 'stored': {
+        const type = this.#storedType(origin.name);
+        const name = this.#bind({ graphName: `stored.${origin.name}`, type, shape, binding: origin });
+        return type === dtype ? name : this.cast(name, dtype);
+      }
+      case 'constant':
+        return this.constant(dtype, shape, origin.data);
+      case 'fill':
+        if (elementCount(shape) <= inlineLimit) {
+          return this.#graph.constant(dtype, shape, Array<number>(elementCount(shape)).fill(origin.value));
+        }
+        return this.op('Expand', [this.scalar(dtype, origin.value), this.int64s(shape)]);
+      case 'computed':
+        throw new Error(`value ${id} is used before the node that computes it`);
+    }
+  }
+
+  #bind(input: BoundInput): string {
+    this.bound.push(input);
+    this.#graph.input({ name: input.graphName, type: input.type, shape: input.shape });
+    return input.graphName;
+  }
+}

@@ -1,0 +1,19 @@
+import { creation } from './creation.js';
+import { elementwise } from './elementwise.js';
+import { extensionOps } from './extension-ops.js';
+import { indexing } from './indexing.js';
+import { layout } from './layout.js';
+import { products } from './matmul.js';
+import type { OpTable } from './op-rule.js';
+import { reductions } from './reductions.js';
+
+/** Every kernel that a program may call, by name. */
+export const opTable: OpTable = {
+  ...elementwise,
+  ...reductions,
+  ...products,
+  ...layout,
+  ...indexing,
+  ...creation,
+  ...extensionOps,
+};

@@ -1,0 +1,62 @@
+import { type Backend, type Executable, type Program, type TensorStore, TunesmithError } from '@tunesmith/core';
+import { writeModel } from '../emit/write-model.js';
+import { lowerProgram } from '../lower/lower-program.js';
+import { opTable } from '../lower/op-table.js';
+import { traceProgram } from '../trace/trace-program.js';
+import { type SessionSettings, sessionError, sessionOptions } from './device.js';
+import { OnnxExecutable } from './onnx-executable.js';
+import { loadOnnxRuntime, type OnnxRuntime, type OnnxSession } from './onnx-runtime.js';
+import { OnnxStore } from './onnx-store.js';
+
+export type OnnxBackendOptions = Partial<SessionSettings>;
+
+/** A backend that traces each program once into an ONNX graph and runs it with ONNX Runtime. */
+export function createOnnxBackend(options: OnnxBackendOptions = {}): Backend {
+  const settings: SessionSettings = { device: 'cpu', ...options };
+  return {
+    name: `onnx-${settings.device}`,
+    createStore: () => new OnnxStore(),
+    compile: (program, store) => compile(program, ownStore(store), settings),
+  };
+}
+
+async function compile(program: Program, store: OnnxStore, settings: SessionSettings): Promise<Executable> {
+  const runtime = await loadOnnxRuntime();
+  const started = performance.now();
+  const traced = traceProgram(program, store.specs(), opTable);
+  const lowered = lowerProgram(traced, opTable, (name) => {
+    const { dtype } = store.tensor(name);
+    return dtype === 'bfloat16' ? 'float32' : dtype;
+  });
+  const model = writeModel(lowered.model);
+  const emitted = performance.now();
+  const session = await open(runtime, model, () => sessionOptions(settings, lowered), settings, program.name);
+  const info = {
+    nodes: lowered.model.nodes.length,
+    modelBytes: model.byteLength,
+    traceMilliseconds: emitted - started,
+    openMilliseconds: performance.now() - emitted,
+  };
+  return new OnnxExecutable({ runtime, session, program, lowered, store, info });
+}
+
+async function open(
+  runtime: OnnxRuntime,
+  model: Uint8Array,
+  options: () => ReturnType<typeof sessionOptions>,
+  { device }: SessionSettings,
+  program: string,
+): Promise<OnnxSession> {
+  try {
+    return await runtime.InferenceSession.create(model, options());
+  } catch (cause) {
+    throw sessionError(device, program, cause);
+  }
+}
+
+function ownStore(store: TensorStore): OnnxStore {
+  if (store instanceof OnnxStore) return store;
+  throw new TunesmithError('CAPABILITY_MISSING', 'the store belongs to another backend', {
+    hint: 'Make it with createStore() of the backend that compiles.',
+  });
+}

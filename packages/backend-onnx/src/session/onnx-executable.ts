@@ -1,0 +1,174 @@
+import {
+  type Executable,
+  fillKeepMask,
+  type HostTensor,
+  type Named,
+  type Program,
+  type RunOptions,
+  TunesmithError,
+  validateInputs,
+} from '@tunesmith/core';
+import type { ElementType } from '../emit/onnx-model.js';
+import type { LoweredProgram, OutputSpec } from '../lower/lower-program.js';
+import type { Binding, BoundInput } from '../lower/lowering.js';
+import { elementCount } from '../trace/graph.js';
+import type { OnnxRuntime, OnnxSession, OnnxTensor } from './onnx-runtime.js';
+import type { OnnxStore } from './onnx-store.js';
+
+type Data = HostTensor['data'];
+
+export interface ExecutableParts {
+  readonly runtime: OnnxRuntime;
+  readonly session: OnnxSession;
+  readonly program: Program;
+  readonly lowered: LoweredProgram;
+  readonly store: OnnxStore;
+  readonly info: Readonly<Named<number>>;
+}
+
+/**
+ * A session with what it is fed. Stored tensors are read where they lie; an update is written to a second array, which
+ * then changes places with the stored one.
+ */
+export class OnnxExecutable implements Executable {
+  readonly info: Readonly<Named<number>>;
+  readonly #parts: ExecutableParts;
+  /** Arrays that belong to the executable: masks and constants by graph input, the next values of updates by name. */
+  readonly #owned = new Map<string, Data>();
+  readonly #spare = new Map<string, Data>();
+  #disposed: Promise<void> | undefined;
+
+  constructor(parts: ExecutableParts) {
+    this.#parts = parts;
+    this.info = parts.info;
+    for (const input of parts.lowered.bound) {
+      const data = ownedData(input);
+      if (data !== undefined) this.#owned.set(input.graphName, data);
+    }
+    for (const [name, { type, shape }] of parts.lowered.updates)
+      this.#spare.set(name, allocate(type, elementCount(shape)));
+  }
+
+  async run(inputs: Named<HostTensor>, options: RunOptions = {}): Promise<Named<HostTensor>> {
+    const { program, store } = this.#parts;
+    validateInputs(program, inputs);
+    return store.exclusive(async () => {
+      if (this.#disposed !== undefined) {
+        throw new TunesmithError('INTERNAL', 'the executable is disposed', { where: `program ${program.name}` });
+      }
+      this.#drawMasks(options);
+      const results = await this.#execute(this.#feeds(inputs), this.#fetches());
+      for (const [name, data] of this.#spare) this.#spare.set(name, store.swap(name, data));
+      return this.#outputs(results);
+    });
+  }
+
+  dispose(): Promise<void> {
+    this.#disposed ??= this.#parts.store.exclusive(async () => {
+      await this.#parts.session.release();
+      this.#owned.clear();
+      this.#spare.clear();
+    });
+    return this.#disposed;
+  }
+
+  #drawMasks({ random }: RunOptions): void {
+    for (const { graphName, shape, binding } of this.#parts.lowered.bound) {
+      if (binding.kind !== 'keepMask') continue;
+      if (random === undefined) {
+        throw new TunesmithError('NAME_UNKNOWN', 'the program draws dropout masks, and no random context was given', {
+          where: `program ${this.#parts.program.name}, site ${binding.site}`,
+          hint: 'Pass run(inputs, { random: { seed, step, firstRow } }).',
+        });
+      }
+      fillKeepMask(this.#owned.get(graphName) as Uint8Array, shape, binding.site, binding.rate, random);
+    }
+  }
+
+  #feeds(inputs: Named<HostTensor>): Record<string, OnnxTensor> {
+    const { lowered } = this.#parts;
+    return Object.fromEntries(
+      lowered.bound.map((input) => [
+        input.graphName,
+        this.#tensor(input.type, this.#source(input.graphName, input.binding, inputs), input.shape),
+      ]),
+    );
+  }
+
+  #source(graphName: string, binding: Binding, inputs: Named<HostTensor>): Data {
+    if (binding.kind === 'input') return (inputs[binding.name] as HostTensor).data;
+    if (binding.kind === 'stored') return this.#parts.store.tensor(binding.name).data;
+    return this.#owned.get(graphName) as Data;
+  }
+
+  #fetches(): Record<string, OnnxTensor | null> {
+    const { outputs, updates } = this.#parts.lowered;
+    const update = ([name, { graphName, type, shape }]: [string, OutputSpec]) =>
+      [graphName, this.#tensor(type, this.#spare.get(name) as Data, shape)] as const;
+    return Object.fromEntries([
+      ...[...outputs.values()].map(({ graphName }) => [graphName, null] as const),
+      ...[...updates].map(update),
+    ]);
+  }
+
+  async #execute(
+    feeds: Record<string, OnnxTensor>,
+    fetches: Record<string, OnnxTensor | null>,
+  ): Promise<Readonly<Record<string, OnnxTensor>>> {
+    if (Object.keys(fetches).length === 0) return {};
+    try {
+      return (await this.#parts.session.run(feeds, fetches)) as Record<string, OnnxTensor>;
+    } catch (cause) {
+      throw new TunesmithError('INTERNAL', 'ONNX Runtime failed while running a program', {
+        where: `program ${this.#parts.program.name}`,
+        got: cause instanceof Error ? cause.message : String(cause),
+        cause,
+      });
+    }
+  }
+
+  #outputs(results: Readonly<Record<string, OnnxTensor>>): Named<HostTensor> {
+    return Object.fromEntries(
+      [...this.#parts.lowered.outputs].map(([name, { graphName, type, shape }]) => {
+        const { data } = results[graphName] as OnnxTensor;
+        return [name, { dtype: type, shape, data } as HostTensor];
+      }),
+    );
+  }
+
+  #tensor(type: ElementType, data: Data, shape: readonly number[]): OnnxTensor {
+    return new this.#parts.runtime.Tensor(type, data as never, shape) as OnnxTensor;
+  }
+}
+
+function ownedData({ type, shape, binding }: BoundInput): Data | undefined {
+  switch (binding.kind) {
+    case 'constant':
+      return fill(allocate(type, elementCount(shape)), binding.data);
+    case 'keepMask':
+    case 'barrier':
+      return new Uint8Array(elementCount(shape));
+    default:
+      return undefined;
+  }
+}
+
+function fill(target: Data, values: ArrayLike<number>): Data {
+  target.set(values);
+  return target;
+}
+
+function allocate(type: ElementType, length: number): Data {
+  switch (type) {
+    case 'float32':
+      return new Float32Array(length);
+    case 'int32':
+      return new Int32Array(length);
+    case 'float16':
+      return new Uint16Array(length);
+    case 'bool':
+      return new Uint8Array(length);
+    default:
+      throw new TunesmithError('INTERNAL', `no host array holds ${type}`);
+  }
+}
