@@ -1,0 +1,26 @@
+import { didYouMean, type Family, TunesmithError } from '@tunesmith/core';
+import { gpt2 } from './gpt2/gpt2.js';
+import { llama } from './llama/llama.js';
+import { mistral } from './mistral/mistral.js';
+import { qwen2 } from './qwen2/qwen2.js';
+import { qwen3 } from './qwen3/qwen3.js';
+
+/** Every family of this package. */
+export const families: readonly Family[] = [llama, mistral, qwen2, qwen3, gpt2];
+
+/**
+ * The family that config.json's `model_type` names.
+ * @throws CONFIG_INVALID with the nearest known types
+ */
+export function familyFor(config: Record<string, unknown>, known: readonly Family[] = families): Family {
+  const { model_type: type } = config;
+  const found = known.find(({ modelTypes }) => modelTypes.some((each) => each === type));
+  if (found !== undefined) return found;
+  const types = known.flatMap(({ modelTypes }) => modelTypes);
+  throw new TunesmithError('CONFIG_INVALID', `no family takes this "model_type"`, {
+    where: 'config.json',
+    expected: types.join(', '),
+    got: type === undefined ? 'nothing' : JSON.stringify(type),
+    ...(typeof type === 'string' ? { hint: didYouMean(type, types) } : {}),
+  });
+}

@@ -1,0 +1,26 @@
+import type { Family } from '@tunesmith/core';
+import { type Gpt2Config, parseGpt2Config } from './config.js';
+import { buildGpt2 } from './forward.js';
+import { gpt2Aliases, ignoredGpt2Tensors } from './weights.js';
+
+export const gpt2: Family<Gpt2Config> = {
+  name: 'gpt2',
+  modelTypes: ['gpt2'],
+  parseConfig: parseGpt2Config,
+  describe: ({ vocabularySize, hiddenSize, layers, maxPositions }) => ({
+    vocabularySize,
+    hiddenSize,
+    layers,
+    maxPositions,
+  }),
+  build: buildGpt2,
+  weightAliases: gpt2Aliases,
+  ignoredTensors: ignoredGpt2Tensors,
+  defaultTargets: {
+    lora: ['c_attn'],
+    adalora: ['c_attn'],
+    ia3: ['c_attn', 'mlp.c_proj'],
+    'ia3.feedforward': ['mlp.c_proj'],
+  },
+  fanInFanOut: true,
+};
