@@ -26,6 +26,8 @@ export type {
   StreamOptions,
 } from './model/builder.js';
 export type { CausalModel, Family, ModelShape, TokenColumns } from './model/family.js';
+export type { LoadWeightsOptions, WeightDtype } from './model/load-weights.js';
+export { loadWeights } from './model/load-weights.js';
 export type { Model, ModelOptions, ModelRun } from './model/model.js';
 export { buildModel } from './model/model.js';
 export type { Selector } from './model/selector.js';

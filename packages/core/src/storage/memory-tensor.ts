@@ -20,7 +20,9 @@ export function memoryTensor(
       got: String(values.length),
     });
   }
-  return { name, dtype, shape, read: async () => fromFloat32(dtype, values) };
+  // F32 is not encoded, and whoever reads a tensor may write into what it got.
+  const read = async () => fromFloat32(dtype, dtype === 'F32' ? values.slice() : values);
+  return { name, dtype, shape, read };
 }
 
 /** Reads a stored tensor and decodes it to float32. */

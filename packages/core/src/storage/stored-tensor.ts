@@ -6,7 +6,7 @@ export interface StoredTensor {
   readonly name: string;
   readonly dtype: StoredDtype;
   readonly shape: readonly number[];
-  /** The tensor's bytes, `elements × bytes per element` of them. */
+  /** The tensor's bytes, `elements × bytes per element` of them, in memory that is the caller's. */
   read(): Promise<Uint8Array>;
 }
 

@@ -1,0 +1,135 @@
+import { didYouMean } from '../errors/nearest-names.js';
+import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { Handle } from '../parameters/handle.js';
+import type { ParameterStore } from '../parameters/parameter-store.js';
+import { fromFloat32, toFloat32 } from '../storage/float-codecs.js';
+import { readFloat32 } from '../storage/memory-tensor.js';
+import type { StoredTensor, TensorSource } from '../storage/stored-tensor.js';
+import type { Model } from './model.js';
+
+/** How a weight lies in the tensor store; programs compute with float32 whatever it is. */
+export type WeightDtype = 'float32' | 'float16' | 'bfloat16';
+
+export interface LoadWeightsOptions {
+  /** How frozen weights are stored; what is trained is always float32. */
+  readonly dtype?: WeightDtype;
+}
+
+/**
+ * Loads a checkpoint's weights into a model's store, one tensor at a time. Strict: a weight without a tensor, and a
+ * tensor without a weight that the family doesn't know as superfluous, are errors with the nearest names.
+ * @throws NAME_UNKNOWN, SHAPE_MISMATCH, or FILE_INVALID for a tied weight that is there twice with different values
+ */
+export async function loadWeights(
+  model: Model,
+  source: TensorSource,
+  parameters: ParameterStore,
+  { dtype = 'float32' }: LoadWeightsOptions = {},
+): Promise<void> {
+  const places = findTensors(model, source);
+  const duplicates = tiedDuplicates(model, source, places);
+  checkLeftovers(model, source, [...places.values(), ...duplicates.keys()]);
+  for (const [handle, tensor] of places) checkShape(tensor, handle);
+  for (const [duplicate, handle] of duplicates) {
+    await checkEqual(duplicate, places.get(handle) as StoredTensor);
+  }
+  const trained = new Set(model.trained.map(({ key }) => key));
+  for (const [handle, tensor] of places) {
+    if (dtype === 'float32' || trained.has(handle.key)) await parameters.write(handle, await readFloat32(tensor));
+    else parameters.tensors.set(handle.key, { dtype, shape: handle.shape, data: await readHalf(tensor, dtype) });
+  }
+}
+
+/** Each base weight's tensor, by its path or one of the family's other names for it. */
+function findTensors({ family, handles }: Model, source: TensorSource): Map<Handle, StoredTensor> {
+  const places = new Map<Handle, StoredTensor>();
+  const missing: Handle[] = [];
+  for (const handle of handles) {
+    if (handle.owner !== 'base') continue;
+    const names = [handle.path, ...(family.weightAliases?.(handle.path) ?? [])];
+    const tensor = names.map((name) => source.get(name)).find((found) => found !== undefined);
+    if (tensor === undefined) missing.push(handle);
+    else places.set(handle, tensor);
+  }
+  const [first] = missing;
+  if (first === undefined) return places;
+  throw new TunesmithError('NAME_UNKNOWN', `the checkpoint lacks ${countOf(missing.length, 'weight')} of the model`, {
+    where: listed(missing.map(({ path }) => path)),
+    hint: didYouMean(first.path, unused(source, places.values())),
+  });
+}
+
+/** Tensors of sites whose weight is another site's: checkpoints may hold a tied head all the same. */
+function tiedDuplicates(
+  { sites }: Model,
+  source: TensorSource,
+  places: ReadonlyMap<Handle, StoredTensor>,
+): Map<StoredTensor, Handle> {
+  const duplicates = new Map<StoredTensor, Handle>();
+  for (const site of sites) {
+    if (!('weightHandle' in site) || site.weightHandle.path === `${site.path}.weight`) continue;
+    const tensor = source.get(`${site.path}.weight`);
+    if (tensor !== undefined && places.has(site.weightHandle)) duplicates.set(tensor, site.weightHandle);
+  }
+  return duplicates;
+}
+
+function checkLeftovers({ family, handles }: Model, source: TensorSource, used: readonly StoredTensor[]): void {
+  const leftover = unused(source, used).filter((name) => family.ignoredTensors?.test(name) !== true);
+  const [first] = leftover;
+  if (first === undefined) return;
+  const known = handles.filter(({ owner }) => owner === 'base').map(({ path }) => path);
+  throw new TunesmithError(
+    'NAME_UNKNOWN',
+    `the checkpoint holds ${countOf(leftover.length, 'tensor')} that the ${family.name} family has no place for`,
+    { where: listed(leftover), hint: `${didYouMean(first, known)} Does config.json belong to these weights?` },
+  );
+}
+
+function unused(source: TensorSource, used: Iterable<StoredTensor>): string[] {
+  const names = new Set([...used].map(({ name }) => name));
+  return source.names().filter((name) => !names.has(name));
+}
+
+function checkShape({ name, shape }: StoredTensor, handle: Handle): void {
+  if (shape.join() === handle.shape.join()) return;
+  throw new TunesmithError('SHAPE_MISMATCH', "the checkpoint's tensor is not what config.json says", {
+    where: name,
+    expected: `[${handle.shape.join(', ')}]`,
+    got: `[${shape.join(', ')}]`,
+  });
+}
+
+async function checkEqual(duplicate: StoredTensor, original: StoredTensor): Promise<void> {
+  const [values, expected] = [await readFloat32(duplicate), await readFloat32(original)];
+  if (values.length === expected.length && values.every((value, index) => value === expected[index])) return;
+  throw new TunesmithError('FILE_INVALID', `config.json ties it to ${original.name}, but their values differ`, {
+    where: duplicate.name,
+    hint: 'If the model was saved with a head of its own, say "tie_word_embeddings": false in config.json.',
+  });
+}
+
+/** A tensor's 16-bit patterns, as they lie in the checkpoint where it has the same type. */
+async function readHalf(tensor: StoredTensor, dtype: 'float16' | 'bfloat16'): Promise<Uint16Array> {
+  const stored = dtype === 'float16' ? 'F16' : 'BF16';
+  const bytes = await tensor.read();
+  const half = tensor.dtype === stored ? bytes : fromFloat32(stored, toFloat32(tensor.dtype, bytes));
+  const aligned = half.byteOffset % 2 === 0 ? half : new Uint8Array(half);
+  const patterns = new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
+  if (dtype === 'float16' && patterns.some((pattern) => (pattern & 0x7fff) === 0x7c00)) {
+    throw new TunesmithError('DATA_INVALID', 'float16 cannot hold all of its values', {
+      where: tensor.name,
+      expected: 'magnitudes below 65520',
+      hint: 'Store the weights as bfloat16 or float32.',
+    });
+  }
+  return patterns;
+}
+
+function countOf(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
+function listed(names: readonly string[]): string {
+  return names.length > 3 ? `${names.slice(0, 3).join(', ')}, …` : names.join(', ');
+}
