@@ -4,6 +4,13 @@ export type { ChatTemplate, RenderOptions } from './chat/chat-template.js';
 export { createChatTemplate, loadChatTemplate } from './chat/chat-template.js';
 export type { ConversationOptions, ConversationSpan } from './chat/conversation-spans.js';
 export { conversationSpans } from './chat/conversation-spans.js';
+export type { Dataset, DatasetOptions, WholeDataset } from './dataset/dataset.js';
+export { createDataset } from './dataset/dataset.js';
+export type { ExampleOptions, ExamplePosition, ReadExample } from './dataset/read-examples.js';
+export { readExamples } from './dataset/read-examples.js';
+export type { StreamOptions } from './dataset/stream-rows.js';
+export { streamRows } from './dataset/stream-rows.js';
+export type { DataReport } from './dataset/tally.js';
 export type { FormatOptions } from './format/detect-format.js';
 export { detectFormat } from './format/detect-format.js';
 export type {
@@ -18,6 +25,8 @@ export type {
 export type { Format, FormatName } from './format/formats.js';
 export { formats, parseRow } from './format/formats.js';
 export type { ColumnMap } from './format/row-reader.js';
+export type { PackOptions } from './pack/pack-rows.js';
+export { packRows } from './pack/pack-rows.js';
 export type { FilePosition, FileRow, ReadOptions } from './read/file-row.js';
 export { readRows } from './read/read-rows.js';
 export { alpacaPrompt } from './tokenize/alpaca-prompt.js';

@@ -1,0 +1,174 @@
+import { createReadStream } from 'node:fs';
+import { type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { crc32 } from 'node:zlib';
+import type { Row } from '@tunesmith/core';
+import { decodeRow, encodeRow, type TokenBytes } from './row-codec.js';
+import type { DataReport } from './tally.js';
+
+/** Raised when the layout of the files changes: caches of another version are rebuilt. */
+export const cacheVersion = 1;
+
+/**
+ * Tokenised rows on disk, read by ranges: `rows.bin` (see row-codec.ts), `index.bin` and `meta.json`. Memory holds 16 bytes
+ * a row, however long the rows are.
+ */
+export interface RowCache {
+  readonly report: DataReport;
+  /** Tokens of each row. */
+  readonly lengths: Uint32Array;
+  /** The example that each row came from, counted from 0: several rows only where a long text was split. */
+  readonly examples: Uint32Array;
+  /** Opens the rows for reading. */
+  open(): Promise<OpenRows>;
+}
+
+export interface OpenRows {
+  read(row: number): Promise<Row>;
+  close(): Promise<void>;
+}
+
+/** The rows of each example in turn, and the report when all are there. */
+export interface RowProducer {
+  readonly examples: AsyncIterable<readonly Row[]>;
+  report(): DataReport;
+}
+
+interface Meta {
+  readonly version: number;
+  readonly rows: number;
+  readonly tokenBytes: TokenBytes;
+  readonly dataChecksum: number;
+  readonly indexChecksum: number;
+  readonly report: DataReport;
+}
+
+/**
+ * Opens the cache in a folder, or null where there is none that is whole: both files are read through once and compared
+ * with their checksums.
+ */
+export async function openRowCache(folder: string): Promise<RowCache | null> {
+  try {
+    const meta = JSON.parse(await readFile(path.join(folder, 'meta.json'), 'utf8')) as Meta;
+    if (meta.version !== cacheVersion) return null;
+    const index = await readFile(path.join(folder, 'index.bin'));
+    if (crc32(index) !== meta.indexChecksum) return null;
+    let checksum = 0;
+    for await (const bytes of createReadStream(path.join(folder, 'rows.bin'), { highWaterMark: 1 << 20 })) {
+      checksum = crc32(bytes as Buffer, checksum);
+    }
+    return checksum === meta.dataChecksum ? rowCache(folder, meta, index) : null;
+  } catch (error) {
+    if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/**
+ * Writes a cache row by row and opens it. It is written beside its place and renamed, so that it is there whole or not at
+ * all; where another process was faster, its cache, made from the same content, is taken.
+ */
+export async function buildRowCache(folder: string, tokenBytes: TokenBytes, producer: RowProducer): Promise<RowCache> {
+  const unfinished = `${folder}.${process.pid}-${Math.trunc(performance.now() * 1000)}.tmp`;
+  await mkdir(unfinished, { recursive: true });
+  try {
+    const data = await open(path.join(unfinished, 'rows.bin'), 'w');
+    let written: Written;
+    try {
+      written = await writeRows(data, tokenBytes, producer.examples);
+      await data.sync();
+    } finally {
+      await data.close();
+    }
+    const index = indexBytes(written);
+    const report = producer.report();
+    const { rows, dataChecksum } = written;
+    const meta: Meta = { version: cacheVersion, rows, tokenBytes, dataChecksum, indexChecksum: crc32(index), report };
+    await writeFile(path.join(unfinished, 'index.bin'), index, { flush: true });
+    await writeFile(path.join(unfinished, 'meta.json'), JSON.stringify(meta), { flush: true });
+
+    const other = await openRowCache(folder);
+    if (other !== null) return other;
+    await rm(folder, { recursive: true, force: true });
+    await rename(unfinished, folder);
+    return rowCache(folder, meta, index);
+  } finally {
+    await rm(unfinished, { recursive: true, force: true });
+  }
+}
+
+interface Written {
+  readonly rows: number;
+  readonly dataChecksum: number;
+  /** Where each row starts, and where the last one ends. */
+  readonly offsets: readonly number[];
+  readonly lengths: readonly number[];
+  readonly examples: readonly number[];
+}
+
+async function writeRows(
+  file: FileHandle,
+  tokenBytes: TokenBytes,
+  examples: RowProducer['examples'],
+): Promise<Written> {
+  const written = { offsets: [0], lengths: [] as number[], examples: [] as number[] };
+  let dataChecksum = 0;
+  let end = 0;
+  let example = 0;
+  let pending: Uint8Array[] = [];
+  let pendingBytes = 0;
+  const flush = async () => {
+    const bytes = Buffer.concat(pending);
+    dataChecksum = crc32(bytes, dataChecksum);
+    await file.appendFile(bytes);
+    pending = [];
+    pendingBytes = 0;
+  };
+  for await (const rows of examples) {
+    for (const row of rows) {
+      const bytes = encodeRow(row, tokenBytes);
+      end += bytes.length;
+      pending.push(bytes);
+      pendingBytes += bytes.length;
+      written.offsets.push(end);
+      written.lengths.push(row.tokens.length);
+      written.examples.push(example);
+    }
+    if (pendingBytes >= 1 << 20) await flush();
+    example += 1;
+  }
+  await flush();
+  return { rows: written.lengths.length, dataChecksum, ...written };
+}
+
+/** Offsets (float64, one more than rows), then lengths and examples (uint32 each). */
+function indexBytes({ offsets, lengths, examples }: Written): Uint8Array<ArrayBuffer> {
+  const rows = lengths.length;
+  const bytes = new Uint8Array(8 * (rows + 1) + 8 * rows);
+  new Float64Array(bytes.buffer, 0, rows + 1).set(offsets);
+  new Uint32Array(bytes.buffer, 8 * (rows + 1), rows).set(lengths);
+  new Uint32Array(bytes.buffer, 8 * (rows + 1) + 4 * rows, rows).set(examples);
+  return bytes;
+}
+
+function rowCache(folder: string, { rows, tokenBytes, report }: Meta, index: Uint8Array): RowCache {
+  const { buffer } = new Uint8Array(index);
+  const offsets = new Float64Array(buffer, 0, rows + 1);
+  return {
+    report,
+    lengths: new Uint32Array(buffer, 8 * (rows + 1), rows),
+    examples: new Uint32Array(buffer, 8 * (rows + 1) + 4 * rows, rows),
+    async open() {
+      const file = await open(path.join(folder, 'rows.bin'), 'r');
+      return {
+        async read(row) {
+          const start = offsets[row] as number;
+          const bytes = new Uint8Array((offsets[row + 1] as number) - start);
+          await file.read(bytes, 0, bytes.length, start);
+          return decodeRow(bytes, tokenBytes);
+        },
+        close: () => file.close(),
+      };
+    },
+  };
+}
