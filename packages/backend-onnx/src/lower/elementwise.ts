@@ -244,28 +244,17 @@ const addN: OpRule = {
     inputs.map((value) => onnx.use(value)).reduce((sum, name) => onnx.op('Add', [sum, name])),
 };
 
-/** `where(condition, t, e)`; a condition of rank 1 chooses rows. ONNX Runtime has no Where on bool. */
+/** `where(condition, t, e)`. ONNX Runtime has no Where on bool. */
 const select: OpRule = {
   infer: (inputs) => [{ shape: (inputs[1] as Value).shape, dtype: commonType(inputs.slice(1)) }],
-  lower: (onnx, node) => {
-    const { shape, dtype } = node.outputs[0] as Value;
-    const condition = inputAt(node, 0);
-    const choosesRows = condition.shape.length === 1 && shape.length > 1;
-    const cast = (name: string, value: Value): string => {
-      if (dtype === 'bool') return onnx.cast(name, 'uint8');
-      return value.dtype === dtype ? name : onnx.cast(name, dtype);
-    };
-    const [mask, t, e] = choosesRows
-      ? [
-          onnx.reshape(onnx.use(condition), [...condition.shape, ...Array<number>(shape.length - 1).fill(1)]),
-          ...onnx.operands(node.inputs.slice(1), shape),
-        ]
-      : onnx.operands(node.inputs, shape);
-    const chosen = onnx.op('Where', [
-      mask as string,
-      cast(t as string, inputAt(node, 1)),
-      cast(e as string, inputAt(node, 2)),
-    ]);
+  lower: (onnx, { inputs, outputs }) => {
+    const { shape, dtype } = outputs[0] as Value;
+    const type = dtype === 'bool' ? 'uint8' : dtype;
+    const [condition, ...branches] = onnx.operands(inputs, shape);
+    const [t, e] = branches.map((name, index) => {
+      return (inputs[index + 1] as Value).dtype === type ? name : onnx.cast(name, type);
+    });
+    const chosen = onnx.op('Where', [condition as string, t as string, e as string]);
     return dtype === 'bool' ? onnx.cast(chosen, 'bool') : chosen;
   },
 };

@@ -59,11 +59,19 @@ function activate(): () => void {
   };
 }
 
+/** Disposes what `work` leaves, also what a gradient's tape keeps when its function throws. */
 function inScope<Result>(name: string, work: () => Result): Result {
   const engine = tf.engine();
+  const state = engine.state as unknown as { activeTape: { saved?: Tensor[] }[] | null };
+  const outerTape = state.activeTape;
   engine.startScope(name);
   try {
     return work();
+  } catch (error) {
+    const tape = state.activeTape === outerTape ? [] : (state.activeTape ?? []);
+    for (const { saved = [] } of tape) for (const tensor of saved) tensor.dispose();
+    state.activeTape = outerTape;
+    throw error;
   } finally {
     engine.endScope();
   }

@@ -1,4 +1,5 @@
 import { type Dtype, type TensorSpec, TunesmithError, tf } from '@tunesmith/core';
+import { kernelsWithoutLowering } from '../lower/kernels-without-lowering-table.js';
 import type { OpTable } from '../lower/op-rule.js';
 import type { Attributes, Value } from './graph.js';
 import type { Recorder } from './recorder.js';
@@ -113,14 +114,14 @@ function readError(): TunesmithError {
 
 /**
  * The tracing backend, registered with TensorFlow.js on first use together with a kernel for every name in `rules`, and
- * one that explains itself for every other kernel that TensorFlow.js has.
+ * one that explains itself for every other kernel of TensorFlow.js.
  */
 export function tracingBackend(rules: OpTable): TracingBackend {
   const existing = tf.findBackend(tracingBackendName);
   if (existing instanceof TracingBackend) return existing;
   const backend = new TracingBackend();
   tf.registerBackend(tracingBackendName, () => backend, -1);
-  for (const kernelName of new Set([...kernelNames(), ...Object.keys(rules)])) {
+  for (const kernelName of [...Object.keys(rules), ...kernelsWithoutLowering]) {
     tf.registerKernel({
       kernelName,
       backendName: tracingBackendName,
@@ -135,10 +136,4 @@ export function tracingBackend(rules: OpTable): TracingBackend {
     });
   }
   return backend;
-}
-
-/** TensorFlow.js exports every kernel's name as a string constant. */
-function kernelNames(): string[] {
-  const values: unknown[] = Object.values(tf);
-  return values.filter((value): value is string => typeof value === 'string' && /^_?[A-Z]/.test(value));
 }
