@@ -8,6 +8,8 @@ export default defineConfig({
       'packages/*/src/**/*.test.ts',
       'apps/*/src/**/*.test.ts',
       'examples/**/*.test.ts',
+      'parity/**/*.test.ts',
+      'matrix/**/*.test.ts',
       'scripts/**/*.test.ts',
     ],
     // tfjs-core is some 500 ES modules that Node cannot load as they are; bundled once, they load in a tenth of a second.

@@ -2,9 +2,10 @@ export { didYouMean, nearestNames } from './errors/nearest-names.js';
 export type { ErrorCode, ErrorDetails } from './errors/tunesmith-error.js';
 export { TunesmithError } from './errors/tunesmith-error.js';
 export type { Adapter } from './method/adapter.js';
-export { exportAdapter, importAdapter } from './method/adapter.js';
+export { exportAdapter, importAdapter, peftName } from './method/adapter.js';
 export type { MethodDefinition, MethodFactory } from './method/define-method.js';
 export { defineMethod, parseConfig } from './method/define-method.js';
+export type { Merged } from './method/merge.js';
 export { mergedWeights, mergeInPlace } from './method/merge.js';
 export type {
   Capabilities,

@@ -1,4 +1,13 @@
-import { apiVersion, defineMethod, type Handle, kaimingUniform, type SiteBase, tf, zeros } from '@tunesmith/core';
+import {
+  apiVersion,
+  defineMethod,
+  type Handle,
+  kaimingUniform,
+  peftName,
+  type SiteBase,
+  tf,
+  zeros,
+} from '@tunesmith/core';
 import { fromPeft, targetsOf, toPeft } from './checkpoint.js';
 import { loraConfigSchema } from './config.js';
 import { addLowRankProduct, lowRankShape, lowRankUpdate } from './low-rank.js';
@@ -45,7 +54,7 @@ export const lora = defineMethod({
       // PEFT keeps a wrapped module's own bias one level deeper, in its `base_layer`.
       adapterName({ owner, path }: Handle): string {
         const module = path.slice(0, -'.bias'.length);
-        return owner === 'base' && targets.has(module) ? `${module}.base_layer.bias` : path;
+        return owner === 'base' && targets.has(module) ? peftName(`${module}.base_layer.bias`) : peftName(path);
       },
 
       async merge(site, weight, host, sign) {

@@ -8,7 +8,12 @@ import type { TensorSource } from '../storage/stored-tensor.js';
 import type { Shape } from '../tensor/tfjs.js';
 import type { Method } from './method.js';
 
-/** What an adapter folder holds: PEFT's config and, below `base_model.model.`, the tensors that the method trained. */
+/** A module path's tensor name in a PEFT adapter file (peft/utils/save_and_load.py). */
+export function peftName(path: string): string {
+  return `base_model.model.${path}`;
+}
+
+/** What an adapter folder holds: PEFT's config and the tensors that the method trained, by PEFT's names. */
 export interface Adapter {
   /** Null where PEFT has no such method. */
   readonly config: Record<string, unknown> | null;
@@ -16,7 +21,7 @@ export interface Adapter {
 }
 
 function adapterName(method: Method, handle: Handle): string {
-  return method.adapterName?.(handle) ?? handle.path;
+  return method.adapterName?.(handle) ?? peftName(handle.path);
 }
 
 /** Everything that a method trained or keeps, by its name in an adapter file. */

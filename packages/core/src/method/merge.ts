@@ -65,7 +65,8 @@ export async function* mergedWeights(
   const sites = new Map(mergedSites(model).map((site) => [site.weightHandle.key, site]));
   for (const handle of model.handles) {
     if (handle.owner !== 'base') continue;
-    const resolved = model.resolve(handle);
+    // Taken out of the merge, a module trained as a copy leaves the checkpoint's own weight.
+    const resolved = sign === 1 ? model.resolve(handle) : handle;
     const values = Float32Array.from(await parameters.read(resolved));
     const site = sites.get(handle.key);
     if (site === undefined) {
@@ -84,9 +85,28 @@ export async function* mergedWeights(
   }
 }
 
-/** Folds the methods' effect into the store's base weights (or takes it out): run them then without the methods. */
-export async function mergeInPlace(model: Model, parameters: ParameterStore, sign: 1 | -1 = 1): Promise<void> {
-  for await (const { handle, values, changed } of mergedWeights(model, parameters, sign)) {
-    if (changed) await parameters.write(handle, values);
+/** A merge that can be taken out again. */
+export interface Merged {
+  /** Takes the methods' effect out: exact for modules trained as copies, to float32 rounding for the others. */
+  unmerge(): Promise<void>;
+}
+
+/** Folds the methods' effect into the store's base weights, to be run then without the methods. */
+export async function mergeInPlace(model: Model, parameters: ParameterStore): Promise<Merged> {
+  const replaced: { handle: Handle; original: Float32Array }[] = [];
+  for await (const { handle, values, changed } of mergedWeights(model, parameters)) {
+    if (!changed) continue;
+    if (model.resolve(handle) !== handle) {
+      replaced.push({ handle, original: Float32Array.from(await parameters.read(handle)) });
+    }
+    await parameters.write(handle, values);
   }
+  return {
+    async unmerge() {
+      for await (const { handle, values, changed } of mergedWeights(model, parameters, -1)) {
+        if (changed) await parameters.write(handle, values);
+      }
+      for (const { handle, original } of replaced) await parameters.write(handle, original);
+    },
+  };
 }

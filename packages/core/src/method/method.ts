@@ -67,7 +67,7 @@ export interface Method {
   patchModel(patcher: Patcher): void;
   /** adapter_config.json for this method and model, in PEFT's fields; absent where PEFT has no such method. */
   peftConfig?(model: PatchedModel): Record<string, unknown>;
-  /** A handle's tensor name in the adapter file, below `base_model.model.`; the handle's path if not said. */
+  /** A handle's tensor name in the adapter file; `peftName(handle.path)` if not said. */
   adapterName?(handle: Handle): string;
   /**
    * Folds the method's effect into a linear site's weight, `[out, in]` row-major, in place; `sign` −1 takes it out.

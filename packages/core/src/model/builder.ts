@@ -3,17 +3,20 @@ import { attention as attentionOp } from '../tensor/attention.js';
 import { layerNorm } from '../tensor/layer-norm.js';
 import { linear as linearOp } from '../tensor/linear.js';
 import { rmsNorm } from '../tensor/rms-norm.js';
-import { type Shape, type Tensor, tf } from '../tensor/tfjs.js';
+import { type Named, type Shape, type Tensor, tf } from '../tensor/tfjs.js';
 import { checkpointBlock } from './checkpoint-block.js';
 import { addBaseHandle, addSite, type ModelRegistry, siteKey } from './registry.js';
 import type { AttentionCall, LinearSite, SiteBase, SiteCalls, SiteKind, SiteRole, Slice } from './site.js';
 import type { Trace } from './trace.js';
 
+/** Tensors that a site's body needs beside its input. */
+export type SiteContext = readonly Readonly<Named<Tensor>>[];
+
 /**
  * What a family calls in its forward pass for a site: the wrapped computation. `context` passes by the wraps to the
  * body: what is computed once a run and depends on no parameter, such as rotary tables.
  */
-export type SiteFunction<Kind extends SiteKind, Context extends readonly unknown[] = []> = (
+export type SiteFunction<Kind extends SiteKind, Context extends SiteContext = []> = (
   t: Trace,
   input: SiteCalls[Kind]['input'],
   ...context: Context
@@ -70,7 +73,7 @@ export interface ModelBuilder {
   attention(name: string, options: AttentionOptions): SiteFunction<'attention'>;
   activation(name: string, options: StreamOptions, body: (x: Tensor) => Tensor): SiteFunction<'activation'>;
   /** A branch as a whole, such as self-attention: wrapped from its input to its output. */
-  sublayer<Context extends readonly unknown[]>(
+  sublayer<Context extends SiteContext>(
     name: string,
     options: StreamOptions,
     body: SiteFunction<'sublayer', Context>,
@@ -78,7 +81,7 @@ export interface ModelBuilder {
   /** `stream + branch`, with a residual site on the branch. */
   residual(name: string, options: StreamOptions): (t: Trace, stream: Tensor, branch: Tensor) => Tensor;
   /** A whole block; its inside may be recomputed in the backward pass. */
-  block<Context extends readonly unknown[]>(
+  block<Context extends SiteContext>(
     options: StreamOptions,
     body: SiteFunction<'block', Context>,
   ): SiteFunction<'block', Context>;
@@ -89,7 +92,7 @@ export function createBuilder(registry: ModelRegistry, prefix = '', depth: numbe
   const weight = (path: string, shape: Shape, decay = shape.length > 1): Handle =>
     addBaseHandle(registry, path, shape, decay);
 
-  function site<Kind extends SiteKind, Context extends readonly unknown[] = []>(
+  function site<Kind extends SiteKind, Context extends SiteContext = []>(
     declared: SiteBase,
     body: SiteFunction<Kind, Context>,
   ): SiteFunction<Kind, Context> {
@@ -203,9 +206,7 @@ export function createBuilder(registry: ModelRegistry, prefix = '', depth: numbe
       const declared = addSite(registry, { kind: 'block', path: prefix, role, depth, features });
       const call = site(declared, body);
       return (t, x, ...context) =>
-        t.checkpointBlocks
-          ? checkpointBlock(registry, prefix, t, x, (trace, stream) => call(trace, stream, ...context))
-          : call(t, x, ...context);
+        t.checkpointBlocks ? checkpointBlock(registry, prefix, call, t, x, context) : call(t, x, ...context);
     },
   };
 }

@@ -1,33 +1,44 @@
 import { checkpoint } from '../tensor/checkpoint.js';
 import type { Tensor } from '../tensor/tfjs.js';
+import type { SiteContext, SiteFunction } from './builder.js';
 import type { ModelRegistry } from './registry.js';
 import type { Trace } from './trace.js';
 
 /**
  * Runs a block so that its inside is recomputed in the backward pass instead of being kept (Chen et al. 2016).
- * A gradient reaches only what the recomputation lists as inputs: the stream, every trained value of the block, and
- * the trained values that methods share between sites.
+ * The recomputation sees only what it lists as inputs: the stream, the block's context, the mask, every trained value
+ * of the block, and the trained values that methods share between sites.
  */
-export function checkpointBlock(
+export function checkpointBlock<Context extends SiteContext>(
   registry: ModelRegistry,
   path: string,
+  call: SiteFunction<'block', Context>,
   t: Trace,
   x: Tensor,
-  call: (t: Trace, x: Tensor) => Tensor,
+  context: Context,
 ): Tensor {
-  const inside = [...registry.handles.values()].filter(
-    (handle) =>
-      registry.trained.has(handle.key) && (handle.path.startsWith(`${path}.`) || !belongsToSite(registry, handle.path)),
+  const trained = [...registry.handles.values()].filter(
+    ({ key, path: handlePath }) =>
+      registry.trained.has(key) && (handlePath.startsWith(`${path}.`) || !belongsToSite(registry, handlePath)),
   );
-  const values = inside.map((handle) => t.value(handle));
-  let stream = x;
-  const body = t.repeatable(() => call(t, stream));
+  const contextTensors = context.flatMap((record) => Object.values<Tensor>(record));
+  const masks = t.mask === undefined ? [] : [t.mask];
+  let recomputed = { x, context };
+  const body = t.repeatable(() => call(t, recomputed.x, ...recomputed.context));
   const [result] = checkpoint(
     (inputs) => {
-      stream = inputs[0] as Tensor;
-      return [body(new Map(inside.map((handle, index) => [handle.key, inputs[index + 1] as Tensor])))];
+      const next = inputs[Symbol.iterator]();
+      const take = (): Tensor => next.next().value as Tensor;
+      recomputed = {
+        x: take(),
+        context: context.map((record) =>
+          Object.fromEntries(Object.keys(record).map((name) => [name, take()])),
+        ) as never,
+      };
+      const mask = masks.length === 0 ? undefined : take();
+      return [body(new Map(trained.map(({ key }) => [key, take()])), mask)];
     },
-    [x, ...values],
+    [x, ...contextTensors, ...masks, ...trained.map((handle) => t.value(handle))],
   );
   return result as Tensor;
 }

@@ -29,10 +29,10 @@ export interface Trace {
   /** Runs `body` as part of the named site, which keys its random draws. */
   atSite<Result>(path: string, body: () => Result): Result;
   /**
-   * A form of `body` that can run more than once, with other values for some handles, and draws the same dropout masks
-   * each time: how a checkpointed block is recomputed on its own inputs.
+   * A form of `body` that can run more than once, each time with the mask and the handles' values that it is given, and
+   * draws the same dropout masks: how a checkpointed block is recomputed on its own inputs.
    */
-  repeatable<Result>(body: () => Result): (values: ReadonlyMap<string, Tensor>) => Result;
+  repeatable<Result>(body: () => Result): (values: ReadonlyMap<string, Tensor>, mask: Tensor | undefined) => Result;
 }
 
 export interface TraceOptions {
@@ -56,13 +56,16 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
   const resolve = options.resolve ?? ((handle: Handle) => handle);
   const observations = new Map<string, Tensor>();
   let values: ReadonlyMap<string, Tensor> = new Map();
+  let { mask } = options;
   let site = '';
   let draws = new Map<string, number>();
 
   return {
     training: options.training,
     checkpointBlocks: options.checkpointBlocks ?? false,
-    mask: options.mask,
+    get mask() {
+      return mask;
+    },
     cache: options.cache,
     observations,
     value(handle) {
@@ -90,14 +93,15 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
     },
     repeatable(body) {
       const drawsAtStart = new Map(draws);
-      return (replacements) => {
-        const outerValues = values;
+      return (replacements, givenMask) => {
+        const outer = { values, mask };
         values = new Map([...values, ...replacements]);
+        mask = givenMask;
         draws = new Map(drawsAtStart);
         try {
           return body();
         } finally {
-          values = outerValues;
+          ({ values, mask } = outer);
         }
       };
     },

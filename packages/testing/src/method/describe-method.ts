@@ -1,0 +1,239 @@
+import {
+  type Adapter,
+  type Backend,
+  exportAdapter,
+  type Handle,
+  importAdapter,
+  type Method,
+  type MethodFactory,
+  memoryTensor,
+  mergeInPlace,
+  randomKey,
+  randomNormal,
+  type TensorSource,
+  type TrainerCheckpoint,
+  tf,
+} from '@tunesmith/core';
+import { describe, expect, it } from 'vitest';
+import type { z } from 'zod';
+import { lossAndGradients, probeLogits, relativeError } from './measure.js';
+import { type TinyModel, type TinyModelCase, tinyModel, tinyTrainer, trainTiny } from './tiny-run.js';
+
+export interface MethodCase<Schema extends z.ZodObject> extends TinyModelCase {
+  readonly name: string;
+  readonly methodConfig?: z.input<Schema>;
+}
+
+export interface DescribeMethodOptions<Schema extends z.ZodObject> {
+  /** At least one per family that the method supports. */
+  readonly cases: readonly MethodCase<Schema>[];
+  readonly createBackend: () => Backend | Promise<Backend>;
+  /** `gradient` runs the gradient and one step only, for slow backends; `all` is the default. */
+  readonly extent?: 'all' | 'gradient';
+}
+
+/**
+ * The contract of a method: what every method must do, on every family and backend it is given. Capabilities are read
+ * from its definition, so that what it cannot do is declared and nothing is skipped by name.
+ */
+export function describeMethod<Schema extends z.ZodObject>(
+  factory: MethodFactory<Schema>,
+  { cases, createBackend, extent = 'all' }: DescribeMethodOptions<Schema>,
+): void {
+  const { name, capabilities } = factory.definition;
+
+  describe(`method ${name}`, () => {
+    it('refuses an unknown key and keeps a config through JSON', () => {
+      expect(() => factory({ noSuchKey: 1 } as never)).toThrow('noSuchKey');
+      for (const { methodConfig } of cases) {
+        const { config } = factory(methodConfig);
+        expect(factory(JSON.parse(JSON.stringify(config))).config).toEqual(config);
+      }
+    });
+
+    describe.each(cases)('$name', (testCase) => {
+      const method = (): Method => factory(testCase.methodConfig);
+      const make = async (seed?: number): Promise<TinyModel> =>
+        tinyModel(testCase, [method()], await createBackend(), seed);
+      const base = async (): Promise<TinyModel> => tinyModel(testCase, [], await createBackend());
+
+      it('has the gradient of finite differences, with blocks recomputed or kept', async () => {
+        const tiny = await make();
+        // Away from the start, where half of the gradients of a method that starts as the identity are zero.
+        await trainTiny(tiny, { steps: 1 });
+        const { gradients } = await lossAndGradients(tiny);
+        const recomputed = await lossAndGradients(tiny, { checkpointBlocks: true });
+        for (const handle of tiny.model.trained) {
+          const gradient = gradients[handle.key] as Float32Array;
+          expect(relativeError(recomputed.gradients[handle.key] as Float32Array, gradient), handle.path).toBeLessThan(
+            1e-4,
+          );
+        }
+        for (const handle of spread(tiny.model.trained, 6)) await checkDirection(tiny, handle, gradients);
+        tiny.parameters.tensors.dispose();
+      });
+
+      it('moves what it declares and nothing else', async () => {
+        const tiny = await make();
+        const before = await snapshot(tiny, tiny.model.handles);
+        await trainTiny(tiny, { steps: 2 });
+        const after = await snapshot(tiny, tiny.model.handles);
+        const trained = new Set(tiny.model.trained.map(({ key }) => key));
+        for (const { key } of tiny.model.handles) {
+          const moved = relativeError(after.get(key) as Float32Array, before.get(key) as Float32Array) > 0;
+          expect(moved, key).toBe(trained.has(key));
+        }
+        tiny.parameters.tensors.dispose();
+      });
+
+      if (extent === 'gradient') return;
+
+      it(`${capabilities.identityAtInit ? 'starts' : 'does not start'} as the base model`, async () => {
+        const [patched, plain] = [await make(), await base()];
+        const error = relativeError(await probeLogits(patched), await probeLogits(plain));
+        if (capabilities.identityAtInit) expect(error).toBeLessThan(1e-6);
+        else expect(error).toBeGreaterThan(1e-6);
+      });
+
+      it('gives the same logits after saving and loading', async () => {
+        const tiny = await make();
+        await trainTiny(tiny);
+        const [own] = tiny.model.methods;
+        const saved = await exportAdapter(tiny.model, own as Method, tiny.parameters);
+        const loaded = await make(99);
+        const [fresh] = loaded.model.methods;
+        await importAdapter(loaded.model, fresh as Method, loaded.parameters, asSource(saved));
+        expect(await probeLogits(loaded)).toEqual(await probeLogits(tiny));
+        const missing = { ...saved, tensors: saved.tensors.slice(1) };
+        await expect(
+          importAdapter(loaded.model, fresh as Method, loaded.parameters, asSource(missing)),
+        ).rejects.toThrow('lacks');
+      });
+
+      it('ends equal for one seed and different for another', async () => {
+        const [first, second, third] = [await make(), await make(), await make(2)];
+        for (const tiny of [first, second]) await trainTiny(tiny);
+        await trainTiny(third, { seed: 4 });
+        expect(await probeLogits(second)).toEqual(await probeLogits(first));
+        if (third.model.handles.some(({ init }) => init !== undefined)) {
+          expect(await probeLogits(third)).not.toEqual(await probeLogits(first));
+        }
+      });
+
+      it('resumes to the same bits', async () => {
+        const whole = await make();
+        let saved: TrainerCheckpoint | undefined;
+        await trainTiny(whole, {
+          checkpoints: {
+            save: async (checkpoint) => {
+              if (checkpoint.step === 2) saved = structuredClone(checkpoint);
+            },
+          },
+        });
+        const resumed = await make(99);
+        const trainer = await tinyTrainer(resumed);
+        await trainer.restore(saved as TrainerCheckpoint);
+        for await (const _ of trainer.run());
+        await trainer.dispose();
+        const [after, expected] = [
+          await snapshot(resumed, resumed.model.handles),
+          await snapshot(whole, whole.model.handles),
+        ];
+        expect(after).toEqual(expected);
+      });
+
+      it('takes the same steps with gradients accumulated', async () => {
+        const losses = [];
+        for (const [batchSize, gradientAccumulation] of [
+          [4, 1],
+          [2, 2],
+          [1, 4],
+        ] as const) {
+          losses.push(Float32Array.from(await trainTiny(await make(), { batchSize, gradientAccumulation, steps: 6 })));
+        }
+        const [whole, halves, singles] = losses as [Float32Array, Float32Array, Float32Array];
+        expect(relativeError(halves, whole)).toBeLessThan(1e-5);
+        expect(relativeError(singles, whole)).toBeLessThan(1e-5);
+      });
+
+      it(`${capabilities.mergeable ? 'merges and unmerges' : 'refuses to merge'}`, async () => {
+        const tiny = await make();
+        await trainTiny(tiny);
+        if (!capabilities.mergeable) {
+          await expect(mergeInPlace(tiny.model, tiny.parameters)).rejects.toThrow('cannot be merged');
+          return;
+        }
+        const separate = await probeLogits(tiny);
+        const bases = tiny.model.handles.filter(({ owner }) => owner === 'base');
+        const before = await snapshot(tiny, bases);
+        const merged = await mergeInPlace(tiny.model, tiny.parameters);
+        const plain = await tinyModel(testCase, [], tiny.backend);
+        for (const handle of plain.model.handles) {
+          const source = bases.find(({ key }) => key === handle.key) as Handle;
+          await plain.parameters.write(handle, await tiny.parameters.read(source));
+        }
+        expect(relativeError(await probeLogits(plain), separate)).toBeLessThan(1e-5);
+        if (capabilities.trainsBase) return;
+        await merged.unmerge();
+        for (const [key, values] of await snapshot(tiny, bases)) {
+          expect(relativeError(values, before.get(key) as Float32Array), key).toBeLessThan(1e-5);
+        }
+      });
+
+      it('leaves nothing behind', async () => {
+        const tiny = await make();
+        await trainTiny(tiny);
+        await probeLogits(tiny);
+        tiny.parameters.tensors.dispose();
+        const before = tf.engine().state.numTensors;
+        const again = await make();
+        await trainTiny(again);
+        await probeLogits(again);
+        again.parameters.tensors.dispose();
+        expect(tf.engine().state.numTensors).toBe(before);
+      });
+    });
+  });
+}
+
+/** Up to `count` items, spread evenly. */
+function spread<Item>(items: readonly Item[], count: number): Item[] {
+  const step = Math.max(1, items.length / count);
+  return items.filter((_, index) => Math.floor(index / step) !== Math.floor((index - 1) / step));
+}
+
+/** Compares g·d with (L(θ + εd) − L(θ − εd)) / 2ε along a random direction that leans towards the gradient. */
+async function checkDirection(tiny: TinyModel, handle: Handle, gradients: Record<string, Float32Array>): Promise<void> {
+  const gradient = gradients[handle.key] as Float32Array;
+  const norm = Math.hypot(...gradient);
+  const key = randomKey(17, handle.key);
+  const direction = gradient.map(
+    (value, index) => value / (norm || 1) + randomNormal(key, index) / Math.sqrt(gradient.length),
+  );
+  const slope = gradient.reduce((sum, value, index) => sum + value * (direction[index] as number), 0);
+  const start = await tiny.parameters.read(handle);
+  const epsilon = 4e-3;
+  const lossAt = async (sign: number): Promise<number> => {
+    await tiny.parameters.write(
+      handle,
+      start.map((value, index) => value + sign * epsilon * (direction[index] as number)),
+    );
+    return (await lossAndGradients(tiny)).loss;
+  };
+  const measured = ((await lossAt(1)) - (await lossAt(-1))) / (2 * epsilon);
+  await tiny.parameters.write(handle, start);
+  expect(Math.abs(measured - slope), `${handle.path}: measured ${measured}, gradient says ${slope}`).toBeLessThan(
+    0.02 * Math.abs(slope) + 5e-4,
+  );
+}
+
+async function snapshot({ parameters }: TinyModel, handles: readonly Handle[]): Promise<Map<string, Float32Array>> {
+  const values = new Map<string, Float32Array>();
+  for (const handle of handles) values.set(handle.key, Float32Array.from(await parameters.read(handle)));
+  return values;
+}
+
+function asSource({ tensors }: Adapter): TensorSource {
+  const byName = new Map(tensors.map(({ name, shape, data }) => [name, memoryTensor(name, shape, data)]));
+  return { names: () => [...byName.keys()], get: (name) => byName.get(name) };
+}

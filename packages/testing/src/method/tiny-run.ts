@@ -1,0 +1,126 @@
+import {
+  adamw,
+  type Backend,
+  buildModel,
+  type CheckpointStore,
+  chain,
+  clipByGlobalNorm,
+  constantSchedule,
+  createParameterStore,
+  createTrainer,
+  elementCount,
+  type Family,
+  type Handle,
+  initialiseHandles,
+  type Method,
+  type Model,
+  type ParameterStore,
+  type Row,
+  type RowSource,
+  randomKey,
+  randomNormal,
+  randomUniform,
+  sft,
+  type Trainer,
+  type TrainerOptions,
+} from '@tunesmith/core';
+
+/** A family and a config.json small enough to train in a test. */
+export interface TinyModelCase {
+  readonly family: Family;
+  /** What config.json would say. */
+  readonly config: Record<string, unknown>;
+}
+
+/** A model with random weights, and where they lie. */
+export interface TinyModel {
+  readonly model: Model;
+  readonly parameters: ParameterStore;
+  readonly backend: Backend;
+}
+
+/** Norm weights near 1, everything else N(0, 0.25²): large enough that a wrong forward pass shows. */
+function randomWeight({ key, path, shape }: Handle): Float32Array {
+  const random = randomKey(11, key);
+  const isScale = shape.length === 1 && path.endsWith('.weight');
+  return Float32Array.from({ length: elementCount(shape) }, (_, index) =>
+    isScale ? 1 + 0.1 * randomNormal(random, index) : 0.25 * randomNormal(random, index),
+  );
+}
+
+/** Builds the model with methods; the same base weights every time, the methods' parameters by the seed. */
+export async function tinyModel(
+  { family, config }: TinyModelCase,
+  methods: readonly Method[],
+  backend: Backend,
+  seed = 1,
+): Promise<TinyModel> {
+  const model = buildModel({ family, config: family.parseConfig(config), methods });
+  const parameters = createParameterStore(backend.createStore());
+  for (const handle of model.handles)
+    if (handle.init === undefined) await parameters.write(handle, randomWeight(handle));
+  await initialiseHandles(parameters, model.handles, seed);
+  return { model, parameters, backend };
+}
+
+/** Random rows of random lengths, with weights of 0, 0.1 and 1. */
+export function tinyRows(model: Model, count = 64, longest = 12): Row[] {
+  const key = randomKey(5, 'rows');
+  let draws = 0;
+  const below = (limit: number): number => Math.floor(randomUniform(key, draws++) * limit);
+  return Array.from({ length: count }, () => {
+    const length = 4 + below(longest - 3);
+    const tokens = Int32Array.from({ length }, () => below(model.shape.vocabularySize));
+    const weights = Float32Array.from({ length }, (_, index) => (index === 0 ? 0 : ([0, 0.1, 1][below(3)] as number)));
+    weights[length - 1] = 1;
+    return { tokens, weights };
+  });
+}
+
+export function rowSource(rows: readonly Row[]): RowSource {
+  return {
+    length: rows.length,
+    async *read(position) {
+      for (let index = Number(position ?? 0); ; index++) {
+        yield { row: rows[index % rows.length] as Row, position: index + 1 };
+      }
+    },
+  };
+}
+
+export type TinyTrainerOptions = Partial<
+  Pick<
+    TrainerOptions,
+    'batchSize' | 'gradientAccumulation' | 'steps' | 'seed' | 'gradientCheckpointing' | 'learningRate'
+  >
+> & { readonly checkpoints?: CheckpointStore };
+
+/** A trainer over random rows: AdamW, clipping, rows of one bucket so that every batch has one shape. */
+export function tinyTrainer(tiny: TinyModel, options: TinyTrainerOptions = {}): Promise<Trainer> {
+  const { checkpoints, ...given } = options;
+  return createTrainer({
+    ...tiny,
+    objective: sft,
+    optimizer: chain(clipByGlobalNorm(1), adamw()),
+    schedule: constantSchedule(),
+    learningRate: 1e-2,
+    weightDecay: 0.01,
+    rows: rowSource(tinyRows(tiny.model)),
+    batchSize: 4,
+    steps: 4,
+    maxLength: 16,
+    padToken: 0,
+    seed: 3,
+    ...given,
+    ...(checkpoints === undefined ? {} : { checkpoints: { store: checkpoints, every: 1 } }),
+  });
+}
+
+/** Trains to the end and frees the programs; returns the losses. */
+export async function trainTiny(tiny: TinyModel, options: TinyTrainerOptions = {}): Promise<number[]> {
+  const trainer = await tinyTrainer(tiny, options);
+  const losses: number[] = [];
+  for await (const event of trainer.run()) if (event.type === 'step') losses.push(event.loss);
+  await trainer.dispose();
+  return losses;
+}
