@@ -63,18 +63,15 @@ export class TfjsExecutable implements Executable {
   }
 
   #io(inputs: Named<HostTensor>, random: RunOptions['random']): ProgramIO {
-    const fed = new Map<string, Tensor>();
+    // All are made here, outside any scope that the body opens and that would dispose them.
+    const fed = new Map(Object.entries(inputs).map(([name, host]) => [name, toDevice(copyOf(host))]));
     return {
       input: (name) => {
-        const host = inputs[name];
-        if (host === undefined) {
-          throw new TunesmithError('NAME_UNKNOWN', `the program reads an input '${name}' that it does not declare`, {
-            where: `program ${this.#program.name}`,
-          });
-        }
-        const tensor = fed.get(name) ?? toDevice({ ...host, data: host.data.slice() } as HostTensor);
-        fed.set(name, tensor);
-        return tensor;
+        const tensor = fed.get(name);
+        if (tensor !== undefined) return tensor;
+        throw new TunesmithError('NAME_UNKNOWN', `the program reads an input '${name}' that it does not declare`, {
+          where: `program ${this.#program.name}`,
+        });
       },
       read: (name) => this.#store.tensor(name),
       keepMask: (site, shape, rate) => {
@@ -103,6 +100,10 @@ export class TfjsExecutable implements Executable {
       });
     }
   }
+}
+
+function copyOf(host: HostTensor): HostTensor {
+  return { ...host, data: host.data.slice() } as HostTensor;
 }
 
 function cloneEach(tensors: Named<Tensor>): Named<Tensor> {

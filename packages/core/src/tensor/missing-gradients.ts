@@ -1,9 +1,10 @@
 /**
- * Gradients that TensorFlow.js lacks: without one, an op anywhere between a parameter and the loss makes `tf.grads` throw.
- * This module completes the instance that tfjs.ts shares; nothing else imports it.
+ * Gradients that TensorFlow.js lacks, or that throw once an input was broadcast: either way an op between a parameter and
+ * the loss made `tf.grads` fail. This module completes the instance that tfjs.ts shares; nothing else imports it.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { TunesmithError } from '../errors/tunesmith-error.js';
+import { sumToShape } from './sum-to-shape.js';
 
 /** Piecewise constant functions, with the names of their inputs. */
 const stepFunctions: Record<string, readonly string[]> = {
@@ -76,11 +77,23 @@ tf.registerGradient({
   }),
 });
 
-const ofMatMul = tf.getGradient(tf.BatchMatMul);
+for (const kernelName of [tf.Maximum, tf.Minimum, tf.SquaredDifference]) {
+  const stock = tf.getGradient(kernelName);
+  tf.registerGradient({
+    ...stock,
+    gradFunc: (dy, saved, attributes) => {
+      const thunks = stock.gradFunc(dy, saved, attributes);
+      const [a, b] = saved as [tf.Tensor, tf.Tensor];
+      return { a: () => sumToShape(thunks.a!(), a.shape), b: () => sumToShape(thunks.b!(), b.shape) };
+    },
+  });
+}
+
+const stockMatMul = tf.getGradient(tf.BatchMatMul);
 tf.registerGradient({
-  ...ofMatMul,
+  ...stockMatMul,
   gradFunc: (dy, saved, attributes) => {
-    const thunks = ofMatMul.gradFunc(dy, saved, attributes);
+    const thunks = stockMatMul.gradFunc(dy, saved, attributes);
     const [a, b] = saved as [tf.Tensor, tf.Tensor];
     return { a: () => sumBatches(thunks.a!(), a), b: () => sumBatches(thunks.b!(), b) };
   },
@@ -108,7 +121,6 @@ function scatterToPositions(taken: tf.Tensor, values: tf.Tensor, shape: number[]
 function sumBatches(gradient: tf.Tensor, factor: tf.Tensor): tf.Tensor {
   const batch = factor.shape.slice(0, -2);
   if (gradient.shape.slice(0, -2).join() === batch.join()) return gradient;
-  const matrix = factor.shape.slice(-2);
   if (batch.some((size) => size !== 1)) {
     // tfjs's own kernels mistake the batches of such a product, so there is no right value to differentiate.
     throw new TunesmithError('SHAPE_MISMATCH', 'matMul broadcasts a factor only if all its batch dimensions are 1', {
@@ -116,5 +128,5 @@ function sumBatches(gradient: tf.Tensor, factor: tf.Tensor): tf.Tensor {
       hint: 'Reshape or tile it first.',
     });
   }
-  return tf.reshape(tf.sum(tf.reshape(gradient, [-1, ...matrix]), 0), factor.shape);
+  return tf.reshape(tf.sum(tf.reshape(gradient, [-1, ...factor.shape.slice(-2)]), 0), factor.shape);
 }

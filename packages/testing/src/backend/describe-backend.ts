@@ -1,0 +1,32 @@
+import type { Backend } from '@tunesmith/core';
+import { describe } from 'vitest';
+import { describeErrors } from './describe-errors.js';
+import { describeLifecycle } from './describe-lifecycle.js';
+import { describeMasks } from './describe-masks.js';
+import { describeOps } from './describe-ops.js';
+import { describeStore } from './describe-store.js';
+
+export interface DescribeBackendOptions {
+  /** Multiplies every tolerance of the table of ops: 1 for a float32 CPU. */
+  readonly tolerance?: number;
+  /** Cases that the backend cannot run, by name, and why; each must then fail with OP_UNSUPPORTED. */
+  readonly lacks?: Readonly<Record<string, string>>;
+}
+
+/**
+ * The contract of a backend, as a suite for vitest: every op of the table in value and gradient, stores, updates, dropout
+ * masks, errors, and lifetimes. The reference is TensorFlow.js's CPU backend, which the test imports.
+ */
+export function describeBackend(
+  name: string,
+  createBackend: () => Promise<Backend>,
+  { tolerance = 1, lacks = {} }: DescribeBackendOptions = {},
+): void {
+  describe(`backend ${name}`, () => {
+    describeOps(createBackend, tolerance, lacks);
+    describeStore(createBackend);
+    describeMasks(createBackend);
+    describeErrors(createBackend);
+    describeLifecycle(createBackend);
+  });
+}

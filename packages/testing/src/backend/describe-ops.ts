@@ -1,0 +1,88 @@
+import type { Backend, HostTensor, Named } from '@tunesmith/core';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { hostTensor } from './host-tensors.js';
+import { caseProgram, drawValues, type OpCase } from './op-case.js';
+import { opCases } from './op-case-table.js';
+import { referenceOutputs } from './reference.js';
+
+/** Runs the table of ops on a backend and on the reference. */
+export function describeOps(
+  createBackend: () => Promise<Backend>,
+  scale: number,
+  lacks: Readonly<Record<string, string>>,
+): void {
+  describe('ops', () => {
+    let backend: Backend;
+    beforeAll(async () => {
+      backend = await createBackend();
+    });
+
+    it('have names of their own, and what is lacking is in the table', () => {
+      const names = opCases.map(({ name }) => name);
+      expect(new Set(names).size).toBe(names.length);
+      for (const name of Object.keys(lacks)) expect(names).toContain(name);
+    });
+
+    it.each(opCases)('$name', async (opCase) => {
+      const inputs = inputsOf(opCase);
+      const program = caseProgram(opCase);
+      const running = runOnce(backend, program, inputs);
+      if (lacks[opCase.name] !== undefined) {
+        await expect(running).rejects.toMatchObject({ code: 'OP_UNSUPPORTED' });
+        return;
+      }
+      const actual = await running;
+      const expected = await referenceOutputs(program, inputs);
+      expect(Object.keys(actual).sort()).toEqual(Object.keys(expected).sort());
+      for (const [name, tensor] of Object.entries(expected)) expectClose(name, actual[name]!, tensor, opCase, scale);
+    });
+  });
+}
+
+function inputsOf({ name, inputs }: OpCase): Named<HostTensor> {
+  const drawn = inputs.map((input, index) =>
+    hostTensor(input, drawValues(`${name} ${index}`, input.shape, input.draw)),
+  );
+  return Object.fromEntries(drawn.map((tensor, index) => [`${index}`, tensor]));
+}
+
+async function runOnce(
+  backend: Backend,
+  program: ReturnType<typeof caseProgram>,
+  inputs: Named<HostTensor>,
+): Promise<Named<HostTensor>> {
+  const store = backend.createStore();
+  const executable = await backend.compile(program, store);
+  try {
+    return await executable.run(inputs);
+  } finally {
+    await executable.dispose();
+    store.dispose();
+  }
+}
+
+function expectClose(
+  name: string,
+  actual: HostTensor,
+  expected: HostTensor,
+  { tolerance }: OpCase,
+  scale: number,
+): void {
+  expect([name, actual.dtype, ...actual.shape]).toEqual([name, expected.dtype, ...expected.shape]);
+  if (expected.dtype !== 'float32') {
+    expect([...actual.data]).toEqual([...expected.data]);
+    return;
+  }
+  let largest = 1;
+  let furthest = 0;
+  for (const [index, value] of expected.data.entries()) {
+    const other = actual.data[index]!;
+    if (!Number.isFinite(value) || !Number.isFinite(other)) {
+      expect(other, `${name}[${index}]`).toBe(value);
+      continue;
+    }
+    largest = Math.max(largest, Math.abs(value));
+    furthest = Math.max(furthest, Math.abs(value - other));
+  }
+  expect(furthest / largest, name).toBeLessThanOrEqual(tolerance * scale);
+}
