@@ -1,3 +1,9 @@
+export {
+  type DownloadedModel,
+  type DownloadOptions,
+  type DownloadProgress,
+  downloadModel,
+} from './hub/download-model.js';
 export type { JsonObject } from './json/strict-json.js';
 export {
   defineVersionedJson,
