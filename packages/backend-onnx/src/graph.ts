@@ -2,7 +2,7 @@ export type { Attribute, ElementType, Initializer, OnnxModel, OnnxNode, ValueInf
 export { writeModel } from './emit/write-model.js';
 export type { LoweredProgram, OutputSpec } from './lower/lower-program.js';
 export { lowerProgram } from './lower/lower-program.js';
-export type { Binding, BoundInput } from './lower/lowering.js';
+export type { Binding, BoundInput, StoredFormat } from './lower/lowering.js';
 export type { OpRule, OpTable } from './lower/op-rule.js';
 export { opTable } from './lower/op-table.js';
 export type { Attributes, Origin, TracedProgram, TraceNode, Value } from './trace/graph.js';

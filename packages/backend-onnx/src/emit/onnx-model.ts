@@ -1,5 +1,5 @@
 /** The part of ONNX's model format that lowering uses, as plain data. */
-export type ElementType = 'float32' | 'int32' | 'int64' | 'bool' | 'float16' | 'uint8' | 'int8';
+export type ElementType = 'float32' | 'int32' | 'int64' | 'bool' | 'float16' | 'bfloat16' | 'uint8' | 'int8';
 
 /** `TensorProto.DataType` (onnx/onnx.proto). */
 export const elementTypeCodes: Readonly<Record<ElementType, number>> = {
@@ -10,6 +10,7 @@ export const elementTypeCodes: Readonly<Record<ElementType, number>> = {
   int64: 7,
   bool: 9,
   float16: 10,
+  bfloat16: 16,
 };
 
 /** Integers become INT attributes; a FLOAT needs the `float` wrapper, since JavaScript has one number type. */

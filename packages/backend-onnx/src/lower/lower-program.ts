@@ -1,7 +1,8 @@
+import type { Named } from '@tunesmith/core';
 import { GraphBuilder } from '../emit/graph-builder.js';
 import type { ElementType, OnnxModel } from '../emit/onnx-model.js';
 import type { TracedProgram, Value } from '../trace/graph.js';
-import { type BoundInput, Lowering } from './lowering.js';
+import { type BoundInput, Lowering, type StoredFormat } from './lowering.js';
 import type { OpRule, OpTable } from './op-rule.js';
 
 export interface LoweredProgram {
@@ -19,35 +20,30 @@ export interface OutputSpec {
   readonly shape: readonly number[];
 }
 
-/** Turns a traced program into an ONNX model. `storedType` says how the store keeps a tensor that the program reads. */
+/** Turns a traced program into an ONNX model. `formatOf` says how the store keeps a tensor. */
 export function lowerProgram(
   program: TracedProgram,
   rules: OpTable,
-  storedType: (name: string) => ElementType,
+  formatOf: (name: string) => StoredFormat,
 ): LoweredProgram {
   const graph = new GraphBuilder();
-  const onnx = new Lowering(graph, storedType);
+  const onnx = new Lowering(graph, formatOf);
   for (const node of program.nodes) {
     const lowered = (rules[node.kernel] as OpRule).lower(onnx, node);
     const names = typeof lowered === 'string' ? [lowered] : lowered;
     for (const [index, output] of node.outputs.entries()) onnx.define(output, names[index] as string);
   }
-  const emit = (
-    kind: string,
-    values: Readonly<Record<string, Value>>,
-    typeOf: (name: string, value: Value) => ElementType,
-  ) =>
+  const emit = (prefix: string, values: Readonly<Named<Value>>, format: (name: string, value: Value) => StoredFormat) =>
     new Map(
       Object.entries(values).map(([name, value]) => {
-        const output = { graphName: `${kind}.${name}`, type: typeOf(name, value), shape: value.shape };
-        const computed = onnx.use(value);
-        const stored = output.type === value.dtype ? computed : onnx.cast(computed, output.type);
-        graph.output({ name: output.graphName, type: output.type, shape: output.shape }, stored);
-        return [name, output];
+        const target = format(name, value);
+        const spec: OutputSpec = { graphName: `${prefix}.${name}`, type: target.type, shape: value.shape };
+        graph.output({ name: spec.graphName, type: spec.type, shape: spec.shape }, onnx.rounded(value, target));
+        return [name, spec];
       }),
     );
-  const outputs = emit('output', program.outputs, (_, value) => value.dtype);
-  const updates = emit('update', program.updates, (name) => storedType(name));
+  const outputs = emit('output', program.outputs, (_, { dtype }) => ({ dtype, type: dtype }));
+  const updates = emit('update', program.updates, formatOf);
   const model = graph.model(program.name);
   const used = new Set(model.inputs.map(({ name }) => name));
   return { model, bound: onnx.bound.filter(({ graphName }) => used.has(graphName)), outputs, updates };

@@ -20,6 +20,14 @@ export interface BoundInput {
   readonly binding: Binding;
 }
 
+/** How the store keeps a tensor. */
+export interface StoredFormat {
+  /** What its values are: an update is rounded to this. */
+  readonly dtype: ElementType;
+  /** What sessions are fed. */
+  readonly type: ElementType;
+}
+
 /** Constants up to this many elements live in the model; larger ones are bound like weights. */
 const inlineLimit = 256;
 
@@ -33,14 +41,14 @@ interface Operand {
 export class Lowering {
   readonly bound: BoundInput[] = [];
   readonly #graph: GraphBuilder;
-  readonly #storedType: (name: string) => ElementType;
+  readonly #formatOf: (name: string) => StoredFormat;
   readonly #names = new Map<number, string>();
   /** Smaller tensors that broadcast to a value. */
   readonly #compact = new Map<number, Operand>();
 
-  constructor(graph: GraphBuilder, storedType: (name: string) => ElementType) {
+  constructor(graph: GraphBuilder, formatOf: (name: string) => StoredFormat) {
     this.#graph = graph;
-    this.#storedType = storedType;
+    this.#formatOf = formatOf;
   }
 
   /** Emits a node with one output. */
@@ -68,6 +76,13 @@ export class Lowering {
       shape,
       binding: { kind: 'constant', data: values },
     });
+  }
+
+  /** Rounds a float32 to what a stored format holds, and gives it the type that sessions exchange. */
+  rounded(value: Value, { dtype, type }: StoredFormat): string {
+    const name = this.use(value);
+    const rounded = dtype === value.dtype ? name : this.cast(name, dtype);
+    return dtype === type ? rounded : this.cast(rounded, type);
   }
 
   cast(name: string, type: ElementType): string {
@@ -126,7 +141,7 @@ export class Lowering {
       case 'keepMask':
         return this.#bind({ graphName: `mask.${origin.site}`, type: dtype, shape, binding: origin });
       case 'stored': {
-        const type = this.#storedType(origin.name);
+        const { type } = this.#formatOf(origin.name);
         const name = this.#bind({ graphName: `stored.${origin.name}`, type, shape, binding: origin });
         return type === dtype ? name : this.cast(name, dtype);
       }

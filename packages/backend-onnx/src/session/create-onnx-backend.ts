@@ -2,6 +2,7 @@ import { type Backend, type Executable, type Program, type TensorStore, Tunesmit
 import { writeModel } from '../emit/write-model.js';
 import { lowerProgram } from '../lower/lower-program.js';
 import { opTable } from '../lower/op-table.js';
+import { matmulFlops } from '../trace/matmul-flops.js';
 import { traceProgram } from '../trace/trace-program.js';
 import { type SessionSettings, sessionError, sessionOptions } from './device.js';
 import { OnnxExecutable } from './onnx-executable.js';
@@ -24,16 +25,14 @@ async function compile(program: Program, store: OnnxStore, settings: SessionSett
   const runtime = await loadOnnxRuntime();
   const started = performance.now();
   const traced = traceProgram(program, store.specs(), opTable);
-  const lowered = lowerProgram(traced, opTable, (name) => {
-    const { dtype } = store.tensor(name);
-    return dtype === 'bfloat16' ? 'float32' : dtype;
-  });
+  const lowered = lowerProgram(traced, opTable, (name) => store.value(name));
   const model = writeModel(lowered.model);
   const emitted = performance.now();
   const session = await open(runtime, model, () => sessionOptions(settings, lowered), settings, program.name);
   const info = {
     nodes: lowered.model.nodes.length,
     modelBytes: model.byteLength,
+    matmulFlops: matmulFlops(traced),
     traceMilliseconds: emitted - started,
     openMilliseconds: performance.now() - emitted,
   };

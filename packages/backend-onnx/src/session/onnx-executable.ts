@@ -97,7 +97,7 @@ export class OnnxExecutable implements Executable {
 
   #source(graphName: string, binding: Binding, inputs: Named<HostTensor>): Data {
     if (binding.kind === 'input') return (inputs[binding.name] as HostTensor).data;
-    if (binding.kind === 'stored') return this.#parts.store.tensor(binding.name).data;
+    if (binding.kind === 'stored') return this.#parts.store.value(binding.name).data;
     return this.#owned.get(graphName) as Data;
   }
 
@@ -137,7 +137,7 @@ export class OnnxExecutable implements Executable {
   }
 
   #tensor(type: ElementType, data: Data, shape: readonly number[]): OnnxTensor {
-    return new this.#parts.runtime.Tensor(type, data as never, shape) as OnnxTensor;
+    return new this.#parts.runtime.Tensor(type as 'float32', data as Float32Array, shape);
   }
 }
 

@@ -1,91 +1,109 @@
 import {
   didYouMean,
+  fromFloat32,
   type HostTensor,
+  type Shape,
   type TensorSpec,
   type TensorStore,
   TunesmithError,
   toFloat32,
 } from '@tunesmith/core';
-import { describeSpec, elementCount } from '../trace/graph.js';
+import { elementCount } from '../trace/graph.js';
+
+/** A tensor as sessions see it: `dtype` is what was set, `type` what `data` holds. */
+export interface StoredValue {
+  readonly dtype: HostTensor['dtype'];
+  readonly type: StoredType;
+  readonly shape: Shape;
+  readonly data: HostTensor['data'];
+}
+
+export type StoredType = Exclude<HostTensor['dtype'], 'bfloat16'>;
 
 /**
  * Tensors in host memory, which sessions on the CPU read in place.
- * float16 stays 16 bits wide and is widened inside the graph; ONNX Runtime takes no bfloat16 from JavaScript, so it is
- * kept as float32, which holds every bfloat16 exactly.
+ * float16 stays 16 bits wide and is widened inside the graph. ONNX Runtime takes no bfloat16 from JavaScript, so it is
+ * held as float32, and costs as much.
  */
 export class OnnxStore implements TensorStore {
-  readonly #tensors = new Map<string, HostTensor>();
+  readonly #values = new Map<string, StoredValue>();
   #last: Promise<unknown> = Promise.resolve();
 
   set(name: string, tensor: HostTensor): void {
-    const kept = unshared(widened(tensor));
-    const { length } = kept.data;
-    if (length !== elementCount(kept.shape)) {
+    const { dtype, shape } = tensor;
+    const { length } = tensor.data;
+    if (length !== elementCount(shape)) {
       throw new TunesmithError('SHAPE_MISMATCH', 'a stored tensor has another length than its shape says', {
         where: name,
-        expected: `${elementCount(kept.shape)} elements for [${kept.shape.join(',')}]`,
+        expected: `${elementCount(shape)} elements for [${shape.join(',')}]`,
         got: `${length}`,
       });
     }
-    const present = this.#tensors.get(name);
-    if (present !== undefined && describeStored(present) !== describeStored(kept)) {
+    const present = this.#values.get(name);
+    if (present !== undefined && describe(present) !== describe(tensor)) {
       throw new TunesmithError(
         'SHAPE_MISMATCH',
         'a stored tensor can only be replaced by one of equal shape and type',
         {
           where: name,
-          expected: describeStored(present),
-          got: describeStored(kept),
+          expected: describe(present),
+          got: describe(tensor),
           hint: 'Delete it first to give the name to another tensor.',
         },
       );
     }
-    this.#tensors.set(name, kept);
+    const type = dtype === 'bfloat16' ? 'float32' : dtype;
+    this.#values.set(name, {
+      dtype,
+      type,
+      shape,
+      data: dtype === 'bfloat16' ? widen(tensor.data) : unshared(tensor.data),
+    });
   }
 
+  /** Waits for the runs that were asked for earlier. */
   get(name: string): Promise<HostTensor> {
-    // A getter that is not async throws NAME_UNKNOWN synchronously; callers await a promise either way.
     return this.exclusive(async () => {
-      const tensor = this.tensor(name);
-      return { ...tensor, data: tensor.data.slice() } as HostTensor;
+      const { dtype, shape, data } = this.value(name);
+      return { dtype, shape, data: dtype === 'bfloat16' ? narrow(data as Float32Array) : data.slice() } as HostTensor;
     });
   }
 
   has(name: string): boolean {
-    return this.#tensors.has(name);
+    return this.#values.has(name);
   }
 
   names(): string[] {
-    return [...this.#tensors.keys()];
+    return [...this.#values.keys()];
   }
 
   delete(name: string): void {
-    this.#tensors.delete(name);
+    this.#values.delete(name);
   }
 
   dispose(): void {
-    this.#tensors.clear();
+    this.#values.clear();
   }
 
   /** The live tensor. Throws NAME_UNKNOWN. */
-  tensor(name: string): HostTensor {
-    const tensor = this.#tensors.get(name);
-    if (tensor !== undefined) return tensor;
-    throw new TunesmithError('NAME_UNKNOWN', `the store holds no tensor "${name}"`, {
+  value(name: string): StoredValue {
+    const value = this.#values.get(name);
+    if (value !== undefined) return value;
+    throw new TunesmithError('NAME_UNKNOWN', `the store holds no tensor '${name}'`, {
       hint: didYouMean(name, this.names()),
     });
   }
 
   /** The types that programs see. */
   specs(): Map<string, TensorSpec> {
-    return new Map([...this.#tensors].map(([name, { dtype, shape }]) => [name, { shape, dtype: programDtype(dtype) }]));
+    return new Map([...this.#values].map(([name, { type, shape }]) => [name, { shape, dtype: programDtype(type) }]));
   }
 
   /** Puts another array behind a name and returns the one that was there. */
   swap(name: string, data: HostTensor['data']): HostTensor['data'] {
-    const tensor = this.tensor(name);
-    this.#tensors.set(name, { ...tensor, data } as HostTensor);
-    return tensor.data;
+    const value = this.value(name);
+    this.#values.set(name, { ...value, data });
+    return value.data;
   }
 
   /** Runs `work` after all that was asked for earlier: two runs never read and replace the same tensors at a time. */
@@ -96,26 +114,24 @@ export class OnnxStore implements TensorStore {
   }
 }
 
-function programDtype(dtype: HostTensor['dtype']): TensorSpec['dtype'] {
-  return dtype === 'int32' || dtype === 'bool' ? dtype : 'float32';
+function programDtype(type: StoredType): TensorSpec['dtype'] {
+  return type === 'float16' ? 'float32' : type;
 }
 
-function describeStored({ dtype, shape }: HostTensor): string {
-  return describeSpec({ dtype: dtype as TensorSpec['dtype'], shape });
+function describe({ dtype, shape }: Pick<HostTensor, 'dtype' | 'shape'>): string {
+  return `${dtype}[${shape.join(',')}]`;
 }
 
-function widened(tensor: HostTensor): HostTensor {
-  if (tensor.dtype !== 'bfloat16') return tensor;
-  const { buffer, byteOffset, byteLength } = tensor.data;
-  return {
-    dtype: 'float32',
-    shape: tensor.shape,
-    data: toFloat32('BF16', new Uint8Array(buffer, byteOffset, byteLength)),
-  };
+function widen({ buffer, byteOffset, byteLength }: HostTensor['data']): Float32Array {
+  return toFloat32('BF16', new Uint8Array(buffer, byteOffset, byteLength));
+}
+
+function narrow(values: Float32Array): Uint16Array {
+  const { buffer, byteOffset, byteLength } = fromFloat32('BF16', values);
+  return new Uint16Array(buffer, byteOffset, byteLength / 2);
 }
 
 /** ONNX Runtime refuses memory that is shared between threads. */
-function unshared(tensor: HostTensor): HostTensor {
-  const isShared = typeof SharedArrayBuffer !== 'undefined' && tensor.data.buffer instanceof SharedArrayBuffer;
-  return isShared ? ({ ...tensor, data: tensor.data.slice() } as HostTensor) : tensor;
+function unshared(data: HostTensor['data']): HostTensor['data'] {
+  return typeof SharedArrayBuffer !== 'undefined' && data.buffer instanceof SharedArrayBuffer ? data.slice() : data;
 }

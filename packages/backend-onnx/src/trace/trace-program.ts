@@ -3,6 +3,7 @@ import {
   type Named,
   type Program,
   type ProgramIO,
+  type ProgramResult,
   type Shape,
   type Tensor,
   type TensorSpec,
@@ -10,6 +11,7 @@ import {
   tf,
 } from '@tunesmith/core';
 import type { OpTable } from '../lower/op-rule.js';
+import { callSiteIn } from './call-site.js';
 import { describeSpec, type Origin, type TracedProgram, type Value } from './graph.js';
 import { liveNodes } from './live-nodes.js';
 import { Recorder } from './recorder.js';
@@ -29,7 +31,7 @@ export function traceProgram(program: Program, stored: StoredSpecs, rules: OpTab
   try {
     return backend.recording(recorder, () =>
       inScope(program.name, () => {
-        const { outputs, updates = {} } = program.body(new TracingIO(program, stored, backend, recorder));
+        const { outputs, updates = {} } = runBody(program, new TracingIO(program, stored, backend, recorder));
         const values = (tensors: Named<Tensor>) =>
           Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, backend.traced(tensor as never)]));
         const traced = { outputs: values(outputs), updates: values(updates) };
@@ -40,6 +42,22 @@ export function traceProgram(program: Program, stored: StoredSpecs, rules: OpTab
     );
   } finally {
     restore();
+  }
+}
+
+/** A kernel that neither TensorFlow.js nor an op of core defines is met by TensorFlow.js's own error. */
+function runBody(program: Program, io: ProgramIO): ProgramResult {
+  try {
+    return program.body(io);
+  } catch (error) {
+    const kernel = error instanceof Error && /^Kernel '(.*)' not registered/.exec(error.message)?.[1];
+    if (typeof kernel !== 'string') throw error;
+    const where = callSiteIn((error as Error).stack);
+    throw new TunesmithError('OP_UNSUPPORTED', `the ONNX backend knows no kernel ${kernel}`, {
+      ...(where === undefined ? {} : { where }),
+      hint: 'Define it with defineOp, so that it can run composed.',
+      cause: error,
+    });
   }
 }
 
