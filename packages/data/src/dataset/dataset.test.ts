@@ -116,6 +116,7 @@ describe('createDataset', () => {
     bytes[bytes.length >> 1]! ^= 4;
     await writeFile(damaged, bytes);
     const mended = await createDataset(options);
+    expect(mended.cached).toBe(false);
     expect(await collect(mended.rows())).toEqual(before);
     expect((await createDataset(options)).cached).toBe(true);
   });

@@ -35,7 +35,6 @@ export interface RowProducer {
 }
 
 interface Meta {
-  readonly version: number;
   readonly rows: number;
   readonly tokenBytes: TokenBytes;
   readonly dataChecksum: number;
@@ -49,8 +48,8 @@ interface Meta {
  */
 export async function openRowCache(folder: string): Promise<RowCache | null> {
   try {
-    const meta = JSON.parse(await readFile(path.join(folder, 'meta.json'), 'utf8')) as Meta;
-    if (meta.version !== cacheVersion) return null;
+    const meta = parseMeta(await readFile(path.join(folder, 'meta.json'), 'utf8'));
+    if (meta === null) return null;
     const index = await readFile(path.join(folder, 'index.bin'));
     if (crc32(index) !== meta.indexChecksum) return null;
     let checksum = 0;
@@ -83,9 +82,9 @@ export async function buildRowCache(folder: string, tokenBytes: TokenBytes, prod
     const index = indexBytes(written);
     const report = producer.report();
     const { rows, dataChecksum } = written;
-    const meta: Meta = { version: cacheVersion, rows, tokenBytes, dataChecksum, indexChecksum: crc32(index), report };
+    const meta: Meta = { rows, tokenBytes, dataChecksum, indexChecksum: crc32(index), report };
     await writeFile(path.join(unfinished, 'index.bin'), index, { flush: true });
-    await writeFile(path.join(unfinished, 'meta.json'), JSON.stringify(meta), { flush: true });
+    await writeFile(path.join(unfinished, 'meta.json'), formatMeta(meta), { flush: true });
 
     const other = await openRowCache(folder);
     if (other !== null) return other;
@@ -95,6 +94,15 @@ export async function buildRowCache(folder: string, tokenBytes: TokenBytes, prod
   } finally {
     await rm(unfinished, { recursive: true, force: true });
   }
+}
+
+function formatMeta(meta: Meta): string {
+  return JSON.stringify({ version: cacheVersion, checksum: crc32(JSON.stringify(meta)), meta });
+}
+
+function parseMeta(text: string): Meta | null {
+  const { version, checksum, meta } = JSON.parse(text) as { version: number; checksum: number; meta: Meta };
+  return version === cacheVersion && checksum === crc32(JSON.stringify(meta)) ? meta : null;
 }
 
 interface Written {

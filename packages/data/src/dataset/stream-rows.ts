@@ -1,4 +1,4 @@
-import { type Json, type Row, type RowSource, randomKey } from '@tunesmith/core';
+import { type Row, type RowSource, randomKey } from '@tunesmith/core';
 import { fileStart } from '../read/file-row.js';
 import { type TokenizeOptions, tokenizeExample } from '../tokenize/tokenize-example.js';
 import { permuted } from './permutation.js';

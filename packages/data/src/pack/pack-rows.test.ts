@@ -56,6 +56,14 @@ it('restarts positions and gives the first token of every part no weight', () =>
   expect([...packed!.weights]).toEqual([0, 1, 1, 0, 1]);
 });
 
+it('gives the first token of a split piece no weight, since nothing before it can predict it', () => {
+  const weights = packRows([row(1, 2, 3, 4, 5)], 3, { tooLong: 'split' }).map((packed) => [...packed.weights]);
+  expect(weights).toEqual([
+    [0, 1, 1],
+    [0, 1],
+  ]);
+});
+
 it('loses no token and keeps each row together', () => {
   const rows = Array.from({ length: 200 }, (_, index) => {
     const length = 1 + ((index * 37) % 50);

@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { type Row, TunesmithError } from '@tunesmith/core';
+import { detectFileFormat, type ExampleOptions } from '../dataset/read-examples.js';
+import { createTally, type DataReport } from '../dataset/tally.js';
+import { rowLabel } from '../format/example.js';
+import { type FormatName, parseRow } from '../format/formats.js';
+import { fileStart } from '../read/file-row.js';
+import { readRows } from '../read/read-rows.js';
+import { type TokenizeOptions, tokenizeExample } from '../tokenize/tokenize-example.js';
+import { type LengthHistogram, lengthHistogram } from './length-histogram.js';
+import { type WeightedText, weightedText } from './weighted-text.js';
+
+export interface CheckOptions extends ExampleOptions, TokenizeOptions {}
+
+/** What a data file would be as training rows. Plain JSON; printing it is the caller's part. */
+export interface DataCheck {
+  readonly file: string;
+  readonly format: FormatName;
+  readonly report: DataReport;
+  readonly lengths: LengthHistogram;
+  /** Rows that cannot be used, and the messages of the first of them. */
+  readonly invalid: number;
+  readonly errors: readonly string[];
+  /** Examples whose tokens are those of an earlier one, and the first of them as `file:row`. */
+  readonly duplicates: number;
+  readonly duplicateExamples: readonly string[];
+  /** The first example with an answer, as it would be trained. */
+  readonly example: { readonly source: string; readonly spans: readonly WeightedText[] } | null;
+}
+
+const mostListed = 20;
+
+/**
+ * Reads a whole data file as training would, and reports what it finds instead of stopping at the first row that does not
+ * fit. A file whose format is unknown is still an error.
+ */
+export async function checkData(file: string, options: CheckOptions): Promise<DataCheck> {
+  const format = await detectFileFormat(file, options);
+  const tally = createTally();
+  const lengths: number[] = [];
+  const errors: string[] = [];
+  const seen = new Set<number>();
+  const duplicateExamples: string[] = [];
+  let invalid = 0;
+  let duplicates = 0;
+  let shown: DataCheck['example'] = null;
+
+  const refuse = (error: unknown) => {
+    if (!TunesmithError.isInstance(error) || error.code !== 'DATA_INVALID') throw error;
+    invalid += 1;
+    if (errors.length < mostListed) errors.push(error.message);
+  };
+  const check = (value: Parameters<typeof parseRow>[0], row: number) => {
+    const source = { file, row };
+    const example = parseRow(value, format, source, options.columns);
+    const result = tokenizeExample(example, options);
+    tally.add(example, result);
+    lengths.push(result.length);
+    const hash = rowsHash(result.rows);
+    if (seen.has(hash)) {
+      duplicates += 1;
+      if (duplicateExamples.length < mostListed) duplicateExamples.push(rowLabel(source));
+    }
+    seen.add(hash);
+    if (shown === null && !result.masked) {
+      shown = { source: rowLabel(source), spans: weightedText(result.rows[0] as Row, options.tokenizer) };
+    }
+  };
+
+  try {
+    for await (const { value, row } of readRows(file, fileStart, options)) {
+      try {
+        check(value, row);
+      } catch (error) {
+        refuse(error);
+      }
+    }
+  } catch (error) {
+    // What breaks the reading itself (a cut-off file, a line that is not JSON) ends the check, with what was found so far.
+    refuse(error);
+  }
+  return {
+    file,
+    format: format.name,
+    report: tally.report(),
+    lengths: lengthHistogram(lengths),
+    invalid,
+    errors,
+    duplicates,
+    duplicateExamples,
+    example: shown,
+  };
+}
+
+/** 48 bits of SHA-1 over the tokens: a false duplicate is unlikely below ten million examples. */
+function rowsHash(rows: readonly Row[]): number {
+  const hash = createHash('sha1');
+  for (const { tokens } of rows) hash.update(tokens);
+  return hash.digest().readUIntBE(0, 6);
+}
