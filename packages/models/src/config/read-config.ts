@@ -45,10 +45,16 @@ export function readConfig<Output>(schema: z.ZodType<Output>, json: Record<strin
 
 function describeIssue(issue: z.core.$ZodIssue): { key: string; expected: string; got: string } {
   const key = issue.path.join('.');
-  const got = issue.input === undefined ? 'nothing' : JSON.stringify(issue.input);
+  const got = shown(issue.input);
   switch (issue.code) {
     case 'invalid_value':
-      return { key, expected: issue.values.map((value) => JSON.stringify(value)).join(' or '), got };
+      return { key, expected: oneOf(issue.values), got };
+    case 'invalid_union': {
+      const { discriminator = '', options = [] } = issue as { discriminator?: string; options?: unknown[] };
+      return { key, expected: oneOf(options), got: shown((issue.input as Record<string, unknown>)[discriminator]) };
+    }
+    case 'unrecognized_keys':
+      return { key: issue.keys.map((each) => `${key}.${each}`).join('", "'), expected: 'no such key', got };
     case 'invalid_type':
       return { key, expected: `a value of type ${issue.expected}`, got };
     case 'too_small':
@@ -56,4 +62,12 @@ function describeIssue(issue: z.core.$ZodIssue): { key: string; expected: string
     default:
       return { key, expected: issue.message, got };
   }
+}
+
+function oneOf(values: readonly unknown[]): string {
+  return values.map(shown).join(' or ');
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? 'nothing' : JSON.stringify(value);
 }

@@ -19,6 +19,7 @@ export interface Rotary {
 }
 
 const positive = z.number().positive();
+const anyType = { rope_theta: positive.optional(), partial_rotary_factor: only(1) };
 
 /** Before transformers 4.43 the type's key was `type`, and `rope_type` from then on. */
 const parametersSchema = z.preprocess(
@@ -29,17 +30,11 @@ const parametersSchema = z.preprocess(
   },
   z
     .discriminatedUnion('rope_type', [
-      z.object({ rope_type: z.literal('default'), rope_theta: positive.optional(), partial_rotary_factor: only(1) }),
-      z.object({
-        rope_type: z.literal('linear'),
-        rope_theta: positive.optional(),
-        partial_rotary_factor: only(1),
-        factor: positive,
-      }),
-      z.object({
+      z.strictObject({ ...anyType, rope_type: z.literal('default') }),
+      z.strictObject({ ...anyType, rope_type: z.literal('linear'), factor: positive }),
+      z.strictObject({
+        ...anyType,
         rope_type: z.literal('llama3'),
-        rope_theta: positive.optional(),
-        partial_rotary_factor: only(1),
         factor: positive,
         low_freq_factor: positive,
         high_freq_factor: positive,

@@ -1,0 +1,145 @@
+import { type Backend, type Family, type HostTensor, type Method, TunesmithError } from '@tunesmith/core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Disturbance, type FamilyCase, type FamilyFixture, patchOnly, withoutMask } from './family-case.js';
+import {
+  type FamilyInputs,
+  forwardProgram,
+  type LoadedModel,
+  loadModel,
+  probe,
+  recorded,
+  recordedInputs,
+  recordedIntegers,
+  relativeError,
+  runOnce,
+} from './family-run.js';
+import { gradients, slopes } from './finite-differences.js';
+
+/** Of float32 results computed in another order: max |difference| / max |expected|. */
+const tolerance = 1e-4;
+/** What a disturbance must move the logits by at least, so that the comparison above would see it. */
+const visible = 10 * tolerance;
+
+export interface DescribeFamilyOptions {
+  readonly family: Family;
+  /** Names the backend in the tests' titles. */
+  readonly on: string;
+  readonly createBackend: () => Backend | Promise<Backend>;
+  readonly cases: readonly FamilyCase[];
+}
+
+/**
+ * What every family must do, on any backend: compute the recorded logits and hidden states; move visibly when anything
+ * is disturbed; keep packed examples apart; and have gradients that finite differences confirm, recomputed or not.
+ */
+export function describeFamily({ family, on, createBackend, cases }: DescribeFamilyOptions): void {
+  describe.each(cases.map((each) => [each.name, each] as const))(
+    `the ${family.name} family on ${on}: %s`,
+    (_, each) => {
+      let backend: Backend;
+      let fixture: FamilyFixture;
+      let inputs: FamilyInputs;
+      let logits: Float32Array;
+      const opened: LoadedModel[] = [];
+
+      const load = async (methods: readonly Method[], config = fixture.config): Promise<LoadedModel> => {
+        const loaded = await loadModel(family, backend, { ...fixture, config }, methods);
+        opened.push(loaded);
+        return loaded;
+      };
+
+      beforeAll(async () => {
+        backend = await createBackend();
+        fixture = await each.load();
+        inputs = await recordedInputs(fixture.expected);
+        logits = await recorded(fixture.expected, 'logits');
+      });
+      afterAll(() => {
+        for (const { parameters } of opened) parameters.tensors.dispose();
+      });
+
+      it('computes the recorded logits and hidden states', async () => {
+        const loaded = await load([probe]);
+        const outputs = await runOnce(loaded, forwardProgram(loaded, inputs), { ...inputs });
+        const names = fixture.expected.names().filter((name) => name === 'logits' || name.startsWith('hidden.'));
+        expect(Object.keys(outputs).sort()).toEqual(names.sort());
+        for (const name of names) {
+          const error = relativeError(outputs[name], await recorded(fixture.expected, name));
+          expect(error, name).toBeLessThanOrEqual(tolerance);
+        }
+      });
+
+      const disturbances: [string, Disturbance][] = [['mask', withoutMask], ...Object.entries(each.disturbances)];
+      it.each(disturbances)('shows in the logits when this is wrong: %s', async (name, { config, patch }) => {
+        const loaded = await load(patch === undefined ? [] : [patchOnly(name, patch)], config?.(fixture.config));
+        const outputs = await runOnce(loaded, forwardProgram(loaded, inputs), { ...inputs });
+        expect(relativeError(outputs.logits, logits)).toBeGreaterThan(visible);
+      });
+
+      it('gives packed examples the logits that they have alone', async () => {
+        const packed = await packedInputs(fixture, inputs, logits);
+        const loaded = await load([]);
+        const outputs = await runOnce(loaded, forwardProgram(loaded, packed.inputs), { ...packed.inputs });
+        expect(relativeError(outputs.logits, packed.logits)).toBeLessThanOrEqual(tolerance);
+        const { segments: _, ...unsegmented } = packed.inputs;
+        const mixed = await runOnce(loaded, forwardProgram(loaded, unsegmented), { ...unsegmented });
+        expect(relativeError(mixed.logits, packed.logits)).toBeGreaterThan(visible);
+      });
+
+      it('has gradients that finite differences confirm', async () => {
+        const loaded = await load([]);
+        for (const { path, byGradient, byDifference } of await slopes(loaded, inputs, someOfEachKind(loaded))) {
+          expect(Math.abs(byGradient - byDifference) / Math.abs(byGradient), path).toBeLessThan(0.02);
+        }
+      });
+
+      it('has the same gradients when blocks are recomputed', async () => {
+        const loaded = await load([patchOnly('everything', (patcher) => void patcher.train(() => true))]);
+        const handles = loaded.model.trained;
+        const kept = await gradients(loaded, inputs, handles, false);
+        const recomputed = await gradients(loaded, inputs, handles, true);
+        for (const { key } of handles) {
+          const error = relativeError(recomputed[key], kept[key]?.data as Float32Array);
+          expect(error, key).toBeLessThanOrEqual(1e-5);
+        }
+      });
+    },
+  );
+}
+
+/** The weights of the first and the last block and of what is around them: one of every kind. */
+function someOfEachKind({ model }: LoadedModel): Model['handles'] {
+  const depths = new Map(model.sites.map(({ path, depth }) => [path, depth]));
+  const last = Math.max(...model.sites.map(({ depth }) => depth ?? 0));
+  return model.handles.filter(({ path }) => {
+    const depth = depths.get(path.slice(0, path.lastIndexOf('.'))) ?? null;
+    return depth === null || depth === 0 || depth === last;
+  });
+}
+
+type Model = LoadedModel['model'];
+
+/** The recorded packed row, or else the recorded rows side by side in one. */
+async function packedInputs(
+  { packed }: FamilyFixture,
+  { ids, positions }: FamilyInputs,
+  logits: Float32Array,
+): Promise<{ inputs: FamilyInputs; logits: Float32Array }> {
+  if (packed !== undefined) {
+    const inputs = {
+      ids: await recordedIntegers(packed, 'input_ids'),
+      positions: await recordedIntegers(packed, 'position_ids'),
+      segments: await recordedIntegers(packed, 'segments'),
+    };
+    return { inputs, logits: await recorded(packed, 'logits') };
+  }
+  const [rows = 0, length = 0] = ids.shape;
+  if (rows < 2) throw new TunesmithError('FILE_INVALID', 'the fixture needs two rows or more');
+  const row = (data: HostTensor['data']): HostTensor => ({
+    dtype: 'int32',
+    shape: [1, rows * length],
+    data: Int32Array.from(data),
+  });
+  const segments = row(ids.data.map((_, index) => 1 + Math.floor(index / length)));
+  return { inputs: { ids: row(ids.data), positions: row(positions.data), segments }, logits };
+}
