@@ -4,7 +4,6 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createOnnxBackend } from '@tunesmith/backend-onnx';
 import { createTfjsBackend } from '@tunesmith/backend-tfjs';
 import { openModelFolder, openSafetensors, readPeftAdapter } from '@tunesmith/checkpoints';
@@ -35,8 +34,8 @@ import { familyFor } from '@tunesmith/models';
 import { full } from '@tunesmith/selective';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { fixtures, relativeError } from './fixture-values.js';
 
-const fixtures = fileURLToPath(new URL('./fixtures', import.meta.url));
 const folder = join(fixtures, 'lora-training');
 
 const metaSchema = z.object({
@@ -100,18 +99,6 @@ async function prepare(name: string, base: string, backend: Backend): Promise<Pr
   await model.close();
   await adapter?.close();
   return { model: built, method, parameters };
-}
-
-/** Largest difference relative to the largest expected magnitude. */
-function relativeError(got: ArrayLike<number>, expected: ArrayLike<number>): number {
-  expect(got.length).toBe(expected.length);
-  let worst = 0;
-  let largest = 0;
-  for (let index = 0; index < expected.length; index++) {
-    worst = Math.max(worst, Math.abs((got[index] as number) - (expected[index] as number)));
-    largest = Math.max(largest, Math.abs(expected[index] as number));
-  }
-  return worst / largest;
 }
 
 const backends: Record<string, () => Promise<Backend>> = {

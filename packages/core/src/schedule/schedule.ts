@@ -11,11 +11,11 @@ export function warmupSteps(warmup: Warmup, total: number): number {
   return warmup < 1 ? Math.ceil(warmup * total) : warmup;
 }
 
-function withWarmup(warmup: Warmup, after: (progress: number) => number): Schedule {
+/** Rises to 1 over the warm-up, then follows `after`: of the steps since, the steps left, and how many there are. */
+function withWarmup(warmup: Warmup, after: (since: number, left: number, all: number) => number): Schedule {
   return (step, total) => {
     const rise = warmupSteps(warmup, total);
-    if (step < rise) return step / Math.max(1, rise);
-    return after((step - rise) / Math.max(1, total - rise));
+    return step < rise ? step / Math.max(1, rise) : after(step - rise, total - step, Math.max(1, total - rise));
   };
 }
 
@@ -25,10 +25,10 @@ export function constantSchedule(warmup: Warmup = 0): Schedule {
 
 /** Falls linearly to 0 at the last step. */
 export function linearSchedule(warmup: Warmup = 0): Schedule {
-  return withWarmup(warmup, (progress) => Math.max(0, 1 - progress));
+  return withWarmup(warmup, (_, left, all) => Math.max(0, left / all));
 }
 
-/** Falls along half a cosine: ½(1 + cos(π·progress)). */
+/** Falls along half a cosine: ½(1 + cos(π · progress)). */
 export function cosineSchedule(warmup: Warmup = 0): Schedule {
-  return withWarmup(warmup, (progress) => Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress))));
+  return withWarmup(warmup, (since, _, all) => Math.max(0, 0.5 * (1 + Math.cos((Math.PI * since) / all))));
 }
