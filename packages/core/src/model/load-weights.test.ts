@@ -89,6 +89,10 @@ describe('loadWeights', () => {
       /FILE_INVALID at head\.weight: config\.json ties it to embed\.weight/,
     );
   });
+  it('takes a tied embedding that is in the file under the name of the head alone', async () => {
+    const tensors = await load(true, { 'head.weight': head });
+    expect([...(tensors.get('embed.weight')?.data ?? [])]).toEqual(head.values);
+  });
   it('stores 16-bit patterns, as they lie in the file or rounded to nearest even', async () => {
     const values = [1, -2, 0.333251953125, 4, 5, 6];
     for (const dtype of ['F32', 'F16'] as const) {

@@ -40,13 +40,19 @@ export async function loadWeights(
   }
 }
 
-/** Each base weight's tensor, by its path or one of the family's other names for it. */
-function findTensors({ family, handles }: Model, source: TensorSource): Map<Handle, StoredTensor> {
+/** Each base weight's tensor, by its path, one of the family's other names for it, or that of a site it is tied to. */
+function findTensors({ family, handles, sites }: Model, source: TensorSource): Map<Handle, StoredTensor> {
   const places = new Map<Handle, StoredTensor>();
   const missing: Handle[] = [];
   for (const handle of handles) {
     if (handle.owner !== 'base') continue;
-    const names = [handle.path, ...(family.weightAliases?.(handle.path) ?? [])];
+    // transformers 4 may save tied embeddings under the head's name alone.
+    const tied = sites.filter((site) => 'weightHandle' in site && site.weightHandle === handle);
+    const names = [
+      handle.path,
+      ...(family.weightAliases?.(handle.path) ?? []),
+      ...tied.map(({ path }) => `${path}.weight`),
+    ];
     const tensor = names.map((name) => source.get(name)).find((found) => found !== undefined);
     if (tensor === undefined) missing.push(handle);
     else places.set(handle, tensor);
@@ -69,7 +75,10 @@ function tiedDuplicates(
   for (const site of sites) {
     if (!('weightHandle' in site) || site.weightHandle.path === `${site.path}.weight`) continue;
     const tensor = source.get(`${site.path}.weight`);
-    if (tensor !== undefined && places.has(site.weightHandle)) duplicates.set(tensor, site.weightHandle);
+    const original = places.get(site.weightHandle);
+    if (tensor !== undefined && original !== undefined && tensor.name !== original.name) {
+      duplicates.set(tensor, site.weightHandle);
+    }
   }
   return duplicates;
 }

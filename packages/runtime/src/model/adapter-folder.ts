@@ -1,0 +1,105 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { adapterManifestFile, defineVersionedJson, readPeftAdapter, writePeftAdapter } from '@tunesmith/checkpoints';
+import {
+  exportAdapter,
+  importAdapter,
+  type Method,
+  type MethodFactory,
+  memoryTensor,
+  TunesmithError,
+} from '@tunesmith/core';
+import { z } from 'zod';
+import type { LoadedModel } from './load-model.js';
+
+const manifestSchema = z.strictObject({
+  method: z.string(),
+  config: z.record(z.string(), z.unknown()),
+  /** Optimizer steps that it was trained for. */
+  step: z.int(),
+  /** The name of the chat template that it was trained with; null where that is the tokenizer's own. */
+  template: z.string().nullable(),
+});
+
+/** What PEFT's config of an adapter has no field for: `tunesmith.json`. */
+export type AdapterManifest = z.output<typeof manifestSchema>;
+
+const manifestFormat = defineVersionedJson({ kind: 'adapter manifest', version: 1, schema: manifestSchema });
+
+/** What an adapter folder says of itself, before its tensors are read. */
+export interface AdapterDescription {
+  readonly path: string;
+  readonly peftType: string;
+  readonly peftConfig: Readonly<Record<string, unknown>>;
+  /** Null for an adapter that PEFT saved. */
+  readonly manifest: AdapterManifest | null;
+}
+
+/** Reads an adapter folder's descriptions. @throws FILE_MISSING, FILE_INVALID, API_VERSION */
+export async function describeAdapter(path: string): Promise<AdapterDescription> {
+  const adapter = await readPeftAdapter(path);
+  await adapter.close();
+  const manifest = join(adapter.path, adapterManifestFile);
+  return {
+    path: adapter.path,
+    peftType: String(adapter.config.peft_type),
+    peftConfig: adapter.config,
+    manifest: (await isThere(manifest)) ? await manifestFormat.read(manifest) : null,
+  };
+}
+
+/** The method, configured, that an adapter was trained with. @throws NAME_UNKNOWN where none of the factories' */
+export function methodOfAdapter(adapter: AdapterDescription, factories: readonly MethodFactory[]): Method {
+  const { manifest, peftConfig, peftType, path } = adapter;
+  for (const factory of factories) {
+    const { name, fromPeft } = factory.definition;
+    if (manifest !== null && manifest.method !== name) continue;
+    // PEFT's own config is the truth where the method reads it: other tools may have changed it.
+    const config = fromPeft === undefined ? manifest?.config : fromPeft({ ...peftConfig });
+    if (config !== undefined && config !== null) return factory(config);
+  }
+  throw new TunesmithError('NAME_UNKNOWN', 'no method given loads this adapter', {
+    where: path,
+    expected: manifest?.method ?? `a method for PEFT's ${peftType}`,
+    got: factories.map(({ definition }) => definition.name).join(', '),
+  });
+}
+
+/** Reads an adapter's tensors into a model that its method has patched. */
+export async function loadAdapter({ model, parameters }: LoadedModel, method: Method, path: string): Promise<void> {
+  const adapter = await readPeftAdapter(path);
+  try {
+    await importAdapter(model, method, parameters, adapter.tensors);
+  } finally {
+    await adapter.close();
+  }
+}
+
+/** Saves what a method trained, in PEFT's form; `base` names the model that it belongs to. */
+export async function saveAdapter(
+  { model, parameters }: LoadedModel,
+  method: Method,
+  path: string,
+  details: { readonly base: string; readonly revision?: string; readonly step: number; readonly template?: string },
+): Promise<void> {
+  const { config, tensors } = await exportAdapter(model, method, parameters);
+  const { base, revision = null, step, template = null } = details;
+  await writePeftAdapter(path, {
+    // A type that PEFT does not know makes it refuse the adapter, as it must.
+    config: { peft_type: method.name.toUpperCase(), ...config, base_model_name_or_path: base, revision },
+    tensors: tensors.map(({ name, shape, data }) => memoryTensor(name, shape, data)),
+    manifest: manifestFormat.format({
+      method: method.name,
+      config: method.config as AdapterManifest['config'],
+      step,
+      template,
+    }),
+  });
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

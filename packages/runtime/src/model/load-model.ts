@@ -1,0 +1,118 @@
+import { type ModelFolder, openModelFolder } from '@tunesmith/checkpoints';
+import {
+  type Backend,
+  buildModel,
+  createParameterStore,
+  didYouMean,
+  type Family,
+  initialiseHandles,
+  loadWeights,
+  type Method,
+  type Model,
+  type ParameterStore,
+  type StoredDtype,
+  TunesmithError,
+  type WeightDtype,
+} from '@tunesmith/core';
+import { loadTokenizer, type Tokenizer } from '@tunesmith/data';
+
+export interface LoadModelOptions {
+  readonly path: string;
+  readonly families: readonly Family[];
+  readonly backend: Backend;
+  readonly methods?: readonly Method[];
+  /** How frozen weights are held; `auto` as the checkpoint has them. */
+  readonly dtype?: 'auto' | WeightDtype;
+  /** Of the methods' initial values. */
+  readonly seed?: number;
+}
+
+/** A model with its weights in a backend's store, and its tokenizer. */
+export interface LoadedModel {
+  readonly path: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly model: Model;
+  readonly parameters: ParameterStore;
+  readonly tokenizer: Tokenizer;
+  readonly backend: Backend;
+  /** The type of each base weight in the checkpoint, by its path; what is saved again has the same. */
+  storedDtype(path: string): StoredDtype;
+  /** Frees the weights. */
+  dispose(): void;
+}
+
+/** Opens a model folder, builds its family's model with the methods, and loads the weights. */
+export async function loadModel(options: LoadModelOptions): Promise<LoadedModel> {
+  const { path, families, backend, methods = [], dtype = 'auto', seed = 0 } = options;
+  const folder = await openModelFolder(path);
+  try {
+    const tokenizer = await loadTokenizer(folder.path);
+    const model = describeModel(folder.config, path, families, methods);
+    checkVocabulary(model, tokenizer, path);
+    const tensors = backend.createStore();
+    const parameters = createParameterStore(tensors);
+    await loadWeights(model, folder.tensors, parameters, { dtype: dtype === 'auto' ? dtypeOf(folder) : dtype });
+    await initialiseHandles(parameters, model.handles, seed);
+    const dtypes = new Map(folder.tensors.names().map((name) => [name, folder.tensors.get(name)?.dtype]));
+    return {
+      path: folder.path,
+      config: folder.config,
+      model,
+      parameters,
+      tokenizer,
+      backend,
+      storedDtype(weight) {
+        const names = [weight, ...(model.family.weightAliases?.(weight) ?? [])];
+        return names.map((name) => dtypes.get(name)).find((found) => found !== undefined) ?? 'F32';
+      },
+      dispose: () => tensors.dispose(),
+    };
+  } finally {
+    await folder.close();
+  }
+}
+
+/** The model of a config.json, patched by the methods, without its weights. @throws CONFIG_INVALID */
+export function describeModel(
+  config: Readonly<Record<string, unknown>>,
+  where: string,
+  families: readonly Family[],
+  methods: readonly Method[] = [],
+): Model {
+  const family = familyOf(config, where, families);
+  return buildModel({ family, config: family.parseConfig(config), methods });
+}
+
+function familyOf(
+  { model_type: type }: Readonly<Record<string, unknown>>,
+  where: string,
+  families: readonly Family[],
+): Family {
+  const found = families.find(({ modelTypes }) => modelTypes.some((known) => known === type));
+  if (found !== undefined) return found;
+  throw new TunesmithError('CONFIG_INVALID', `no family takes model_type ${JSON.stringify(type) ?? 'undefined'}`, {
+    where: `${where}/config.json`,
+    hint: didYouMean(
+      String(type),
+      families.flatMap(({ modelTypes }) => modelTypes),
+    ),
+  });
+}
+
+function checkVocabulary({ shape }: Model, { vocabSize }: Tokenizer, where: string): void {
+  if (vocabSize <= shape.vocabularySize) return;
+  throw new TunesmithError('SHAPE_MISMATCH', 'the tokenizer has tokens that the model has no embedding for', {
+    where,
+    expected: `at most ${shape.vocabularySize} tokens`,
+    got: String(vocabSize),
+    hint: 'Is tokenizer.json from the same model?',
+  });
+}
+
+/** The type that most of a checkpoint's weights have, where programs can hold it; else float32. */
+function dtypeOf({ tensors }: ModelFolder): WeightDtype {
+  const count = (dtype: StoredDtype) => tensors.names().filter((name) => tensors.get(name)?.dtype === dtype).length;
+  const half = tensors.names().length / 2;
+  if (count('BF16') > half) return 'bfloat16';
+  return count('F16') > half ? 'float16' : 'float32';
+}

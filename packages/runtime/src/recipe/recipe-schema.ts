@@ -1,0 +1,233 @@
+import { z } from 'zod';
+
+/** The version of the recipe format that this release writes. */
+export const recipeVersion = 1;
+
+const files = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
+
+const model = z
+  .strictObject({
+    path: z.string().min(1).optional().describe('Folder of a Hugging Face model. Give this or `name`.'),
+    name: z.string().min(1).optional().describe('Name on the Hugging Face Hub, such as `HuggingFaceTB/SmolLM2-135M`.'),
+    revision: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Branch, tag or commit on the Hub; `main` if not said, as huggingface_hub has it.'),
+    dtype: z
+      .enum(['auto', 'float32', 'float16', 'bfloat16'])
+      .default('auto')
+      .describe(
+        'How frozen weights are held in memory; computation is float32. `auto` keeps the checkpoint’s own type, as ' +
+          '`dtype="auto"` of transformers.',
+      ),
+  })
+  .refine(({ path, name }) => (path === undefined) !== (name === undefined), {
+    message: 'give either `path` or `name`',
+  })
+  .refine(({ name, revision }) => revision === undefined || name !== undefined, {
+    message: '`revision` goes with `name`',
+  })
+  .describe('The base model.');
+
+const data = z
+  .strictObject({
+    train: files.describe('Training data: JSON, JSONL, CSV, TSV, Parquet or text files.'),
+    validation: z
+      .union([z.number().gt(0).lt(1), files])
+      .optional()
+      .describe('Held-out data: files, or the share of the training rows to hold out. None if not said.'),
+    format: z
+      .enum(['messages', 'sharegpt', 'prompt-completion', 'alpaca', 'text'])
+      .optional()
+      .describe('How rows become examples; detected from the columns if not said.'),
+    columns: z
+      .record(z.string(), z.string())
+      .optional()
+      .describe('What the file calls a column of the format, such as `{ prompt: question }`.'),
+    template: z
+      .string()
+      .optional()
+      .describe('Chat template: one of the tokenizer’s by name, `chatml`, or `none`. The tokenizer’s own if not said.'),
+    promptLossWeight: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.1)
+      .describe(
+        'Loss weight of prompt tokens, answers weighing 1. 0 trains answers alone and computes no logits for prompts. ' +
+          '0.1 after the parameter of that name in OpenAI’s first fine-tuning API (there 0.01).',
+      ),
+    trainOnHistory: z
+      .boolean()
+      .default(true)
+      .describe('Train every answer of a conversation, not only the last, as torchtune and Axolotl do by default.'),
+    maxLength: z
+      .int()
+      .min(2)
+      .optional()
+      .describe(
+        'Most tokens in a row; longer examples are truncated, prompts first. 512 if not said (Stanford Alpaca’s ' +
+          '`model_max_length`), or what the model’s positions allow.',
+      ),
+    longText: z
+      .enum(['split', 'truncate'])
+      .default('split')
+      .describe(
+        'What becomes of plain text longer than a row; language modelling splits it (transformers’ run_clm.py).',
+      ),
+    packing: z
+      .boolean()
+      .default(false)
+      .describe('Pack several examples into a row, none seeing another. Off by default, as in TRL’s SFTConfig.'),
+    shuffle: z.boolean().default(true).describe('Shuffle the training rows each epoch, as PyTorch’s RandomSampler.'),
+  })
+  .describe('What is learnt from.');
+
+const trainer = z
+  .strictObject({
+    steps: z.int().min(1).optional().describe('Optimizer steps. Overrides `epochs`, as `max_steps` of transformers.'),
+    epochs: z
+      .number()
+      .positive()
+      .default(3)
+      .describe('Passes over the training data (`num_train_epochs` of transformers’ TrainingArguments).'),
+    batchSize: z
+      .int()
+      .min(1)
+      .default(8)
+      .describe('Rows of one micro-batch (`per_device_train_batch_size` of TrainingArguments).'),
+    gradientAccumulation: z
+      .int()
+      .min(1)
+      .default(1)
+      .describe('Micro-batches of one optimizer step; equal to one batch of that many rows (TrainingArguments: 1).'),
+    learningRate: z
+      .number()
+      .positive()
+      .optional()
+      .describe(
+        'Peak learning rate. If not said, 2e-4 (QLoRA, Dettmers et al. 2023, table 9), and 2e-5 where a method trains ' +
+          'the base model’s own weights (TRL’s SFTConfig, Stanford Alpaca).',
+      ),
+    schedule: z
+      .strictObject({
+        name: z
+          .enum(['constant', 'linear', 'cosine'])
+          .default('linear')
+          .describe('How the learning rate falls (`lr_scheduler_type` of TrainingArguments: linear).'),
+        warmup: z
+          .number()
+          .min(0)
+          .default(0)
+          .describe('Steps of linear rise at the start, or a share of the run below 1 (TrainingArguments: 0).'),
+      })
+      .prefault({})
+      .describe('The learning rate over the run.'),
+    optimizer: z
+      .strictObject({
+        name: z.enum(['adamw', 'sgd']).default('adamw').describe('The update rule (TrainingArguments: AdamW).'),
+        beta1: z.number().min(0).lt(1).default(0.9).describe('AdamW: decay of the mean (torch.optim.AdamW).'),
+        beta2: z.number().min(0).lt(1).default(0.999).describe('AdamW: decay of the variance (torch.optim.AdamW).'),
+        epsilon: z.number().positive().default(1e-8).describe('AdamW: added to the deviation (torch.optim.AdamW).'),
+        momentum: z.number().min(0).lt(1).default(0).describe('SGD: momentum (torch.optim.SGD).'),
+      })
+      .prefault({})
+      .describe('How parameters move.'),
+    weightDecay: z
+      .number()
+      .min(0)
+      .default(0)
+      .describe('Decoupled weight decay of matrices; norms and biases have none (TrainingArguments: 0).'),
+    clipNorm: z
+      .number()
+      .min(0)
+      .default(1)
+      .describe('Largest global norm of the gradients; 0 does not clip (`max_grad_norm` of TrainingArguments: 1).'),
+    checkpointEvery: z
+      .int()
+      .min(1)
+      .default(500)
+      .describe('Steps between checkpoints; the last step always has one (`save_steps` of TrainingArguments: 500).'),
+    keepCheckpoints: z
+      .int()
+      .min(1)
+      .default(2)
+      .describe(
+        'Newest checkpoints kept, beside the best one; this project’s choice: one to resume from and one spare.',
+      ),
+    evaluateEvery: z
+      .int()
+      .min(1)
+      .default(500)
+      .describe('Steps between evaluations; the last step always has one (`eval_steps` of TrainingArguments: 500).'),
+    earlyStopping: z
+      .strictObject({
+        patience: z.int().min(1).describe('Evaluations in a row without improvement before the run ends.'),
+        minimumImprovement: z
+          .number()
+          .min(0)
+          .default(0)
+          .describe('By how much the loss must fall to count (EarlyStoppingCallback of transformers: 0).'),
+      })
+      .optional()
+      .describe('Ends a run that no longer improves. Off if not said. Needs `data.validation`.'),
+    samplePrompts: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('Prompts that the model continues, greedily, at each evaluation; none by default.'),
+    sampleTokens: z
+      .int()
+      .min(1)
+      .default(48)
+      .describe('Most tokens of such a sample; this project’s choice: about three lines.'),
+    gradientCheckpointing: z
+      .boolean()
+      .default(false)
+      .describe('Keep block inputs only and compute the rest again: less memory, more time (TrainingArguments: off).'),
+    seed: z.int().min(0).default(42).describe('Of initial values, dropout and shuffling (TrainingArguments: 42).'),
+  })
+  .prefault({})
+  .describe('How long and how it is trained.');
+
+/** A recipe without the blocks of its methods, which are theirs to describe. */
+export const recipeSchema = z.strictObject({
+  $schema: z.string().optional().describe('Where editors find this schema; ignored.'),
+  version: z.literal(recipeVersion).default(recipeVersion).describe('Version of the recipe format.'),
+  model,
+  data,
+  method: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .describe('The method, or several, the first innermost. A block of the same name configures each.'),
+  plugins: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('Packages or files that offer methods and are imported whatever their manifest says. They execute code.'),
+  trainer,
+  metrics: z
+    .strictObject({
+      tensorboard: z
+        .boolean()
+        .default(false)
+        .describe('Write TensorBoard event files too; off, as nothing asks for it.'),
+    })
+    .prefault({})
+    .describe('What is recorded beside metrics.jsonl.'),
+  device: z
+    .enum(['cpu', 'webgpu', 'cuda', 'tfjs'])
+    .default('cpu')
+    .describe('What computes: ONNX Runtime on CPU, WebGPU or CUDA, or the best TensorFlow.js backend installed.'),
+  output: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('The run’s folder; `runs/<model>-<method>`, numbered if taken, if not said.'),
+});
+
+/** What a recipe file may say, beside its methods' blocks. */
+export type RecipeInput = z.input<typeof recipeSchema> & { readonly [method: string]: unknown };
+
+/** Types a TypeScript recipe: `export default defineRecipe({ … })`. */
+export function defineRecipe(recipe: RecipeInput): RecipeInput {
+  return recipe;
+}

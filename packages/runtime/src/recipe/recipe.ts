@@ -1,0 +1,117 @@
+import { didYouMean, type MethodFactory, TunesmithError } from '@tunesmith/core';
+import { z } from 'zod';
+import { describeIssue } from './describe-issue.js';
+import type { RecipeSource } from './read-recipe.js';
+import { recipeSchema, recipeVersion } from './recipe-schema.js';
+
+type Fields = z.output<typeof recipeSchema>;
+
+/** A recipe with every default filled in: what a run does, and all of it. */
+export interface Recipe extends Omit<Fields, '$schema' | 'method' | 'trainer'> {
+  readonly trainer: Fields['trainer'] & { readonly learningRate: number };
+  /** In wrapping order, the first innermost, each with its whole config. */
+  readonly methods: readonly { readonly name: string; readonly config: Readonly<Record<string, unknown>> }[];
+}
+
+/** The methods that a recipe names, before anything else of it is checked; none where it names none. */
+export function methodNames({ value }: RecipeSource): string[] {
+  const { method } = value;
+  return (Array.isArray(method) ? method : [method]).filter((name): name is string => typeof name === 'string');
+}
+
+/**
+ * Checks a recipe against the schema and its methods' own, and fills the defaults in.
+ * @throws CONFIG_INVALID with every problem at once; API_VERSION for a recipe of a newer Tunesmith
+ */
+export function parseRecipe(source: RecipeSource, factories: readonly MethodFactory[]): Recipe {
+  const { value, where } = source;
+  checkVersion(value.version, where);
+  const names = methodNames(source);
+  const blocks = Object.fromEntries(Object.entries(value).filter(([key]) => names.includes(key)));
+  const rest = Object.fromEntries(Object.entries(value).filter(([key]) => !names.includes(key)));
+
+  const problems: string[] = [];
+  const parsed = recipeSchema.safeParse(rest, { reportInput: true });
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      problems.push(
+        ...(isTopLevelUnknown(issue) ? unknownTopLevel(issue.keys, names) : describeIssue(issue, recipeSchema)),
+      );
+    }
+  }
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) problems.push(`method: "${twice}" is named twice`);
+
+  const methods = names.flatMap((name) => {
+    const factory = factories.find(({ definition }) => definition.name === name);
+    if (factory === undefined) throw new TunesmithError('INTERNAL', `the method "${name}" was not loaded`, { where });
+    const { config: schema } = factory.definition;
+    const result = schema.strict().safeParse(blocks[name] ?? {}, { reportInput: true });
+    if (result.success) return [{ name, config: result.data, trainsBase: factory.definition.capabilities.trainsBase }];
+    problems.push(...result.error.issues.flatMap((issue) => describeIssue(issue, schema, [name])));
+    return [];
+  });
+  if (problems.length > 0 || !parsed.success) throw invalid(problems, where);
+
+  const { $schema: _, method: __, ...fields } = parsed.data;
+  const learningRate = fields.trainer.learningRate ?? (methods.some(({ trainsBase }) => trainsBase) ? 2e-5 : 2e-4);
+  return {
+    ...fields,
+    trainer: { ...fields.trainer, learningRate },
+    methods: methods.map(({ name, config }) => ({ name, config })),
+  };
+}
+
+/** A recipe as it is written to a file: one block per method, under its name. */
+export function recipeDocument({ methods, ...fields }: Recipe): Record<string, unknown> {
+  const { version, model, data, plugins, ...rest } = fields;
+  const names = methods.map(({ name }) => name);
+  return {
+    version,
+    model,
+    data,
+    method: names.length === 1 ? names[0] : names,
+    ...Object.fromEntries(methods.map(({ name, config }) => [name, config])),
+    ...(plugins.length > 0 ? { plugins } : {}),
+    ...rest,
+  };
+}
+
+/** The JSON Schema of recipes with these methods, for editors. */
+export function recipeJsonSchema(factories: readonly MethodFactory[]): Record<string, unknown> {
+  const blocks = factories.map(({ definition: { name, summary, config } }) => [
+    name,
+    config.strict().describe(summary).optional(),
+  ]);
+  return z.toJSONSchema(recipeSchema.extend(Object.fromEntries(blocks)), { io: 'input' }) as Record<string, unknown>;
+}
+
+function checkVersion(version: unknown, where: string): void {
+  if (typeof version !== 'number' || version <= recipeVersion) return;
+  throw new TunesmithError('API_VERSION', 'the recipe was written for a newer Tunesmith', {
+    where,
+    expected: `version ${recipeVersion}`,
+    got: String(version),
+    hint: 'Update Tunesmith to use it.',
+  });
+}
+
+type UnknownKeys = Extract<z.core.$ZodIssue, { code: 'unrecognized_keys' }>;
+
+function isTopLevelUnknown(issue: z.core.$ZodIssue): issue is UnknownKeys {
+  return issue.code === 'unrecognized_keys' && issue.path.length === 0;
+}
+
+function unknownTopLevel(keys: readonly string[], methods: readonly string[]): string[] {
+  const known = [...Object.keys(recipeSchema.shape).filter((key) => key !== '$schema'), ...methods];
+  return keys.map((key) => `${key}: unknown key, and no method of this recipe. ${didYouMean(key, known)}`);
+}
+
+function invalid(problems: readonly string[], where: string): TunesmithError {
+  const [only] = problems;
+  const what =
+    problems.length === 1
+      ? (only as string)
+      : `${problems.length} problems\n${problems.map((one) => `  ${one}`).join('\n')}`;
+  return new TunesmithError('CONFIG_INVALID', what, { where });
+}

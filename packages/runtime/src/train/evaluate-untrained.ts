@@ -1,0 +1,20 @@
+import { createExecutableCache, type EvaluateEvent, evaluate, sft } from '@tunesmith/core';
+import type { RunData } from './open-data.js';
+import type { OpenRun } from './open-run.js';
+
+/** The held-out loss before the first step: what the run's later losses are compared with. */
+export async function evaluateUntrained(
+  { loaded, recipe, maxLength }: OpenRun,
+  validation: NonNullable<RunData['validation']>,
+): Promise<EvaluateEvent> {
+  const { model, parameters, backend, tokenizer } = loaded;
+  const executables = createExecutableCache(backend, parameters.tensors);
+  try {
+    const collate = { rows: recipe.trainer.batchSize, maxLength, padToken: tokenizer.padId };
+    const parts = { model, parameters, objective: sft, executables, collate };
+    const { loss, perplexity } = await evaluate(validation.rows(), parts);
+    return { type: 'evaluate', step: 0, loss, perplexity, metrics: {}, samples: [], best: false };
+  } finally {
+    await executables.dispose();
+  }
+}

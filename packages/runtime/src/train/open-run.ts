@@ -1,0 +1,112 @@
+import { createTrainer, type EvaluationOptions, type Method, sft, type Trainer, TunesmithError } from '@tunesmith/core';
+import type { Engine } from '../model/engine.js';
+import { type LoadedModel, loadModel } from '../model/load-model.js';
+import { locateModel } from '../model/locate-model.js';
+import type { Recipe } from '../recipe/recipe.js';
+import { type MetricsFile, openMetricsFile } from '../run/metrics-file.js';
+import { recipeHash, runPaths } from '../run/run-folder.js';
+import { type CheckpointFolder, openCheckpointFolder } from './checkpoint-folder.js';
+import { configuredMethods } from './configured-methods.js';
+import { openData, type RunData } from './open-data.js';
+import { optimizerOf, scheduleOf, stepsOf } from './optimization.js';
+import { maxLengthOf } from './resolve-recipe.js';
+import type { TrainOptions } from './train.js';
+
+/** A run with everything loaded, ready to train. */
+export interface OpenRun {
+  readonly folder: string;
+  readonly recipe: Recipe;
+  readonly methods: readonly Method[];
+  readonly loaded: LoadedModel;
+  readonly data: RunData;
+  readonly maxLength: number;
+  readonly checkpoints: CheckpointFolder;
+  readonly trainer: Trainer;
+  readonly steps: number;
+  /** The step of the checkpoint that the trainer goes on from, or null at the start. */
+  readonly resumedAt: number | null;
+  /** The run's metrics.jsonl, cut off where the trainer goes on from. */
+  readonly metrics: MetricsFile;
+  /** Frees programs and weights. */
+  dispose(): Promise<void>;
+}
+
+/** Loads a run folder's model and data and restores its newest checkpoint. The caller holds the folder's lock. */
+export async function openRun(folder: string, recipe: Recipe, engine: Engine, options: TrainOptions): Promise<OpenRun> {
+  const { onPhase = () => {}, signal } = options;
+  const { seed, keepCheckpoints } = recipe.trainer;
+  const methods = configuredMethods(recipe, engine.methods);
+  const { path } = await locateModel(recipe.model, engine.hub, onPhase, signal);
+  onPhase('loading the model');
+  const { dtype } = recipe.model;
+  const backend = await engine.createBackend(recipe.device);
+  const loaded = await loadModel({ path, dtype, methods, backend, families: engine.families, seed });
+  try {
+    const maxLength = maxLengthOf(recipe, loaded.model.shape);
+    const data = await openData(recipe.data, {
+      tokenizer: loaded.tokenizer,
+      maxLength,
+      seed,
+      cacheFolder: engine.cacheFolder,
+      onPhase,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const paths = runPaths(folder);
+    const checkpoints = openCheckpointFolder({
+      folder: paths.checkpoints,
+      recipeHash: recipeHash(recipe),
+      keep: keepCheckpoints,
+      beforeSave: () => metrics.flush(),
+    });
+    const steps = stepsOf(recipe.trainer, data.train.length);
+    const trainer = await openTrainer({ recipe, loaded, data, maxLength, checkpoints, steps }, options);
+    const latest = await checkpoints.latest();
+    if (latest !== null) await trainer.restore(latest);
+    const resumedAt = latest?.step ?? null;
+    const metrics = openMetricsFile(paths.metrics, resumedAt ?? -1);
+    return {
+      ...{ folder, recipe, methods, loaded, data, maxLength, checkpoints, trainer, steps, metrics, resumedAt },
+      async dispose() {
+        metrics.close();
+        await trainer.dispose();
+        loaded.dispose();
+      },
+    };
+  } catch (error) {
+    loaded.dispose();
+    throw error;
+  }
+}
+
+type TrainerParts = Pick<OpenRun, 'recipe' | 'loaded' | 'data' | 'maxLength' | 'checkpoints' | 'steps'>;
+
+function openTrainer(parts: TrainerParts, options: TrainOptions): Promise<Trainer> {
+  const { recipe, loaded, data, maxLength, checkpoints, steps } = parts;
+  const { model, parameters, backend, tokenizer } = loaded;
+  const { learningRate, weightDecay, batchSize, gradientAccumulation, seed, gradientCheckpointing } = recipe.trainer;
+  const evaluation = evaluationOf(parts, options);
+  return createTrainer({
+    ...{ model, parameters, backend, objective: sft, rows: data.train, steps, maxLength },
+    ...{ learningRate, weightDecay, batchSize, gradientAccumulation, seed, gradientCheckpointing },
+    optimizer: optimizerOf(recipe.trainer),
+    schedule: scheduleOf(recipe.trainer),
+    padToken: tokenizer.padId,
+    checkpoints: { store: checkpoints, every: recipe.trainer.checkpointEvery },
+    ...(evaluation === null ? {} : { evaluation }),
+  });
+}
+
+function evaluationOf({ recipe, loaded, data }: TrainerParts, { measure }: TrainOptions): EvaluationOptions | null {
+  const { validation } = data;
+  if (validation === null) return null;
+  if (validation.length === 0) {
+    throw new TunesmithError('DATA_INVALID', 'the held-out data has no rows', { where: 'data.validation' });
+  }
+  const { evaluateEvery, earlyStopping } = recipe.trainer;
+  return {
+    rows: () => validation.rows(),
+    every: evaluateEvery,
+    ...(earlyStopping === undefined ? {} : { earlyStopping }),
+    ...(measure === undefined ? {} : { measure: (step: number) => measure(loaded, step) }),
+  };
+}

@@ -1,0 +1,37 @@
+import {
+  adamw,
+  chain,
+  clipByGlobalNorm,
+  constantSchedule,
+  cosineSchedule,
+  type GradientTransformation,
+  linearSchedule,
+  observeGlobalNorm,
+  type Schedule,
+  sgd,
+  type Warmup,
+} from '@tunesmith/core';
+import type { Recipe } from '../recipe/recipe.js';
+
+const schedules: Readonly<Record<Recipe['trainer']['schedule']['name'], (warmup: Warmup) => Schedule>> = {
+  constant: constantSchedule,
+  linear: linearSchedule,
+  cosine: cosineSchedule,
+};
+
+/** The schedule that a recipe names. */
+export function scheduleOf({ schedule: { name, warmup } }: Recipe['trainer']): Schedule {
+  return schedules[name](warmup);
+}
+
+/** Clipping and the update rule that a recipe names. */
+export function optimizerOf({ optimizer, clipNorm }: Recipe['trainer']): GradientTransformation {
+  const { name, beta1, beta2, epsilon, momentum } = optimizer;
+  const rule = name === 'adamw' ? adamw({ beta1, beta2, epsilon }) : sgd({ momentum });
+  return chain(clipNorm === 0 ? observeGlobalNorm() : clipByGlobalNorm(clipNorm), rule);
+}
+
+/** Optimizer steps of a run: as the recipe says, or its epochs over so many rows. */
+export function stepsOf({ steps, epochs, batchSize, gradientAccumulation }: Recipe['trainer'], rows: number): number {
+  return steps ?? Math.max(1, Math.ceil((epochs * rows) / (batchSize * gradientAccumulation)));
+}

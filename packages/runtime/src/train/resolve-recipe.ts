@@ -1,0 +1,38 @@
+import { openModelFolder } from '@tunesmith/checkpoints';
+import { type ModelShape, TunesmithError } from '@tunesmith/core';
+import type { Engine, OnPhase } from '../model/engine.js';
+import { describeModel } from '../model/load-model.js';
+import { locateModel } from '../model/locate-model.js';
+import type { Recipe } from '../recipe/recipe.js';
+import { configuredMethods } from './configured-methods.js';
+
+/** Rows are no longer than this if a recipe does not say: Stanford Alpaca's `model_max_length`. */
+const defaultMaxLength = 512;
+
+/**
+ * Settles what depends on the model: the commit that a Hub name stands for, downloaded if need be, and the rows' length.
+ * Patches the model without its weights, so that a method's complaint comes before anything takes long.
+ */
+export async function resolveRecipe(
+  recipe: Recipe,
+  engine: Pick<Engine, 'families' | 'methods' | 'hub'>,
+  onPhase?: OnPhase,
+  signal?: AbortSignal,
+): Promise<Recipe> {
+  const { path, model } = await locateModel(recipe.model, engine.hub, onPhase, signal);
+  const folder = await openModelFolder(path);
+  await folder.close();
+  const { shape } = describeModel(folder.config, path, engine.families, configuredMethods(recipe, engine.methods));
+  return { ...recipe, model, data: { ...recipe.data, maxLength: maxLengthOf(recipe, shape) } };
+}
+
+/** The rows' length: as the recipe says, if the model's positions allow it. @throws CONFIG_INVALID */
+export function maxLengthOf({ data: { maxLength } }: Recipe, { maxPositions }: ModelShape): number {
+  if (maxLength === undefined) return Math.min(defaultMaxLength, maxPositions);
+  if (maxLength <= maxPositions) return maxLength;
+  throw new TunesmithError('CONFIG_INVALID', 'the model has fewer positions', {
+    where: 'data.maxLength',
+    expected: `at most ${maxPositions}`,
+    got: String(maxLength),
+  });
+}
