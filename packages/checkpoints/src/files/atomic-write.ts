@@ -109,7 +109,7 @@ export async function writeNew(path: string, content: string | Uint8Array): Prom
 }
 
 /** Makes a folder's names durable. Windows can't open folders, and keeps its own journal of names. */
-export async function flushFolder(path: string): Promise<void> {
+async function flushFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(path, 'r');
   try {

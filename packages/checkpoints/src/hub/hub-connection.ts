@@ -37,7 +37,7 @@ export class CutOffError extends Error {
 }
 
 /** The status of an answer that was an error, @huggingface/hub's included; undefined when there was no answer. */
-export function statusOf(error: unknown): number | undefined {
+function statusOf(error: unknown): number | undefined {
   const status = (error as { statusCode?: unknown } | undefined)?.statusCode;
   return typeof status === 'number' ? status : undefined;
 }
