@@ -144,11 +144,11 @@ const repository = () => join(cacheDir, 'models--tiny--model');
 const download = (options: Partial<Parameters<typeof downloadModel>[1]> = {}) =>
   downloadModel(name, { cacheDir, endpoint: endpoint(), ...options });
 const storeRanges = () => asked.filter(({ server }) => server === 'store').map(({ range }) => range);
-async function weightsOf(path: string): Promise<Float32Array> {
+async function hasWeights(path: string): Promise<boolean> {
   const model = await openModelFolder(path);
   const values = await readFloat32(model.tensors.get('w') as StoredTensor);
   await model.close();
-  return values;
+  return values.length === numbers.length && values.every((value, index) => value === numbers[index]);
 }
 
 describe('downloadModel', () => {
@@ -168,7 +168,7 @@ describe('downloadModel', () => {
       `../../blobs/${sha256(files['model.safetensors'] as Buffer)}`,
     );
     expect(await readlink(join(path, 'config.json'))).toBe(`../../blobs/${gitSha1(files['config.json'] as Buffer)}`);
-    expect(await weightsOf(path)).toEqual(numbers);
+    expect(await hasWeights(path)).toBe(true);
   });
 
   it('asks for nothing twice, and for nothing at all when given a commit that is there', async () => {
@@ -223,7 +223,7 @@ describe('downloadModel', () => {
     const weight_map = { w: 'model-1-of-2.safetensors', v: 'model-2-of-2.safetensors' };
     files['model.safetensors.index.json'] = json({ weight_map });
     const { path } = await download();
-    expect(await weightsOf(path)).toEqual(numbers);
+    expect(await hasWeights(path)).toBe(true);
     asked = [];
     await download({ revision: commit });
     expect(asked).toEqual([]);
@@ -237,7 +237,7 @@ describe('an interrupted download', () => {
   it('goes on where the connection broke, as often as it brings something', async () => {
     faults.cutAfter = [100_000, 50_000, 1, 1, 1, 1, 1, 1];
     const { path } = await download();
-    expect(await weightsOf(path)).toEqual(numbers);
+    expect(await hasWeights(path)).toBe(true);
     expect(storeRanges().slice(0, 4)).toEqual([undefined, 'bytes=100000-', 'bytes=150000-', 'bytes=150001-']);
   });
 
@@ -252,7 +252,7 @@ describe('an interrupted download', () => {
     );
     await expect(readdir(join(repository(), 'refs'))).rejects.toThrow('ENOENT');
     asked = [];
-    expect(await weightsOf((await download()).path)).toEqual(numbers);
+    expect(await hasWeights((await download()).path)).toBe(true);
     expect(storeRanges()).toHaveLength(1);
     expect(Number(storeRanges()[0]?.slice('bytes='.length, -1))).toBeGreaterThan(50_000);
   });
@@ -260,7 +260,7 @@ describe('an interrupted download', () => {
   it('starts again with a server that knows no ranges', async () => {
     faults.cutAfter = [100_000];
     faults.ignoresRanges = true;
-    expect(await weightsOf((await download()).path)).toEqual(numbers);
+    expect(await hasWeights((await download()).path)).toBe(true);
   });
 
   it('gives up on a connection that brings nothing', async () => {
@@ -282,7 +282,7 @@ describe('a corrupted download', () => {
     expect(blobs.filter((blob) => blob.length === 64 || blob.includes('incomplete'))).toEqual([]);
     expect(await readdir(join(repository(), 'snapshots', commit))).not.toContain('model.safetensors');
     faults.corrupt = false;
-    expect(await weightsOf((await download()).path)).toEqual(numbers);
+    expect(await hasWeights((await download()).path)).toBe(true);
   });
 
   it('is refused for small files too, by their git digest', async () => {
@@ -309,7 +309,7 @@ describe('a corrupted download', () => {
       join(blobs, `${sha256(files['model.safetensors'] as Buffer)}.incomplete`),
       'not the beginning of it',
     );
-    expect(await weightsOf((await download()).path)).toEqual(numbers);
+    expect(await hasWeights((await download()).path)).toBe(true);
     expect(storeRanges()).toEqual(['bytes=23-', undefined]);
   });
 });

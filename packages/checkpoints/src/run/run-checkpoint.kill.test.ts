@@ -72,7 +72,8 @@ it('survives SIGKILL at any moment: the last step said to be safe, or a later on
     const { step, tensors, state } = await readCheckpoint((await latestCheckpoint(folder)) as string);
     expect(step).toBeGreaterThanOrEqual(safe);
     expect(state).toEqual({ step });
-    expect(tensors.weight?.values).toEqual(new Float32Array(100_000).fill(step));
+    expect(tensors.weight?.values.length).toBe(100_000);
+    expect(tensors.weight?.values.every((value) => value === step)).toBe(true);
   }
   // Some of the kills must have struck while something was being written, or the test proves little.
   expect(leftovers).toBeGreaterThan(0);
