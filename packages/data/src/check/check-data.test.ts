@@ -86,6 +86,18 @@ it('bins lengths by doubling, with quantiles that occur', () => {
   expect(lengthHistogram([])).toEqual({ min: 0, median: 0, p95: 0, max: 0, bins: [] });
 });
 
+it('counts what the tokenizer cannot write', async () => {
+  const { tokenizerJson, ...files } = byteFallbackFiles();
+  const model = { ...(tokenizerJson.model as object), byte_fallback: false };
+  const narrow = createTokenizer({ ...files, tokenizerJson: { ...tokenizerJson, model } });
+  const options = { template: null, maxLength: 64 };
+  const file = await write('text.jsonl', [{ text: 'a猫b' }, { text: 'cat' }]);
+  expect((await checkData(file, { ...options, tokenizer: narrow })).unknownTokens).toBe(1);
+  expect((await checkData(file, { ...options, tokenizer: createTokenizer(byteFallbackFiles()) })).unknownTokens).toBe(
+    0,
+  );
+});
+
 it('shows a row whole, also where a tokenizer drops the space that a text begins with', () => {
   const llama = createTokenizer(byteFallbackFiles());
   const example = { kind: 'pair', prompt: 'say', completion: ' the 猫' } as const;

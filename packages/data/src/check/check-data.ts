@@ -7,6 +7,7 @@ import { type FormatName, parseRow } from '../format/formats.js';
 import { fileStart } from '../read/file-row.js';
 import { readRows } from '../read/read-rows.js';
 import { type TokenizeOptions, tokenizeExample } from '../tokenize/tokenize-example.js';
+import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import { type LengthHistogram, lengthHistogram } from './length-histogram.js';
 import { type WeightedText, weightedText } from './weighted-text.js';
 
@@ -18,6 +19,8 @@ export interface DataCheck {
   readonly format: FormatName;
   readonly report: DataReport;
   readonly lengths: LengthHistogram;
+  /** Tokens that stand for what the tokenizer cannot write: a few per mille are usual, more means the wrong tokenizer. */
+  readonly unknownTokens: number;
   /** Rows that cannot be used, and the messages of the first of them. */
   readonly invalid: number;
   readonly errors: readonly string[];
@@ -43,6 +46,7 @@ export async function checkData(file: string, options: CheckOptions): Promise<Da
   const duplicateExamples: string[] = [];
   let invalid = 0;
   let duplicates = 0;
+  let unknownTokens = 0;
   let shown: DataCheck['example'] = null;
 
   const refuse = (error: unknown) => {
@@ -56,6 +60,7 @@ export async function checkData(file: string, options: CheckOptions): Promise<Da
     const result = tokenizeExample(example, options);
     tally.add(example, result);
     lengths.push(result.length);
+    unknownTokens += countUnknown(result.rows, options.tokenizer);
     const hash = rowsHash(result.rows);
     if (seen.has(hash)) {
       duplicates += 1;
@@ -84,12 +89,19 @@ export async function checkData(file: string, options: CheckOptions): Promise<Da
     format: format.name,
     report: tally.report(),
     lengths: lengthHistogram(lengths),
+    unknownTokens,
     invalid,
     errors,
     duplicates,
     duplicateExamples,
     example: shown,
   };
+}
+
+/** Some tokenizers name their eos as unk too, and then cannot tell. */
+function countUnknown(rows: readonly Row[], { unkId, eosId }: Tokenizer): number {
+  if (unkId === null || unkId === eosId) return 0;
+  return rows.reduce((sum, { tokens }) => sum + tokens.filter((id) => id === unkId).length, 0);
 }
 
 /** 48 bits of SHA-1 over the tokens: a false duplicate is unlikely below ten million examples. */

@@ -61,7 +61,7 @@ function parsed(text: string): unknown {
 }
 
 /** A value in a few words. */
-export function describe(value: unknown): string {
+function describe(value: unknown): string {
   if (value === undefined) return 'nothing';
   const text = JSON.stringify(value, (_, inner) => (typeof inner === 'bigint' ? Number(inner) : inner));
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;

@@ -17,7 +17,7 @@ const lineFeed = 0x0a;
  * The lines of a UTF-8 file, from a position. The stream is split at the byte of the line feed, which occurs in no other
  * character, before it is decoded, so that no character is ever cut; a byte order mark and carriage returns are dropped.
  */
-export async function* readLines(file: string, { byte = 0, line = 1 }: FilePosition = fileStart): AsyncGenerator<Line> {
+async function* readLines(file: string, { byte = 0, line = 1 }: FilePosition = fileStart): AsyncGenerator<Line> {
   let number = line;
   let nextByte = byte;
   let pieces: Buffer[] = [];

@@ -48,12 +48,17 @@ export function encodeSpans(tokenizer: Tokenizer, spans: readonly TextSpan[]): T
 function continuation(encode: (text: string) => number[], before: string, text: string): number[] {
   // A newline stands in where a token would merge across the edge: Llama's tokenizers put a space before the first word of
   // a text, which does not belong into the middle of one.
-  for (const anchor of before === '' ? [] : [before, '\n']) {
+  for (const anchor of before === '' ? [] : [lastWords(before), '\n']) {
     const head = encode(anchor);
     const joint = encode(anchor + text);
     if (startsWith(joint, head)) return joint.slice(head.length);
   }
   return encode(text);
+}
+
+/** The end of a long text from a space on: as much as the tokens that follow it depend on. */
+function lastWords(text: string): string {
+  return text.slice(Math.max(0, text.lastIndexOf(' ', text.length - 64)));
 }
 
 /** The same function, which does a text's work once: a prompt is encoded for itself and as what comes before its answer. */
