@@ -58,7 +58,7 @@ export type { Row } from './objective/row.js';
 export { sft } from './objective/sft.js';
 export type { AdamWOptions } from './optimizer/adamw.js';
 export { adamw } from './optimizer/adamw.js';
-export { clipByGlobalNorm, globalNorm } from './optimizer/clip-by-global-norm.js';
+export { clipByGlobalNorm, globalNorm, observeGlobalNorm } from './optimizer/clip-by-global-norm.js';
 export type { ParameterGroup } from './optimizer/groups.js';
 export { sgd } from './optimizer/sgd.js';
 export type { GradientTransformation, Leaf, UpdateContext, UpdateResult } from './optimizer/transformation.js';
