@@ -2,11 +2,13 @@ import type { Dtype, TensorSpec } from '@tunesmith/core';
 import type { Value } from '../trace/graph.js';
 import type { OpRule, OpTable, ValueMaker } from './op-rule.js';
 
+type Maker = Pick<ValueMaker, 'fill' | 'constant'>;
+
 /** A kernel whose result is known while tracing, so that it needs no lowering. */
 function known(
-  make: (maker: ValueMaker, inputs: readonly Value[], attributes: Readonly<Record<string, unknown>>) => Value,
+  make: (maker: Maker, inputs: readonly Value[], attributes: Readonly<Record<string, unknown>>) => Value,
 ): OpRule {
-  const specs: ValueMaker = { fill: (spec) => spec as Value, constant: (spec) => spec as Value };
+  const specs: Maker = { fill: (spec) => spec as Value, constant: (spec) => spec as Value };
   return {
     infer: (inputs, attributes): readonly TensorSpec[] => [make(specs, inputs, attributes)],
     fold: (inputs, attributes, maker) => make(maker, inputs, attributes),

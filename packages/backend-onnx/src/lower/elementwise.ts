@@ -1,8 +1,8 @@
 import type { Dtype, Shape } from '@tunesmith/core';
 import type { Value } from '../trace/graph.js';
 import type { Lowering } from './lowering.js';
-import { inputAt, type OpRule, type OpTable } from './op-rule.js';
-import { broadcastShapes, sameShape } from './shapes.js';
+import { inputAt, type OpRule, type OpTable, type ValueMaker } from './op-rule.js';
+import { broadcastShapes } from './shapes.js';
 
 type Formula = (onnx: Lowering, x: string, attributes: Readonly<Record<string, unknown>>) => string;
 
@@ -121,7 +121,7 @@ function arithmetic(formula: BinaryFormula, options: { neutral?: number; result?
   const { neutral, result } = options;
   return {
     infer: (inputs) => [{ shape: pairShape(inputs), dtype: result ?? commonType(inputs) }],
-    fold: (inputs) => (neutral === undefined ? undefined : withoutNeutral(inputs, neutral)),
+    fold: (inputs, _, make) => (neutral === undefined ? undefined : withoutNeutral(inputs, [0, 1], neutral, make)),
     lower: (onnx, { inputs, outputs }) => {
       const { shape, dtype } = outputs[0] as Value;
       const common = commonType(inputs);
@@ -132,26 +132,26 @@ function arithmetic(formula: BinaryFormula, options: { neutral?: number; result?
   };
 }
 
-/** The other operand, if one is the neutral element everywhere: the gradients of sums multiply by ones. */
-function withoutNeutral(inputs: readonly Value[], neutral: number): Value | undefined {
-  const shape = pairShape(inputs);
+/** The other operand where one of those at `indices` is neutral throughout: gradients of sums multiply by ones. */
+function withoutNeutral(
+  inputs: readonly Value[],
+  indices: readonly number[],
+  neutral: number,
+  make: ValueMaker,
+): Value | undefined {
   const type = commonType(inputs);
-  return inputs.find((value, index) => {
+  for (const index of indices) {
+    const { origin } = inputs[index] as Value;
     const other = inputs[1 - index] as Value;
-    const isNeutral = other.origin.kind === 'fill' && other.origin.value === neutral;
-    return isNeutral && value.dtype === type && sameShape(value.shape, shape);
-  });
+    if (origin.kind !== 'fill' || origin.value !== neutral || other.dtype !== type) continue;
+    return make.call('BroadcastTo', [other], { shape: pairShape(inputs) });
+  }
+  return undefined;
 }
 
-/** As `withoutNeutral`, for ops whose second operand alone has a neutral element. */
+/** As `neutral`, for ops whose second operand alone has a neutral element. */
 function rightNeutral(rule: OpRule, neutral: number): OpRule {
-  return {
-    ...rule,
-    fold: (inputs) => {
-      const folded = withoutNeutral(inputs, neutral);
-      return folded === inputs[0] ? folded : undefined;
-    },
-  };
+  return { ...rule, fold: (inputs, _, make) => withoutNeutral(inputs, [1], neutral, make) };
 }
 
 function comparison(type: string, negated = false): OpRule {

@@ -31,7 +31,9 @@ function castNumber(value: number, dtype: Dtype): number {
   return dtype === 'int32' ? Math.trunc(value) | 0 : value;
 }
 
-/** An op that keeps the elements and their order. */
+const orderKeeping = new Set(['Reshape', 'ExpandDims']);
+
+/** An op that keeps the elements and their order; of two in a row the first drops out. */
 function reshaping(target: (x: Value, attributes: Readonly<Record<string, unknown>>) => Shape): OpRule {
   return {
     infer: ([x], attributes) => [{ shape: target(x as Value, attributes), dtype: (x as Value).dtype }],
@@ -40,7 +42,10 @@ function reshaping(target: (x: Value, attributes: Readonly<Record<string, unknow
       const wanted = target(x as Value, attributes);
       if (sameShape(shape, wanted)) return x;
       if (origin.kind === 'fill') return make.fill({ shape: wanted, dtype }, origin.value);
-      return origin.kind === 'constant' ? make.constant({ shape: wanted, dtype }, origin.data) : undefined;
+      if (origin.kind === 'constant') return make.constant({ shape: wanted, dtype }, origin.data);
+      const producer = make.producer(x as Value);
+      const source = producer !== undefined && orderKeeping.has(producer.kernel) ? producer.inputs[0] : undefined;
+      return source && make.call('Reshape', [source], { shape: wanted });
     },
     lower: (onnx, node) => onnx.reshape(onnx.use(inputAt(node, 0)), (node.outputs[0] as Value).shape),
   };
@@ -82,7 +87,11 @@ const tile: OpRule = {
 
 const broadcastTo: OpRule = {
   infer: ([x], { shape }) => [{ shape: shape as number[], dtype: (x as Value).dtype }],
-  fold: ([x], { shape }) => (sameShape((x as Value).shape, shape as number[]) ? x : undefined),
+  fold: ([x], { shape }, make) => {
+    const { origin, dtype, shape: from } = x as Value;
+    if (sameShape(from, shape as number[])) return x;
+    return origin.kind === 'fill' ? make.fill({ shape: shape as number[], dtype }, origin.value) : undefined;
+  },
   lower: (onnx, node) => expand(onnx, inputAt(node, 0), node.outputs[0] as Value),
 };
 

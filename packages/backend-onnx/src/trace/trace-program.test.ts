@@ -47,6 +47,21 @@ describe('traceProgram', () => {
     expect(traced.outputs.y?.origin).toEqual({ kind: 'input', name: 'x' });
   });
 
+  it('makes equal calls once, tells attributes apart that JSON does not, and drops reshapes of reshapes', () => {
+    const traced = trace((io) => {
+      const x = io.input('x');
+      const column = tf.reshape(tf.reshape(x, [1, 3]), [3, 1]);
+      const clipped = [Number.POSITIVE_INFINITY, Number.NaN].map((limit) =>
+        tf.engine().runKernel('ClipByValue', { x }, { clipValueMin: 0, clipValueMax: limit }),
+      );
+      return {
+        outputs: { a: tf.exp(x), b: tf.exp(x), column, c: clipped[0] as tf.Tensor, d: clipped[1] as tf.Tensor },
+      };
+    });
+    expect(traced.nodes.map(({ kernel }) => kernel).sort()).toEqual(['ClipByValue', 'ClipByValue', 'Exp', 'Reshape']);
+    expect(traced.outputs.a).toBe(traced.outputs.b);
+  });
+
   it('restores the backend and leaks nothing when the body throws, in a gradient too', () => {
     const before = tf.memory();
     const failure = new Error('in the body');

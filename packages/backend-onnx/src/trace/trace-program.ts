@@ -26,7 +26,7 @@ export type StoredSpecs = ReadonlyMap<string, TensorSpec>;
  */
 export function traceProgram(program: Program, stored: StoredSpecs, rules: OpTable): TracedProgram {
   const backend = tracingBackend(rules);
-  const recorder = new Recorder();
+  const recorder = new Recorder(rules);
   const restore = activate();
   try {
     return backend.recording(recorder, () =>

@@ -128,10 +128,9 @@ export function tracingBackend(rules: OpTable): TracingBackend {
       kernelFunc: ({ inputs, attrs }) => {
         const tensors = Object.values(inputs ?? {}).filter((tensor) => tensor != null);
         const values = tensors.map((tensor) => backend.traced(tensor as TensorInfo));
-        const rule = rules[kernelName];
-        const outputs = backend.recorder.call(kernelName, rule, values, (attrs ?? {}) as Attributes);
+        const outputs = backend.recorder.calls(kernelName, values, (attrs ?? {}) as Attributes);
         const infos = outputs.map((value) => backend.tensorInfo(value)) as never[];
-        return rule?.manyOutputs === true || infos.length !== 1 ? infos : (infos[0] as never);
+        return rules[kernelName]?.manyOutputs === true || infos.length !== 1 ? infos : (infos[0] as never);
       },
     });
   }
