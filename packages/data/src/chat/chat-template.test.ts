@@ -144,6 +144,10 @@ describe('conversationSpans', () => {
     expect(() => conversationSpans(chatml, [user('a'), { ...assistant(''), tool_calls: [call] }])).toThrow(
       /message 2 \(assistant\): the template leaves out a tool call.*got "weather"/,
     );
+    expect(() =>
+      conversationSpans(chatml, [user('weather?'), { ...assistant('weather'), tool_calls: [call] }]),
+    ).toThrow(/a tool call/);
     expect(conversationSpans(chatml, messages)).toHaveLength(4);
+    expect(() => conversationSpans(chatml, messages, { tools: [{ name: 'weather' }] })).toThrow(/leaves out the tools/);
   });
 });

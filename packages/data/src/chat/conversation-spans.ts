@@ -1,7 +1,7 @@
 import { TunesmithError } from '@tunesmith/core';
 import type { JsonObject } from '../tokenizer/tokenizer-files.js';
-import type { ChatMessage } from './chat-message.js';
-import type { ChatTemplate } from './chat-template.js';
+import type { ChatMessage, ToolCall } from './chat-message.js';
+import type { ChatTemplate, RenderOptions } from './chat-template.js';
 
 /** A piece of a rendered conversation: the model's own words, or what it is given. */
 export interface ConversationSpan {
@@ -38,11 +38,12 @@ export function conversationSpans(
     const { role, weight } = messages[index] as ChatMessage;
     return role === 'assistant' && weight !== 0 && index >= promptMessages && (!lastAnswerOnly || index === last);
   });
+  const given = { ...(tools && { tools }), ...(now && { now }) };
   const render = (count: number, addGenerationPrompt: boolean) =>
-    template.render(messages.slice(0, count), { addGenerationPrompt, ...(tools && { tools }), ...(now && { now }) });
+    template.render(messages.slice(0, count), { addGenerationPrompt, ...given });
 
+  checkNothingIsLost(messages, template, given);
   const whole = render(messages.length, false);
-  checkNothingIsLost(template, messages, whole);
 
   const spans: ConversationSpan[] = [];
   let cursor = 0;
@@ -53,9 +54,9 @@ export function conversationSpans(
 
   if (messages[0]?.role === 'system') cut(headLength(render, whole), 'head');
   for (const index of answers) {
-    const given = render(index, true);
-    if (!whole.startsWith(given)) throw notAPrefix(template, index, 'its beginning');
-    cut(given.length, 'prompt');
+    const asked = render(index, true);
+    if (!whole.startsWith(asked)) throw notAPrefix(template, index, 'its beginning');
+    cut(asked.length, 'prompt');
     const spoken = index + 1 === messages.length ? whole : render(index + 1, false);
     if (!whole.startsWith(spoken)) throw notAPrefix(template, index, 'its end');
     cut(spoken.length, 'answer');
@@ -83,21 +84,42 @@ function notAPrefix(template: ChatTemplate, index: number, edge: string): Tunesm
   });
 }
 
-/** A role or a tool call that the template does not know would vanish without a word. */
-function checkNothingIsLost(template: ChatTemplate, messages: readonly ChatMessage[], whole: string): void {
+/**
+ * A role or a tool call that the template does not know would vanish without a word. So the conversation is rendered once
+ * more with a mark in every content and every function's name, and each mark must come out.
+ */
+function checkNothingIsLost(
+  messages: readonly ChatMessage[],
+  { name, render }: ChatTemplate,
+  options: RenderOptions,
+): void {
+  const mark = (message: number, call?: number) => `zq${message}x${call ?? ''}qz`;
+  const marked = messages.map((message, index) => ({
+    ...message,
+    ...(message.content !== '' && { content: message.content + mark(index) }),
+    ...(message.tool_calls && {
+      tool_calls: message.tool_calls.map((call, at) => ({
+        ...call,
+        function: { ...call.function, name: call.function.name + mark(index, at) },
+      })),
+    }),
+  }));
+  const rendered = render(marked, options);
+  if (options.tools !== undefined && rendered === render(marked, { ...options, tools: [] })) {
+    throw new TunesmithError('DATA_INVALID', 'the template leaves out the tools', {
+      where: `chat template ${name}`,
+      hint: 'Name a template that describes tools, or remove the tools from the data.',
+    });
+  }
   for (const [index, { role, content, tool_calls = [] }] of messages.entries()) {
-    const parts = [...(role === 'assistant' ? [] : [content.trim()]), ...tool_calls.map((call) => call.function.name)];
-    const lost = parts.find((part) => !whole.includes(part) && !whole.includes(JSON.stringify(part).slice(1, -1)));
-    if (lost === undefined) continue;
-    throw new TunesmithError(
-      'DATA_INVALID',
-      `the template leaves out ${tool_calls.length > 0 ? 'a tool call' : 'a message'}`,
-      {
-        where: `chat template ${template.name}, message ${index + 1} (${role})`,
-        expected: 'a template that knows this role',
-        got: JSON.stringify(lost.length > 60 ? `${lost.slice(0, 60)}…` : lost),
-        hint: 'Name another template, or remove these messages from the data.',
-      },
-    );
+    const call = tool_calls.findIndex((_, at) => !rendered.includes(mark(index, at)));
+    if (call < 0 && (content === '' || rendered.includes(mark(index)))) continue;
+    const lost = call < 0 ? content : (tool_calls[call] as ToolCall).function.name;
+    throw new TunesmithError('DATA_INVALID', `the template leaves out ${call < 0 ? 'a message' : 'a tool call'}`, {
+      where: `chat template ${name}, message ${index + 1} (${role})`,
+      expected: 'a template that knows this role',
+      got: JSON.stringify(lost.length > 60 ? `${lost.slice(0, 60)}…` : lost),
+      hint: 'Name another template, or remove these messages from the data.',
+    });
   }
 }
