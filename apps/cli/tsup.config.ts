@@ -1,3 +1,9 @@
 import { defineConfig } from 'tsup';
 
-export default defineConfig({ entry: ['src/index.ts'], format: 'esm', dts: true, sourcemap: true, clean: true });
+export default defineConfig({
+  entry: ['src/index.ts', 'src/main.ts', 'src/training-child.ts'],
+  format: 'esm',
+  dts: { entry: 'src/index.ts' },
+  sourcemap: true,
+  clean: true,
+});

@@ -1,1 +1,2 @@
-export {};
+export type { EngineOptions } from './engine.js';
+export { createEngine } from './engine.js';

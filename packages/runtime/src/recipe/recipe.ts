@@ -42,6 +42,11 @@ export function parseRecipe(source: RecipeSource, factories: readonly MethodFact
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) problems.push(`method: "${twice}" is named twice`);
 
+  if (parsed.success && parsed.data.data.validation === undefined) {
+    const { earlyStopping, samplePrompts } = parsed.data.trainer;
+    if (earlyStopping !== undefined) problems.push('trainer.earlyStopping: needs data.validation');
+    if (samplePrompts.length > 0) problems.push('trainer.samplePrompts: needs data.validation');
+  }
   const methods = names.flatMap((name) => {
     const factory = factories.find(({ definition }) => definition.name === name);
     if (factory === undefined) throw new TunesmithError('INTERNAL', `the method "${name}" was not loaded`, { where });
@@ -60,6 +65,20 @@ export function parseRecipe(source: RecipeSource, factories: readonly MethodFact
     trainer: { ...fields.trainer, learningRate },
     methods: methods.map(({ name, config }) => ({ name, config })),
   };
+}
+
+/**
+ * Checks data options by themselves, as `eval` takes them.
+ * @throws CONFIG_INVALID with every problem at once
+ */
+export function parseData(value: unknown, where: string): Recipe['data'] {
+  const schema = recipeSchema.shape.data;
+  const parsed = schema.safeParse(value, { reportInput: true });
+  if (parsed.success) return parsed.data;
+  throw invalid(
+    parsed.error.issues.flatMap((issue) => describeIssue(issue, schema, ['data'])),
+    where,
+  );
 }
 
 /** A recipe as it is written to a file: one block per method, under its name. */

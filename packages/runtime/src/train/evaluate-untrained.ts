@@ -1,11 +1,11 @@
 import { createExecutableCache, type EvaluateEvent, evaluate, sft } from '@tunesmith/core';
-import type { RunData } from './open-data.js';
+import type { Dataset } from '@tunesmith/data';
 import type { OpenRun } from './open-run.js';
 
 /** The held-out loss before the first step: what the run's later losses are compared with. */
 export async function evaluateUntrained(
   { loaded, recipe, maxLength }: OpenRun,
-  validation: NonNullable<RunData['validation']>,
+  validation: Dataset,
 ): Promise<EvaluateEvent> {
   const { model, parameters, backend, tokenizer } = loaded;
   const executables = createExecutableCache(backend, parameters.tensors);

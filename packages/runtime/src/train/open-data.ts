@@ -1,7 +1,7 @@
-import type { Row, RowSource } from '@tunesmith/core';
 import {
   createDataset,
   type DataReport,
+  type Dataset,
   type FormatOptions,
   loadChatTemplate,
   type TokenizeOptions,
@@ -12,8 +12,8 @@ import type { Recipe } from '../recipe/recipe.js';
 
 /** A recipe's rows, to train on and to hold out. */
 export interface RunData {
-  readonly train: RowSource & { readonly length: number };
-  readonly validation: { readonly length: number; rows(): AsyncIterable<Row> } | null;
+  readonly train: Dataset;
+  readonly validation: Dataset | null;
   readonly report: DataReport;
 }
 

@@ -42,7 +42,7 @@ export async function openRun(folder: string, recipe: Recipe, engine: Engine, op
   const backend = await engine.createBackend(recipe.device);
   const loaded = await loadModel({ path, dtype, methods, backend, families: engine.families, seed });
   try {
-    const maxLength = maxLengthOf(recipe, loaded.model.shape);
+    const maxLength = maxLengthOf(recipe.data, loaded.model.shape);
     const data = await openData(recipe.data, {
       tokenizer: loaded.tokenizer,
       maxLength,

@@ -23,11 +23,11 @@ export async function resolveRecipe(
   const folder = await openModelFolder(path);
   await folder.close();
   const { shape } = describeModel(folder.config, path, engine.families, configuredMethods(recipe, engine.methods));
-  return { ...recipe, model, data: { ...recipe.data, maxLength: maxLengthOf(recipe, shape) } };
+  return { ...recipe, model, data: { ...recipe.data, maxLength: maxLengthOf(recipe.data, shape) } };
 }
 
 /** The rows' length: as the recipe says, if the model's positions allow it. @throws CONFIG_INVALID */
-export function maxLengthOf({ data: { maxLength } }: Recipe, { maxPositions }: ModelShape): number {
+export function maxLengthOf({ maxLength }: Recipe['data'], { maxPositions }: ModelShape): number {
   if (maxLength === undefined) return Math.min(defaultMaxLength, maxPositions);
   if (maxLength <= maxPositions) return maxLength;
   throw new TunesmithError('CONFIG_INVALID', 'the model has fewer positions', {

@@ -1,0 +1,44 @@
+import type { Command } from 'commander';
+import { addModelFlags, type ModelFlags, settingOption, wholeNumber } from '../flags.js';
+import { formatCount, formatLoss } from '../format.js';
+import type { Terminal } from '../terminal.js';
+
+interface EvalFlags extends ModelFlags {
+  readonly data: string[];
+  readonly batchSize: number;
+  readonly set: string[];
+}
+
+export function addEval(program: Command, terminal: Terminal): void {
+  addModelFlags(program.command('eval').description('loss and perplexity of a model over data'))
+    .requiredOption('--data <file...>', 'data files')
+    .option('--batch-size <n>', 'rows at once', wholeNumber, 8)
+    .addOption(settingOption())
+    .option('--json', 'the result as JSON')
+    .action(async (flags: EvalFlags) => {
+      const { evaluateFiles, overrideRecipe, parseData, parseSettings } = await import('@tunesmith/runtime');
+      const { cacheFolder } = await import('../engine.js');
+      const { openFromFlags } = await import('../open-from-flags.js');
+      const overrides = { data: { train: flags.data } };
+      const settings = overrideRecipe({ value: parseSettings(flags.set), where: '--set' }, overrides, process.cwd());
+      const data = parseData(settings.value.data, '--set');
+      const model = await openFromFlags(flags, terminal);
+      try {
+        const result = await evaluateFiles(model, {
+          // An adapter is evaluated in the words that it was trained in.
+          data: model.template === undefined ? data : { template: model.template, ...data },
+          batchSize: flags.batchSize,
+          cacheFolder: cacheFolder(),
+          onPhase: terminal.status,
+        });
+        terminal.status('');
+        if (terminal.json) return terminal.printJson(result);
+        const { loss, perplexity, rows } = result;
+        terminal.print(
+          `loss ${formatLoss(loss)}  perplexity ${formatLoss(perplexity)}  over ${formatCount(rows)} rows`,
+        );
+      } finally {
+        model.dispose();
+      }
+    });
+}

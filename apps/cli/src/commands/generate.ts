@@ -1,0 +1,4 @@
+import type { Command } from 'commander';
+import type { Terminal } from '../terminal.js';
+
+export function addGenerate(_program: Command, _terminal: Terminal): void {}

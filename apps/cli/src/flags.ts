@@ -1,0 +1,90 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+
+export const devices = ['cpu', 'webgpu', 'cuda', 'tfjs'] as const;
+
+/** Flags of the commands that take a recipe. */
+export interface RecipeFlags {
+  readonly model?: string;
+  readonly data?: string[];
+  readonly validation?: string[];
+  readonly method?: string[];
+  readonly set: string[];
+  readonly plugin: string[];
+  readonly steps?: number;
+  readonly epochs?: number;
+  readonly seed?: number;
+  readonly device?: string;
+  readonly output?: string;
+}
+
+export function addRecipeFlags(command: Command): Command {
+  return command
+    .argument(
+      '[recipe]',
+      'recipe file: YAML, JSON or TypeScript (a TypeScript recipe executes code); flags win over it',
+    )
+    .option('--model <folder|name>', 'model folder, or name on the Hugging Face Hub')
+    .option('--data <file...>', 'training data')
+    .option('--validation <file...>', 'held-out data: files, or a share of the training rows such as 0.1')
+    .option('--method <name...>', 'fine-tuning method; `tunesmith plugins` lists those installed')
+    .addOption(settingOption())
+    .addOption(pluginOption())
+    .option('--steps <n>', 'optimizer steps', wholeNumber)
+    .option('--epochs <n>', 'passes over the data, where no steps are given', positiveNumber)
+    .option('--seed <n>', 'seed of everything random', wholeNumber)
+    .addOption(deviceOption())
+    .option('--output <folder>', 'folder of the new run');
+}
+
+/** Flags of the commands that take a model with adapters. */
+export interface ModelFlags {
+  readonly model: string;
+  readonly revision?: string;
+  readonly adapter: string[];
+  readonly plugin: string[];
+  readonly device: (typeof devices)[number];
+}
+
+export function addModelFlags(command: Command): Command {
+  return command
+    .requiredOption('--model <folder|name>', 'model folder, or name on the Hugging Face Hub')
+    .option('--revision <name>', 'branch, tag or commit on the Hub')
+    .addOption(
+      new Option('--adapter <folder>', 'adapter to put on it; repeatable').argParser(collect).default([], 'none'),
+    )
+    .addOption(pluginOption())
+    .addOption(deviceOption().default('cpu'));
+}
+
+export function settingOption(): Option {
+  return new Option('--set <path=value>', 'any key of the recipe, such as --set lora.rank=16; repeatable')
+    .argParser(collect)
+    .default([], 'none');
+}
+
+export function pluginOption(): Option {
+  return new Option('--plugin <package|file>', 'import methods from here (it executes code); repeatable')
+    .argParser(collect)
+    .default([], 'none');
+}
+
+export function deviceOption(): Option {
+  return new Option('--device <device>', 'what computes').choices(devices);
+}
+
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isInteger(value) || value < 0)
+    throw new InvalidArgumentError('Expected a whole number.');
+  return value;
+}
+
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('Expected a number above 0.');
+  return value;
+}
+
+export function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value];
+}

@@ -1,0 +1,97 @@
+import { relative } from 'node:path';
+import type { Recipe, RunResult } from '@tunesmith/runtime';
+import { trainInProcess } from '@tunesmith/runtime';
+import { cacheFolder, hubSettings, pluginRoots } from './engine.js';
+import { formatBytes, formatCount, formatDuration, formatLoss } from './format.js';
+import { createProgress } from './progress.js';
+import type { Terminal } from './terminal.js';
+
+/** Trains a run folder in a child process, shows it, and prints what came of it. */
+export async function trainRun(folder: string, recipe: Recipe, terminal: Terminal): Promise<void> {
+  const started = performance.now();
+  const progress = createProgress(terminal);
+  const stop = new AbortController();
+  const kill = new AbortController();
+  let asked: NodeJS.Signals | undefined;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (asked !== undefined) {
+      kill.abort();
+      return;
+    }
+    asked = signal;
+    stop.abort();
+    if (!terminal.json) terminal.note('stopping after this step, with a checkpoint (once more to stop at once)');
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  try {
+    const result = await trainInProcess(
+      { folder, roots: pluginRoots(), hub: hubSettings(), cacheFolder: cacheFolder() },
+      {
+        entry: new URL('./training-child.js', import.meta.url),
+        onEvent: progress.event,
+        onPhase: progress.phase,
+        stop: stop.signal,
+        kill: kill.signal,
+      },
+    );
+    progress.end();
+    if (terminal.json) terminal.printJson({ type: 'result', ...result });
+    else printResult(result, recipe, (performance.now() - started) / 1000, terminal);
+    if (result.reason === 'aborted') process.exitCode = asked === 'SIGTERM' ? 143 : 130;
+  } finally {
+    progress.end();
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
+}
+
+function printResult(result: RunResult, recipe: Recipe, seconds: number, terminal: Terminal): void {
+  const { run, reason, step, steps, before, after, firstStep, lastStep, savedStep, adapters, model } = result;
+  const bold = (text: string): string => terminal.style('bold', text);
+  const line = (name: string, text: string): void => terminal.print(`  ${name.padEnd(16)}${text}`);
+  const folder = shown(run);
+  if (reason === 'aborted') {
+    terminal.print(`Stopped after step ${formatCount(step)} of ${formatCount(steps)}; a checkpoint is saved.`);
+    printNext([`tunesmith resume ${folder}`], terminal);
+    return;
+  }
+  const early = reason === 'earlyStopping' ? `, stopped early: step ${savedStep} was best` : '';
+  terminal.print(
+    `${terminal.style('green', '✓')} Trained ${formatCount(step)} steps in ${formatDuration(seconds)}, ${formatBytes(result.peakBytes)} at peak${early}.`,
+  );
+  if (before !== null && after !== null) {
+    line(
+      'held-out loss',
+      `${formatLoss(before.loss)} → ${bold(formatLoss(after.loss))} (before training → step ${after.step})`,
+    );
+  } else if (firstStep !== null && lastStep !== null) {
+    line('training loss', `${formatLoss(firstStep.loss)} → ${bold(formatLoss(lastStep.loss))} (first step → last)`);
+  }
+  for (const adapter of adapters) line('adapter', bold(shown(adapter)));
+  if (model !== null) line('model', bold(shown(model)));
+  line('metrics', `${folder}/metrics.jsonl`);
+  printNext(nextCommands(result, recipe), terminal);
+}
+
+function nextCommands({ adapters, model, run }: RunResult, recipe: Recipe): string[] {
+  const base = recipe.model.name ?? shown(recipe.model.path as string);
+  const from =
+    model === null
+      ? `--model ${base} ${adapters.map((path) => `--adapter ${shown(path)}`).join(' ')}`
+      : `--model ${shown(model)}`;
+  return [
+    `tunesmith generate ${from} --prompt "…"`,
+    ...(adapters.length > 0 ? [`tunesmith merge ${from} --output ${shown(run)}/merged`] : []),
+  ];
+}
+
+function printNext(commands: readonly string[], terminal: Terminal): void {
+  terminal.print();
+  terminal.print(terminal.style('dim', 'Next:'));
+  for (const command of commands) terminal.print(`  ${command}`);
+}
+
+/** A path as one would type it here. */
+function shown(path: string): string {
+  const local = relative(process.cwd(), path);
+  return local === '' || local.startsWith('..') ? path : local;
+}

@@ -1,0 +1,61 @@
+import { type Method, TunesmithError } from '@tunesmith/core';
+import { loadMethods, loadMethodsForPeft, type MethodLookup } from '../plugins/load-methods.js';
+import type { Recipe } from '../recipe/recipe.js';
+import { type AdapterDescription, describeAdapter, loadAdapter, methodOfAdapter } from './adapter-folder.js';
+import type { Device, Engine, OnPhase } from './engine.js';
+import { type LoadedModel, loadModel } from './load-model.js';
+import { locateModel } from './locate-model.js';
+
+export interface OpenModelOptions {
+  readonly model: Recipe['model'];
+  /** Folders of adapters, the first innermost. */
+  readonly adapters?: readonly string[];
+  readonly device: Device;
+  readonly engine: Omit<Engine, 'methods'>;
+  /** Where the adapters' methods are looked for. */
+  readonly lookup: MethodLookup;
+  readonly onPhase?: OnPhase;
+  readonly signal?: AbortSignal;
+}
+
+/** A model with its adapters on, ready to evaluate, generate or merge. */
+export interface AdaptedModel extends LoadedModel {
+  /** The chat template that the last adapter was trained with, where that is not the tokenizer's own. */
+  readonly template: string | undefined;
+}
+
+/** Loads a model and puts adapters on it, each by the installed method that reads it. */
+export async function openModel(options: OpenModelOptions): Promise<AdaptedModel> {
+  const { adapters = [], engine, lookup, onPhase = () => {}, signal } = options;
+  const described: AdapterDescription[] = [];
+  for (const path of adapters) described.push(await describeAdapter(path));
+  const methods: Method[] = [];
+  for (const adapter of described) methods.push(await methodFor(adapter, lookup));
+  const { path } = await locateModel(options.model, engine.hub, onPhase, signal);
+  onPhase('loading the model');
+  const backend = await engine.createBackend(options.device);
+  const { dtype } = options.model;
+  const loaded = await loadModel({ path, dtype, methods, backend, families: engine.families });
+  try {
+    for (const [index, adapter] of described.entries()) {
+      await loadAdapter(loaded, methods[index] as Method, adapter.path);
+    }
+  } catch (error) {
+    loaded.dispose();
+    throw error;
+  }
+  return { ...loaded, template: described.at(-1)?.manifest?.template ?? undefined };
+}
+
+async function methodFor(adapter: AdapterDescription, lookup: MethodLookup): Promise<Method> {
+  const { manifest, peftType, path } = adapter;
+  const factories =
+    manifest === null ? await loadMethodsForPeft(peftType, lookup) : await loadMethods([manifest.method], lookup);
+  const method = methodOfAdapter(adapter, factories);
+  if (method.capabilities.trainsBase && method.peftConfig === undefined) {
+    throw new TunesmithError('CAPABILITY_MISSING', `"${method.name}" trains the model itself and has no adapters`, {
+      where: path,
+    });
+  }
+  return method;
+}
