@@ -1,6 +1,15 @@
 export { didYouMean, nearestNames } from './errors/nearest-names.js';
 export type { ErrorCode, ErrorDetails } from './errors/tunesmith-error.js';
 export { TunesmithError } from './errors/tunesmith-error.js';
+export type { Sampling } from './generate/sampling.js';
+export { drawToken, samplingSchema } from './generate/sampling.js';
+export type {
+  GenerateOptions,
+  GenerationStep,
+  TokenGenerator,
+  TokenGeneratorOptions,
+} from './generate/token-generator.js';
+export { createTokenGenerator, generationSchema } from './generate/token-generator.js';
 export type { Adapter } from './method/adapter.js';
 export { exportAdapter, importAdapter, peftName } from './method/adapter.js';
 export type { MethodDefinition, MethodFactory } from './method/define-method.js';

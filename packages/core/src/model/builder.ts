@@ -223,7 +223,8 @@ function runAttention(
   if (prefix !== undefined) {
     keys = { key: tf.concat([prefix.key, keys.key], 2), value: tf.concat([prefix.value, keys.value], 2) };
   }
-  let { mask } = t;
+  const cacheMask = t.cache?.mask?.(options.window);
+  let mask = cacheMask ?? t.mask;
   const missing = mask === undefined ? 0 : (keys.key.shape[2] as number) - (mask.shape.at(-1) as number);
   // Every query sees the whole prefix.
   if (mask !== undefined && missing > 0)
@@ -233,5 +234,6 @@ function runAttention(
       [0, 0],
       [missing, 0],
     ]);
-  return attentionOp({ query, ...keys, ...(mask === undefined ? {} : { mask }) }, options);
+  const attributes = cacheMask === undefined ? options : { scale: options.scale, causal: false };
+  return attentionOp({ query, ...keys, ...(mask === undefined ? {} : { mask }) }, attributes);
 }

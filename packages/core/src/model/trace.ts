@@ -9,6 +9,11 @@ export interface AttentionCache {
    * all earlier ones before them, `[batch, keyHeads, past + seq, headDim]`.
    */
   extend(site: string, key: Tensor, value: Tensor): { key: Tensor; value: Tensor };
+  /**
+   * The additive mask `[batch | 1, 1, seq, past + seq]` over what `extend` returns, causality and a window included:
+   * where rows are filled to different lengths. Without it, the last key is taken to be the last query's own.
+   */
+  mask?(window: number | undefined): Tensor;
 }
 
 /** Handed to all traced code: the only way to read parameters, to draw dropout and to report a value. */

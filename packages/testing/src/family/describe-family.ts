@@ -1,4 +1,11 @@
-import { type Backend, type Family, type HostTensor, type Method, TunesmithError } from '@tunesmith/core';
+import {
+  type Backend,
+  createTokenGenerator,
+  type Family,
+  type HostTensor,
+  type Method,
+  TunesmithError,
+} from '@tunesmith/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Disturbance, type FamilyCase, type FamilyFixture, patchOnly, withoutMask } from './family-case.js';
 import {
@@ -86,6 +93,20 @@ export function describeFamily({ family, on, createBackend, cases }: DescribeFam
         expect(relativeError(mixed.logits, packed.logits)).toBeGreaterThan(visible);
       });
 
+      it('generates with a cache what it would without', async () => {
+        const loaded = await load([]);
+        const prompts = promptsOf(inputs);
+        const answers = await greedyAnswers(loaded, prompts);
+        // Each token must be the most likely one after all before it, in one pass that has no cache.
+        for (const [row, prompt] of prompts.entries()) {
+          const answer = answers[row] as number[];
+          expect(answer).toHaveLength(answerLength);
+          const whole = singleRow([...prompt, ...answer]);
+          const outputs = await runOnce(loaded, forwardProgram(loaded, whole), { ...whole });
+          expect(mostLikelyEach(outputs.logits).slice(prompt.length - 1, -1)).toEqual(answer);
+        }
+      });
+
       it('has gradients that finite differences confirm', async () => {
         const loaded = await load([]);
         for (const { path, byGradient, byDifference } of await slopes(loaded, inputs, someOfEachKind(loaded))) {
@@ -105,6 +126,41 @@ export function describeFamily({ family, on, createBackend, cases }: DescribeFam
       });
     },
   );
+}
+
+const answerLength = 12;
+
+/** Beginnings of the recorded rows, of 3, 7 and 11 tokens. */
+function promptsOf({ ids }: FamilyInputs): number[][] {
+  const length = ids.shape[1] as number;
+  return [3, 7, 11].map((count, index) => {
+    const start = (index % (ids.shape[0] as number)) * length;
+    return Array.from(ids.data.slice(start, start + count));
+  });
+}
+
+async function greedyAnswers({ model, parameters, backend }: LoadedModel, prompts: number[][]): Promise<number[][]> {
+  const generator = createTokenGenerator({ model, parameters, backend, eosTokens: [], padToken: 0 });
+  const answers: number[][] = prompts.map(() => []);
+  for await (const { row, token } of generator.generate(prompts, { maxNewTokens: answerLength })) {
+    answers[row]?.push(token);
+  }
+  await generator.dispose();
+  return answers;
+}
+
+function singleRow(tokens: readonly number[]): FamilyInputs {
+  const row = (data: Int32Array): HostTensor => ({ dtype: 'int32', shape: [1, tokens.length], data });
+  return { ids: row(Int32Array.from(tokens)), positions: row(Int32Array.from(tokens.keys())) };
+}
+
+/** The index of the largest logit at each position, [1, seq, vocabulary] → [seq]. */
+function mostLikelyEach(logits: HostTensor | undefined): number[] {
+  const [, length = 0, vocabulary = 0] = logits?.shape ?? [];
+  return Array.from({ length }, (_, position) => {
+    const own = (logits as HostTensor).data.slice(position * vocabulary, (position + 1) * vocabulary);
+    return own.indexOf(Math.max(...own));
+  });
 }
 
 /** The weights of the first and the last block and of what is around them: one of every kind. */

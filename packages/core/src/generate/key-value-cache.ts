@@ -1,0 +1,112 @@
+import type { AttentionSite } from '../model/site.js';
+import type { AttentionCache } from '../model/trace.js';
+import type { HostTensor } from '../program/backend.js';
+import type { TensorSpec } from '../program/program.js';
+import { additiveMask } from '../tensor/attention-mask.js';
+import { type Named, type Tensor, tf } from '../tensor/tfjs.js';
+
+/** Names of an attention site's keys and values among a program's inputs or outputs. */
+const keyName = (site: string): string => `key.${site}`;
+const valueName = (site: string): string => `value.${site}`;
+
+/**
+ * Keys and values of every row on the host, `[rows, keyHeads, slots, headDim]` per attention site: a token at position
+ * p lies in slot p, whatever the lengths of other rows. Programs read them as inputs and give back those of new tokens.
+ */
+export interface KeyValueCache {
+  readonly slots: number;
+  /** Feeds the cache to a program; the arrays are the cache's own. */
+  readonly inputs: Named<HostTensor>;
+  /** Takes the first `lengths[row]` of the new tokens of each row, from what a program gave back, to slots from `starts[row]`. */
+  write(outputs: Named<HostTensor>, starts: readonly number[], lengths: readonly number[]): void;
+}
+
+export function cacheSpecs(sites: readonly AttentionSite[], rows: number, slots: number): Named<TensorSpec> {
+  return Object.fromEntries(
+    sites.flatMap(({ path, keyHeads, headDim }) => {
+      const spec: TensorSpec = { shape: [rows, keyHeads, slots, headDim], dtype: 'float32' };
+      return [
+        [keyName(path), spec],
+        [valueName(path), spec],
+      ];
+    }),
+  );
+}
+
+export function createKeyValueCache(sites: readonly AttentionSite[], rows: number, slots: number): KeyValueCache {
+  const entries = Object.entries(cacheSpecs(sites, rows, slots)).map(([name, { shape }]) => {
+    const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
+    return [name, { dtype: 'float32', shape, data }] as const;
+  });
+  return {
+    slots,
+    inputs: Object.fromEntries(entries),
+    write(outputs, starts, lengths) {
+      for (const [name, { shape, data }] of entries) {
+        const [, heads = 0, , headDim = 0] = shape;
+        const { data: fresh, shape: freshShape } = outputs[name] as HostTensor;
+        const given = freshShape[2] as number;
+        for (let row = 0; row < rows; row++) {
+          for (let head = 0; head < heads; head++) {
+            const from = (row * heads + head) * given * headDim;
+            const to = ((row * heads + head) * slots + (starts[row] as number)) * headDim;
+            data.set((fresh as Float32Array).subarray(from, from + (lengths[row] as number) * headDim), to);
+          }
+        }
+      }
+    },
+  };
+}
+
+/** What a program's attention sites hand to the host. */
+export interface RecordingCache extends AttentionCache {
+  /** The new tokens' keys and values, by the cache's names. */
+  readonly fresh: Named<Tensor>;
+}
+
+/** For prompts: there is nothing before them, and their keys and values are handed out. */
+export function promptCache(): RecordingCache {
+  const fresh: Named<Tensor> = {};
+  return {
+    fresh,
+    extend(site, key, value) {
+      fresh[keyName(site)] = key;
+      fresh[valueName(site)] = value;
+      return { key, value };
+    },
+  };
+}
+
+/**
+ * For one new token a row, at `positions` int32 `[rows, 1]`: slots below its position hold what came before; those above
+ * hold nothing yet, or what other tokens left there.
+ */
+export function decodingCache(read: (name: string) => Tensor, positions: Tensor, slots: number): RecordingCache {
+  const fresh: Named<Tensor> = {};
+  const masks = new Map<number | undefined, Tensor>();
+  const rows = positions.shape[0] as number;
+  const maskOf = (window: number | undefined): Tensor => {
+    const own = tf.reshape(positions, [rows, 1, 1, 1]);
+    const slot = tf.reshape(tf.range(0, slots, 1, 'int32'), [1, 1, 1, slots]);
+    const before = tf.less(slot, own);
+    const visible =
+      window === undefined ? before : tf.logicalAnd(before, tf.greater(slot, tf.sub(own, tf.scalar(window, 'int32'))));
+    return tf.concat([additiveMask(visible), tf.zeros([rows, 1, 1, 1])], 3); // [rows, 1, 1, slots + 1]
+  };
+  return {
+    fresh,
+    extend(site, key, value) {
+      fresh[keyName(site)] = key;
+      fresh[valueName(site)] = value;
+      return {
+        key: tf.concat([read(keyName(site)), key], 2),
+        value: tf.concat([read(valueName(site)), value], 2),
+      };
+    },
+    mask(window) {
+      const mask = masks.get(window) ?? maskOf(window);
+      masks.set(window, mask);
+      return mask;
+    },
+  };
+}
