@@ -29,13 +29,14 @@ export type {
 } from './format/example.js';
 export type { Format, FormatName } from './format/formats.js';
 export { formats, parseRow } from './format/formats.js';
-export type { ColumnMap } from './format/row-reader.js';
+export type { ColumnMap, RowReader } from './format/row-reader.js';
 export type { PackOptions } from './pack/pack-rows.js';
 export { packRows } from './pack/pack-rows.js';
 export type { FilePosition, FileRow, ReadOptions } from './read/file-row.js';
 export { readRows } from './read/read-rows.js';
 export { alpacaPrompt } from './tokenize/alpaca-prompt.js';
 export { encodePrompt } from './tokenize/encode-spans.js';
+export type { ExampleSpanOptions } from './tokenize/example-spans.js';
 export { instructionMessages } from './tokenize/example-spans.js';
 export type { TokenizedExample, TokenizeOptions } from './tokenize/tokenize-example.js';
 export { defaultPromptLossWeight, tokenizeExample } from './tokenize/tokenize-example.js';

@@ -47,6 +47,8 @@ describe('loadChatTemplate', () => {
     const listed = createTokenizer({ ...byteLevelFiles(), tokenizerConfig: { chat_template: list } });
     expect(loadChatTemplate(listed)?.render([])).toBe('D');
     expect(loadChatTemplate(listed, 'rag')?.render([])).toBe('R');
+    const nameless = createTokenizer({ ...byteLevelFiles(), tokenizerConfig: { chat_template: list.slice(1) } });
+    expect(() => loadChatTemplate(nameless)).toThrow(/NAME_UNKNOWN.*"default".*Known: rag, chatml, none/);
     const both = createTokenizer({ ...byteLevelFiles(), tokenizerConfig: { chat_template: 'C' }, chatTemplate: 'J' });
     expect(loadChatTemplate(both)?.render([])).toBe('J');
     expect(() => loadChatTemplate(byteLevel, 'chatlm')).toThrow(/NAME_UNKNOWN.*"chatlm".*Did you mean chatml\?/);

@@ -36,10 +36,10 @@ export function loadChatTemplate(tokenizer: Tokenizer, name?: string): ChatTempl
   const own = ownTemplates(tokenizer);
   const source = name === undefined ? own.default : (own[name] ?? builtinTemplates[name]);
   if (source !== undefined) return createChatTemplate(tokenizer, source, name ?? 'default');
-  if (name === undefined) return null;
-  throw new TunesmithError('NAME_UNKNOWN', `there is no chat template ${JSON.stringify(name)}`, {
+  if (name === undefined && Object.keys(own).length === 0) return null;
+  throw new TunesmithError('NAME_UNKNOWN', `there is no chat template ${JSON.stringify(name ?? 'default')}`, {
     ...(tokenizer.files.where !== undefined && { where: tokenizer.files.where }),
-    hint: didYouMean(name, [...Object.keys(own), ...Object.keys(builtinTemplates), 'none']),
+    hint: didYouMean(name ?? 'default', [...Object.keys(own), ...Object.keys(builtinTemplates), 'none']),
   });
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -25,7 +25,7 @@ export async function contentHash(file: string, cacheFolder: string): Promise<st
   for await (const bytes of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(bytes as Buffer);
   const sha256 = hash.digest('hex');
   await mkdir(path.dirname(memory), { recursive: true });
-  const unfinished = `${memory}.${process.pid}.tmp`;
+  const unfinished = `${memory}.${randomUUID()}.tmp`;
   await writeFile(unfinished, JSON.stringify({ size, mtimeMs, sha256 } satisfies KnownFile));
   await rename(unfinished, memory);
   return sha256;

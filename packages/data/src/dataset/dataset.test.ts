@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import type { Json, Row, RowSource } from '@tunesmith/core';
@@ -46,6 +46,7 @@ async function collect<Value>(values: AsyncIterable<Value>): Promise<Value[]> {
 const numbers = (rows: readonly { row: Row }[]) =>
   rows.flatMap(({ row }) => [...tokenizer.decode(row.tokens).matchAll(/第(\d+)问/g)].map((match) => Number(match[1])));
 const sorted = (values: number[]) => [...values].sort((a, b) => a - b);
+const sortedNames = (names: string[]) => [...names].sort();
 const everyExample = Array.from({ length: examples }, (_, n) => n);
 
 describe.each<[string, (changed?: Partial<DatasetOptions>) => Promise<RowSource>]>([
@@ -129,6 +130,23 @@ describe('createDataset', () => {
     );
     await expect(createDataset({ ...options, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED' });
     expect(await readdir(options.cacheFolder)).toEqual(['files']);
+  });
+
+  it('clears away what a killed build left behind, and only that', async () => {
+    await createDataset(options);
+    const [key] = (await readdir(options.cacheFolder)).filter((entry) => entry !== 'files');
+    const abandoned = `${key}.999999999-1.tmp`;
+    const running = `${key}.${process.pid}-1.tmp`;
+    for (const name of [abandoned, running]) await mkdir(path.join(options.cacheFolder, name));
+    await rm(path.join(options.cacheFolder, key!), { recursive: true });
+    await createDataset(options);
+    expect(sortedNames(await readdir(options.cacheFolder))).toEqual(sortedNames([key!, running, 'files']));
+  });
+
+  it('survives being opened twice at once', async () => {
+    const [one, two] = await Promise.all([createDataset(options), createDataset(options)]);
+    expect(await collect(one.rows())).toEqual(await collect(two.rows()));
+    expect((await createDataset(options)).cached).toBe(true);
   });
 
   it('splits off an exact part of the examples, the same for a seed', async () => {

@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Row } from '@tunesmith/core';
@@ -68,7 +69,8 @@ export async function openRowCache(folder: string): Promise<RowCache | null> {
  * all; where another process was faster, its cache, made from the same content, is taken.
  */
 export async function buildRowCache(folder: string, tokenBytes: TokenBytes, producer: RowProducer): Promise<RowCache> {
-  const unfinished = `${folder}.${process.pid}-${Math.trunc(performance.now() * 1000)}.tmp`;
+  await removeAbandoned(folder);
+  const unfinished = `${folder}.${process.pid}-${randomUUID()}.tmp`;
   await mkdir(unfinished, { recursive: true });
   try {
     const data = await open(path.join(unfinished, 'rows.bin'), 'w');
@@ -89,7 +91,13 @@ export async function buildRowCache(folder: string, tokenBytes: TokenBytes, prod
     const other = await openRowCache(folder);
     if (other !== null) return other;
     await rm(folder, { recursive: true, force: true });
-    await rename(unfinished, folder);
+    try {
+      await rename(unfinished, folder);
+    } catch (error) {
+      const faster = await openRowCache(folder);
+      if (faster === null) throw error;
+      return faster;
+    }
     return rowCache(folder, meta, index);
   } finally {
     await rm(unfinished, { recursive: true, force: true });
@@ -103,6 +111,25 @@ function formatMeta(meta: Meta): string {
 function parseMeta(text: string): Meta | null {
   const { version, checksum, meta } = JSON.parse(text) as { version: number; checksum: number; meta: Meta };
   return version === cacheVersion && checksum === crc32(JSON.stringify(meta)) ? meta : null;
+}
+
+/** Removes what a build that was killed left beside this cache; its name holds the process it belonged to. */
+async function removeAbandoned(folder: string): Promise<void> {
+  const parent = path.dirname(folder);
+  await mkdir(parent, { recursive: true });
+  for (const name of await readdir(parent)) {
+    const owner = name.startsWith(`${path.basename(folder)}.`) ? /\.(\d+)-[\w-]+\.tmp$/.exec(name)?.[1] : undefined;
+    if (owner !== undefined && !isRunning(Number(owner)))
+      await rm(path.join(parent, name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 interface Written {

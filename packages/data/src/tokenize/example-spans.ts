@@ -83,8 +83,7 @@ function chatSpans(
       ...(example.kind === 'chat' && { promptMessages: example.promptMessages }),
       ...(example.kind === 'chat' && example.tools && { tools: example.tools }),
     });
-    const last = spans.findLastIndex(({ kind }) => kind === 'answer');
-    return spans.map((span, index) => ({ ...span, ends: index === last }));
+    return spans.map((span, index) => ({ ...span, ends: span.kind === 'answer' && index === spans.length - 1 }));
   } catch (error) {
     if (source === undefined || !TunesmithError.isInstance(error)) throw error;
     throw new TunesmithError('DATA_INVALID', 'the chat template cannot write the conversation', {
