@@ -76,3 +76,44 @@ describe('createOnnxBackend', () => {
     store.dispose();
   });
 });
+
+describe('updates of large tensors', () => {
+  const size = 2 ** 15;
+  const large = (value: number) => ({
+    dtype: 'float32' as const,
+    shape: [size],
+    data: new Float32Array(size).fill(value),
+  });
+
+  async function afterOneRun(body: Program['body']): Promise<{ w: number; kept: boolean }> {
+    const backend = createOnnxBackend({ threads: 1 });
+    const store = backend.createStore();
+    const w = large(4);
+    store.set('w', w);
+    const executable = await backend.compile({ name: 'update', inputs: {}, body }, store);
+    await executable.run({});
+    const { data } = await store.get('w');
+    expect(new Set(data).size).toBe(1);
+    const kept = w.data[0] === data[0];
+    await executable.dispose();
+    store.dispose();
+    return { w: data[0] as number, kept };
+  }
+
+  it('are written in place where nothing reads the old value later', async () => {
+    const sgd: Program['body'] = (io) => {
+      const w = io.read('w');
+      const gradient = tf.grad((x) => tf.sum(tf.square(x)))(w);
+      return { outputs: {}, updates: { w: tf.sub(w, tf.mul(gradient, 0.25)) } };
+    };
+    expect(await afterOneRun(sgd)).toEqual({ w: 2, kept: true });
+  });
+
+  it('are written beside the old value where an output still reads it', async () => {
+    const read: Program['body'] = (io) => {
+      const w = io.read('w');
+      return { outputs: { sum: tf.sum(w) }, updates: { w: tf.mul(w, 2) } };
+    };
+    expect(await afterOneRun(read)).toEqual({ w: 8, kept: false });
+  });
+});

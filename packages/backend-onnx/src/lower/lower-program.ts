@@ -1,9 +1,10 @@
 import type { Named } from '@tunesmith/core';
 import { GraphBuilder } from '../emit/graph-builder.js';
 import type { ElementType, OnnxModel } from '../emit/onnx-model.js';
-import type { TracedProgram, Value } from '../trace/graph.js';
-import { type BoundInput, Lowering, type StoredFormat } from './lowering.js';
+import { elementCount, type TracedProgram, type Value } from '../trace/graph.js';
+import { type BoundInput, Lowering, type StoredFormat, storedInput } from './lowering.js';
 import type { OpRule, OpTable } from './op-rule.js';
+import { overwriteProof } from './overwrite.js';
 
 export interface LoweredProgram {
   readonly model: OnnxModel;
@@ -11,8 +12,14 @@ export interface LoweredProgram {
   readonly bound: readonly BoundInput[];
   /** Graph outputs, by the name of the program's output or of the stored tensor. */
   readonly outputs: ReadonlyMap<string, OutputSpec>;
-  readonly updates: ReadonlyMap<string, OutputSpec>;
+  readonly updates: ReadonlyMap<string, UpdateSpec>;
 }
+
+/** An update that may be written over the tensor it replaces needs no second buffer. */
+export type UpdateSpec = OutputSpec & { readonly inPlace: boolean };
+
+/** Below this size a second buffer costs less than the proof that none is needed. */
+const provenBytes = 2 ** 16;
 
 export interface OutputSpec {
   readonly graphName: string;
@@ -46,5 +53,16 @@ export function lowerProgram(
   const updates = emit('update', program.updates, formatOf);
   const model = graph.model(program.name);
   const used = new Set(model.inputs.map(({ name }) => name));
-  return { model, bound: onnx.bound.filter(({ graphName }) => used.has(graphName)), outputs, updates };
+  const bound = onnx.bound.filter(({ graphName }) => used.has(graphName));
+  return { model, bound, outputs, updates: inPlaceWhereProven(model, updates) };
+}
+
+function inPlaceWhereProven(model: OnnxModel, updates: ReadonlyMap<string, OutputSpec>): Map<string, UpdateSpec> {
+  const proof = overwriteProof(model);
+  return new Map(
+    [...updates].map(([name, spec]) => {
+      const worthIt = elementCount(spec.shape) * 4 >= provenBytes;
+      return [name, { ...spec, inPlace: worthIt && proof(storedInput(name), spec.graphName) }];
+    }),
+  );
 }

@@ -28,6 +28,11 @@ export interface StoredFormat {
   readonly type: ElementType;
 }
 
+/** The graph input that a stored tensor is bound to. */
+export function storedInput(name: string): string {
+  return `stored.${name}`;
+}
+
 /** Constants up to this many elements live in the model; larger ones are bound like weights. */
 const inlineLimit = 256;
 
@@ -142,7 +147,7 @@ export class Lowering {
         return this.#bind({ graphName: `mask.${origin.site}`, type: dtype, shape, binding: origin });
       case 'stored': {
         const { type } = this.#formatOf(origin.name);
-        const name = this.#bind({ graphName: `stored.${origin.name}`, type, shape, binding: origin });
+        const name = this.#bind({ graphName: storedInput(origin.name), type, shape, binding: origin });
         return type === dtype ? name : this.cast(name, dtype);
       }
       case 'constant':

@@ -1,4 +1,5 @@
 import { type Backend, type Executable, type Program, type TensorStore, TunesmithError } from '@tunesmith/core';
+import { runInListedOrder } from '../emit/run-in-listed-order.js';
 import { writeModel } from '../emit/write-model.js';
 import { lowerProgram } from '../lower/lower-program.js';
 import { opTable } from '../lower/op-table.js';
@@ -26,7 +27,7 @@ async function compile(program: Program, store: OnnxStore, settings: SessionSett
   const started = performance.now();
   const traced = traceProgram(program, store.specs(), opTable);
   const lowered = lowerProgram(traced, opTable, (name) => store.value(name));
-  const model = writeModel(lowered.model);
+  const model = writeModel(runInListedOrder(lowered.model));
   const emitted = performance.now();
   const session = await open(runtime, model, () => sessionOptions(settings, lowered), settings, program.name);
   const info = {

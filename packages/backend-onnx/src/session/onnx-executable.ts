@@ -27,8 +27,8 @@ export interface ExecutableParts {
 }
 
 /**
- * A session with what it is fed. Stored tensors are read where they lie; an update is written to a second array, which
- * then changes places with the stored one.
+ * A session with what it is fed. Stored tensors are read where they lie. An update is written to a second array, which
+ * then changes places with the stored one, or over the stored one where lowering has proven that nothing reads it later.
  */
 export class OnnxExecutable implements Executable {
   readonly info: Readonly<Named<number>>;
@@ -45,8 +45,9 @@ export class OnnxExecutable implements Executable {
       const data = ownedData(input);
       if (data !== undefined) this.#owned.set(input.graphName, data);
     }
-    for (const [name, { type, shape }] of parts.lowered.updates)
-      this.#spare.set(name, allocate(type, elementCount(shape)));
+    for (const [name, { type, shape, inPlace }] of parts.lowered.updates) {
+      if (!inPlace) this.#spare.set(name, allocate(type, elementCount(shape)));
+    }
   }
 
   async run(inputs: Named<HostTensor>, options: RunOptions = {}): Promise<Named<HostTensor>> {
@@ -102,9 +103,10 @@ export class OnnxExecutable implements Executable {
   }
 
   #fetches(): Record<string, OnnxTensor | null> {
-    const { outputs, updates } = this.#parts.lowered;
+    const { store, lowered } = this.#parts;
+    const { outputs, updates } = lowered;
     const update = ([name, { graphName, type, shape }]: [string, OutputSpec]) =>
-      [graphName, this.#tensor(type, this.#spare.get(name) as Data, shape)] as const;
+      [graphName, this.#tensor(type, this.#spare.get(name) ?? store.value(name).data, shape)] as const;
     return Object.fromEntries([
       ...[...outputs.values()].map(({ graphName }) => [graphName, null] as const),
       ...[...updates].map(update),

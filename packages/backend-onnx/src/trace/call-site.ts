@@ -1,6 +1,10 @@
-/** Frames of the machinery: dependencies, this package, core's op definitions, and Node's own. */
-const machinery =
-  /node_modules|node:|<anonymous>|native|packages\/core\/|packages\/backend-onnx\/(dist|src\/(?!.*\.test\.))|tfjs-core/;
+/** Frames of the machinery: other people's packages, Node's own, core, and this package but for its tests. */
+const machinery = new RegExp(
+  [
+    'node_modules/(?!@tunesmith/)|@tunesmith/(core|backend-onnx)/|tfjs-core|node:|<anonymous>|native',
+    'packages/core/|packages/backend-onnx/(dist|src/(?!.*\\.test\\.))',
+  ].join('|'),
+);
 
 /**
  * The code that asked for the op being traced, as `function (file:line:column)`: the innermost stack frame outside
