@@ -85,6 +85,12 @@ export function positiveNumber(text: string): number {
   return value;
 }
 
+export function fraction(text: string): number {
+  const value = positiveNumber(text);
+  if (value > 1) throw new InvalidArgumentError('Expected a number above 0 and at most 1.');
+  return value;
+}
+
 export function collect(value: string, before: readonly string[]): string[] {
   return [...before, value];
 }

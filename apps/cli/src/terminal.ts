@@ -48,9 +48,14 @@ export function createTerminal(options: { readonly json: boolean }): Terminal {
     printJson: (value) => above(() => stdout.write(`${JSON.stringify(value)}\n`)),
     note: (text) => above(() => stderr.write(`${text}\n`)),
     status,
-    style: (style, text) => styleText(style, text, { stream: stdout }),
-    styleNote: (style, text) => styleText(style, text, { stream: stderr }),
+    style: (style, text) => (hasColours(stdout) ? styleText(style, text) : text),
+    styleNote: (style, text) => (hasColours(stderr) ? styleText(style, text) : text),
   };
+}
+
+/** A terminal that shows colours, and nobody who asked for none (NO_COLOR). */
+function hasColours(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY === true && stream.hasColors();
 }
 
 /** Tells what went wrong: one line of JSON on stdout for programs, text on stderr for people. */

@@ -3,6 +3,8 @@ export { describeAdapter, loadAdapter, methodOfAdapter, saveAdapter } from './mo
 export type { Device, Engine, HubSettings, OnPhase } from './model/engine.js';
 export type { EvaluateFilesOptions } from './model/evaluate-files.js';
 export { evaluateFiles } from './model/evaluate-files.js';
+export type { GenerateTextOptions, TextGenerator, TextPiece } from './model/generate-text.js';
+export { createTextGenerator } from './model/generate-text.js';
 export type { LoadedModel, LoadModelOptions } from './model/load-model.js';
 export { describeModel, loadModel } from './model/load-model.js';
 export type { LocatedModel } from './model/locate-model.js';

@@ -1,4 +1,41 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { addModelFlags, collect, fraction, type ModelFlags, positiveNumber, wholeNumber } from '../flags.js';
 import type { Terminal } from '../terminal.js';
 
-export function addGenerate(_program: Command, _terminal: Terminal): void {}
+export interface GenerateFlags extends ModelFlags {
+  readonly prompt?: string;
+  readonly chat?: true;
+  readonly system?: string;
+  readonly template?: string;
+  readonly maxTokens: number;
+  readonly temperature: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly repetitionPenalty?: number;
+  readonly seed: number;
+  readonly stop: string[];
+}
+
+export function addGenerate(program: Command, terminal: Terminal): void {
+  addModelFlags(program.command('generate').description('continue a prompt, or chat'))
+    .option('--prompt <text>', 'text to continue; with --chat, what the user says')
+    .option('--chat', 'write the prompt by the chat template; without --prompt, a conversation in the terminal')
+    .option('--system <text>', 'system message of a chat')
+    .option('--template <name>', 'chat template: one of the tokenizer’s, or chatml')
+    .option('--max-tokens <n>', 'most tokens of an answer', wholeNumber, 128)
+    .option('--temperature <t>', '0 takes the most likely token each time', nonNegative, 0)
+    .option('--top-k <n>', 'sample among the n most likely tokens', wholeNumber)
+    .option('--top-p <p>', 'sample among the most likely tokens that make up this probability', fraction)
+    .option('--repetition-penalty <p>', 'above 1, tokens that are there already become less likely', positiveNumber)
+    .option('--seed <n>', 'seed of the sampling', wholeNumber, 0)
+    .addOption(new Option('--stop <text>', 'end the answer here; repeatable').argParser(collect).default([], 'none'))
+    .option('--json', 'the answer as JSON: { text, tokens }')
+    .action(async (flags: GenerateFlags) => {
+      const { generate } = await import('../generate-answers.js');
+      await generate(flags, terminal);
+    });
+}
+
+function nonNegative(text: string): number {
+  return text.trim() === '0' ? 0 : positiveNumber(text);
+}

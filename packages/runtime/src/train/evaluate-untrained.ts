@@ -4,7 +4,7 @@ import type { OpenRun } from './open-run.js';
 
 /** The held-out loss before the first step: what the run's later losses are compared with. */
 export async function evaluateUntrained(
-  { loaded, recipe, maxLength }: OpenRun,
+  { loaded, recipe, maxLength, sampler }: OpenRun,
   validation: Dataset,
 ): Promise<EvaluateEvent> {
   const { model, parameters, backend, tokenizer } = loaded;
@@ -13,7 +13,8 @@ export async function evaluateUntrained(
     const collate = { rows: recipe.trainer.batchSize, maxLength, padToken: tokenizer.padId };
     const parts = { model, parameters, objective: sft, executables, collate };
     const { loss, perplexity } = await evaluate(validation.rows(), parts);
-    return { type: 'evaluate', step: 0, loss, perplexity, metrics: {}, samples: [], best: false };
+    const samples = await sampler.sample();
+    return { type: 'evaluate', step: 0, loss, perplexity, metrics: {}, samples, best: false };
   } finally {
     await executables.dispose();
   }

@@ -10,6 +10,7 @@ import { configuredMethods } from './configured-methods.js';
 import { openData, type RunData } from './open-data.js';
 import { optimizerOf, scheduleOf, stepsOf } from './optimization.js';
 import { maxLengthOf } from './resolve-recipe.js';
+import { createSampler, type Sampler } from './sampler.js';
 import type { TrainOptions } from './train.js';
 
 /** A run with everything loaded, ready to train. */
@@ -22,6 +23,7 @@ export interface OpenRun {
   readonly maxLength: number;
   readonly checkpoints: CheckpointFolder;
   readonly trainer: Trainer;
+  readonly sampler: Sampler;
   readonly steps: number;
   /** The step of the checkpoint that the trainer goes on from, or null at the start. */
   readonly resumedAt: number | null;
@@ -59,16 +61,18 @@ export async function openRun(folder: string, recipe: Recipe, engine: Engine, op
       beforeSave: () => metrics.flush(),
     });
     const steps = stepsOf(recipe.trainer, data.train.length);
-    const trainer = await openTrainer({ recipe, loaded, data, maxLength, checkpoints, steps }, options);
+    const sampler = createSampler(loaded, recipe.trainer);
+    const trainer = await openTrainer({ recipe, loaded, data, maxLength, checkpoints, sampler, steps }, options);
     const latest = await checkpoints.latest();
     if (latest !== null) await trainer.restore(latest);
     const resumedAt = latest?.step ?? null;
     const metrics = openMetricsFile(paths.metrics, resumedAt ?? -1);
     return {
-      ...{ folder, recipe, methods, loaded, data, maxLength, checkpoints, trainer, steps, metrics, resumedAt },
+      ...{ folder, recipe, methods, loaded, data, maxLength, checkpoints, trainer, sampler, steps, metrics, resumedAt },
       async dispose() {
         metrics.close();
         await trainer.dispose();
+        await sampler.dispose();
         loaded.dispose();
       },
     };
@@ -78,7 +82,7 @@ export async function openRun(folder: string, recipe: Recipe, engine: Engine, op
   }
 }
 
-type TrainerParts = Pick<OpenRun, 'recipe' | 'loaded' | 'data' | 'maxLength' | 'checkpoints' | 'steps'>;
+type TrainerParts = Pick<OpenRun, 'recipe' | 'loaded' | 'data' | 'maxLength' | 'checkpoints' | 'sampler' | 'steps'>;
 
 function openTrainer(parts: TrainerParts, options: TrainOptions): Promise<Trainer> {
   const { recipe, loaded, data, maxLength, checkpoints, steps } = parts;
@@ -96,7 +100,10 @@ function openTrainer(parts: TrainerParts, options: TrainOptions): Promise<Traine
   });
 }
 
-function evaluationOf({ recipe, loaded, data }: TrainerParts, { measure }: TrainOptions): EvaluationOptions | null {
+function evaluationOf(
+  { recipe, loaded, data, sampler }: TrainerParts,
+  { measure }: TrainOptions,
+): EvaluationOptions | null {
   const { validation } = data;
   if (validation === null) return null;
   if (validation.length === 0) {
@@ -106,6 +113,7 @@ function evaluationOf({ recipe, loaded, data }: TrainerParts, { measure }: Train
   return {
     rows: () => validation.rows(),
     every: evaluateEvery,
+    sample: () => sampler.sample(),
     ...(earlyStopping === undefined ? {} : { earlyStopping }),
     ...(measure === undefined ? {} : { measure: (step: number) => measure(loaded, step) }),
   };
