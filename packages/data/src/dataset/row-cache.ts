@@ -7,7 +7,7 @@ import type { Row } from '@tunesmith/core';
 import { decodeRow, encodeRow, type TokenBytes } from './row-codec.js';
 import type { DataReport } from './tally.js';
 
-/** Raised when the layout of the files changes: caches of another version are rebuilt. */
+/** Raised when the files' layout changes, or what the same data is tokenised to: caches of another version are rebuilt. */
 export const cacheVersion = 1;
 
 /**

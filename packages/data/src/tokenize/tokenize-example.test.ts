@@ -89,6 +89,20 @@ describe('weights', () => {
     expect(answersOf(byteLevel, {})?.at(-1)).toEqual([1, '再见<|im_end|>\n<|endoftext|>']);
   });
 
+  it('puts no eos where the conversation does not end with a trained answer', () => {
+    const messages = ['a', 'b', 'c', 'd'].map((content, index) => ({
+      role: index % 2 === 0 ? 'user' : 'assistant',
+      content,
+      ...(index === 3 && { weight: 0 }),
+    }));
+    const [row] = tokenizeExample(
+      { kind: 'chat', promptMessages: 0, messages },
+      { tokenizer: byteLevel, template: chatml, maxLength: 4096 },
+    ).rows;
+    expect(byteLevel.decode(row!.tokens)).toContain('assistant\nd<|im_end|>');
+    expect(row!.tokens).not.toContain(byteLevel.eosId);
+  });
+
   it('an instruction goes through the template where there is one, and is Alpaca’s text otherwise', () => {
     const turn = { instruction: '翻译', input: 'cat', output: '猫' };
     const example: Example = { kind: 'instruction', turns: [turn] };
