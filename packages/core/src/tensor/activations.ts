@@ -1,4 +1,5 @@
 import { defineOp } from './define-op.js';
+import { holdBack } from './hold-back.js';
 import { type Tensor, tf } from './tfjs.js';
 
 /** An activation function of one variable and its derivative. */
@@ -40,11 +41,12 @@ const geluTanhCurve: Curve = {
   },
 };
 
+/** Held back, so that nothing of the forward pass but `x` is kept: the curves are cheap to compute once more. */
 function activation(name: string, { value, slope }: Curve): (x: Tensor) => Tensor {
   const op = defineOp<object, readonly [Tensor]>({
     name,
     compose: ([x]) => [value(x)],
-    gradient: ([dy], [x]) => [() => tf.mul(dy, slope(x))],
+    gradient: ([dy], [x]) => [() => tf.mul(dy, slope(holdBack(x, dy)))],
   });
   return (x) => op([x], {})[0];
 }
@@ -54,7 +56,10 @@ function gatedUnit(name: string, { value, slope }: Curve): (gate: Tensor, up: Te
   const op = defineOp<object, readonly [Tensor, Tensor]>({
     name,
     compose: ([gate, up]) => [tf.mul(value(gate), up)],
-    gradient: ([dy], [gate, up]) => [() => tf.mul(tf.mul(dy, up), slope(gate)), () => tf.mul(dy, value(gate))],
+    gradient: ([dy], [gate, up]) => {
+      const again = holdBack(gate, dy);
+      return [() => tf.mul(tf.mul(dy, up), slope(again)), () => tf.mul(dy, value(again))];
+    },
   });
   return (gate, up) => op([gate, up], {})[0];
 }

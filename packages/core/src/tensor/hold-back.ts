@@ -8,8 +8,9 @@ const op = defineOp<object, readonly [Tensor, Tensor]>({
 });
 
 /**
- * `x`, but not before `after` is known. What is recomputed from it in a gradient can then neither be merged with the
- * original computation nor run ahead of time; a compiling backend lowers it so that its optimiser cannot see through it.
+ * `x`, but not before `after` is known. A compiling backend merges equal computations, so that a gradient that computes
+ * something of the forward pass once more would in truth keep it; computed from `holdBack(x, dy)` it is neither merged
+ * nor run ahead of time. Such a backend lowers the op so that its optimiser cannot see through it; elsewhere it is x.
  */
 export function holdBack(x: Tensor, after: Tensor): Tensor {
   return op([x, after], {})[0];

@@ -1,11 +1,14 @@
 import { defineOp } from './define-op.js';
+import { holdBack } from './hold-back.js';
 import { sumToShape } from './sum-to-shape.js';
 import { type Tensor, tf } from './tfjs.js';
 
 const op = defineOp<{ epsilon: number }, readonly [Tensor, Tensor, Tensor]>({
   name: 'LayerNorm',
   compose: ([x, weight, bias], { epsilon }) => [tf.add(tf.mul(normalize(x, statistics(x, epsilon)), weight), bias)],
-  gradient: ([dy], [x, weight, bias], _, { epsilon }) => {
+  gradient: ([dy], [kept, weight, bias], _, { epsilon }) => {
+    // Held back, lest the normalised input be kept beside the input.
+    const x = holdBack(kept, dy);
     const row = tf.tidy(() => statistics(x, epsilon));
     return [
       () => {

@@ -4,7 +4,7 @@ import { holdBack } from './hold-back.js';
 import { type Tensor, tf } from './tfjs.js';
 
 interface Chunking {
-  /** At most so many logits exist at a time; by default 2²⁵, 128 MiB. */
+  /** At most so many logits exist at a time; by default 2²³, 32 MiB. */
   readonly logitsAtOnce: number;
 }
 
@@ -54,7 +54,7 @@ export function linearCrossEntropy(
   hidden: Tensor,
   weight: Tensor,
   labels: Tensor,
-  { logitsAtOnce = 2 ** 25 }: Partial<Chunking> = {},
+  { logitsAtOnce = 2 ** 23 }: Partial<Chunking> = {},
 ): Tensor {
   const [rows] = hidden.shape;
   if (

@@ -1,11 +1,14 @@
 import { defineOp } from './define-op.js';
+import { holdBack } from './hold-back.js';
 import { sumToShape } from './sum-to-shape.js';
 import { type Tensor, tf } from './tfjs.js';
 
 const op = defineOp<{ epsilon: number }, readonly [Tensor, Tensor]>({
   name: 'RmsNorm',
   compose: ([x, weight], { epsilon }) => [tf.mul(tf.mul(x, inverseRms(x, epsilon)), weight)],
-  gradient: ([dy], [x, weight], _, { epsilon }) => {
+  gradient: ([dy], [kept, weight], _, { epsilon }) => {
+    // Held back, lest the normalised input be kept beside the input.
+    const x = holdBack(kept, dy);
     const scale = tf.tidy(() => inverseRms(x, epsilon)); // [.., 1]
     return [
       () => {
