@@ -47,7 +47,7 @@ export function drawToken(
 ): number {
   let scores = repetitionPenalty === 1 ? logits : penaliseRepetition(logits, seen, repetitionPenalty);
   if (temperature === 0) return mostLikely(scores);
-  scores = scores.map((score) => score / temperature);
+  if (temperature !== 1) scores = scores.map((score) => score / temperature);
   if (topK !== undefined) scores = keepTopK(scores, topK);
   if (topP < 1) scores = keepTopP(scores, topP);
   return pick(softmax(scores), randomUniform(randomKey(seed, 'sample', row), position));
@@ -74,9 +74,7 @@ export function penaliseRepetition(logits: Float32Array, seen: Iterable<number>,
 
 /** All but the k largest scores become −∞; what equals the k-th stays. */
 export function keepTopK(scores: Float32Array, k: number): Float32Array {
-  if (k >= scores.length) return scores;
-  const least = scores.slice().sort()[scores.length - k] as number;
-  return scores.map((score) => (score < least ? Number.NEGATIVE_INFINITY : score));
+  return k >= scores.length ? scores : keepFrom(scores, kthLargest(scores, k));
 }
 
 /**
@@ -84,27 +82,67 @@ export function keepTopK(scores: Float32Array, k: number): Float32Array {
  * others become −∞.
  */
 export function keepTopP(scores: Float32Array, p: number): Float32Array {
-  const ascending = scores.slice().sort();
-  const probabilities = softmax(ascending);
-  let index = ascending.length - 1;
-  for (let sum = probabilities[index] as number; sum < p && index > 0; sum += probabilities[index] as number) index--;
-  const least = ascending[index] as number;
-  return scores.map((score) => (score < least ? Number.NEGATIVE_INFINITY : score));
+  const probabilities = softmax(scores);
+  // All tokens below this share add up to less than 1 − p, so that the others reach p without them: few need sorting.
+  const share = (1 - p) / scores.length;
+  const candidates = scores.filter((_, index) => (probabilities[index] as number) >= share);
+  const likely = probabilities.filter((probability) => probability >= share).sort();
+  let kept = 0;
+  for (let sum = 0; sum < p && kept < likely.length; kept++) sum += likely[likely.length - 1 - kept] as number;
+  return keepFrom(scores, kthLargest(candidates, kept));
+}
+
+function keepFrom(scores: Float32Array, least: number): Float32Array {
+  const kept = new Float32Array(scores.length);
+  for (let index = 0; index < scores.length; index++) {
+    const score = scores[index] as number;
+    kept[index] = score < least ? Number.NEGATIVE_INFINITY : score;
+  }
+  return kept;
+}
+
+/** The k-th largest value, by Hoare's selection (1961): a vocabulary is too long to sort for every token. */
+function kthLargest(values: Float32Array, k: number): number {
+  const part = values.slice();
+  const wanted = part.length - k;
+  let [low, high] = [0, part.length - 1];
+  while (low < high) {
+    const pivot = part[(low + high) >> 1] as number;
+    let [left, right] = [low, high];
+    while (left <= right) {
+      while ((part[left] as number) < pivot) left++;
+      while ((part[right] as number) > pivot) right--;
+      if (left > right) break;
+      [part[left], part[right]] = [part[right] as number, part[left] as number];
+      left++;
+      right--;
+    }
+    if (wanted <= right) high = right;
+    else if (wanted >= left) low = left;
+    else break;
+  }
+  return part[wanted] as number;
 }
 
 /** exp(s − max) / Σ exp(s − max), in double precision. */
 export function softmax(scores: Float32Array): Float64Array {
   const largest = scores[mostLikely(scores)] as number;
-  const weights = Float64Array.from(scores, (score) => Math.exp(score - largest));
-  const sum = weights.reduce((total, weight) => total + weight, 0);
-  return weights.map((weight) => weight / sum);
+  const weights = new Float64Array(scores.length);
+  let sum = 0;
+  for (let index = 0; index < scores.length; index++) {
+    const weight = Math.exp((scores[index] as number) - largest);
+    weights[index] = weight;
+    sum += weight;
+  }
+  for (let index = 0; index < weights.length; index++) weights[index] = (weights[index] as number) / sum;
+  return weights;
 }
 
 /** The model's own log-probability of a token, before any option bends it: s − log Σ exp s. */
 export function logProbability(logits: Float32Array, token: number): number {
   const largest = logits[mostLikely(logits)] as number;
   let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - largest);
+  for (let index = 0; index < logits.length; index++) sum += Math.exp((logits[index] as number) - largest);
   return (logits[token] as number) - largest - Math.log(sum);
 }
 
@@ -112,12 +150,11 @@ export function logProbability(logits: Float32Array, token: number): number {
 export function pick(probabilities: Float64Array, uniform: number): number {
   let sum = 0;
   let last = 0;
-  for (const [index, probability] of probabilities.entries()) {
-    if (probability === 0) continue;
+  for (let index = 0; index < probabilities.length && sum <= uniform; index++) {
+    const probability = probabilities[index] as number;
+    if (probability > 0) last = index;
     sum += probability;
-    last = index;
-    if (sum > uniform) break;
   }
-  // Rounding may leave the sum just below 1.
+  // Where rounding leaves the whole sum below 1, it is the last that can be.
   return last;
 }

@@ -24,7 +24,7 @@ const family: Family<null> = {
 };
 
 /** After a token comes the next one, modulo the vocabulary; keys hold their token, so that the cache can be looked at. */
-function countingBackend() {
+function countingBackend(height = 5) {
   const compiled: string[] = [];
   const runs: Named<HostTensor>[] = [];
   const backend: Backend = {
@@ -48,7 +48,7 @@ function countingBackend() {
           const logits = new Float32Array(rows * vocabulary);
           for (let row = 0; row < rows; row++) {
             const last = inputs.last === undefined ? row : (inputs.last.data[row] as number);
-            logits[row * vocabulary + (((ids.data[last] as number) + 1) % vocabulary)] = 5;
+            logits[row * vocabulary + (((ids.data[last] as number) + 1) % vocabulary)] = height;
           }
           const keys = Float32Array.from({ length: rows * length * 2 }, (_, index) => ids.data[index >> 1] as number);
           const spread: HostTensor = { dtype: 'float32', shape: [rows, 1, length, 2], data: keys };
@@ -65,8 +65,8 @@ function countingBackend() {
   return { backend, compiled, runs };
 }
 
-function open(eosTokens: number[] = [], maxLength?: number) {
-  const { backend, compiled, runs } = countingBackend();
+function open(eosTokens: number[] = [], maxLength?: number, height?: number) {
+  const { backend, compiled, runs } = countingBackend(height);
   const generator = createTokenGenerator({
     model: buildModel({ family, config: null }),
     parameters: createParameterStore(backend.createStore()),
@@ -159,6 +159,10 @@ describe('createTokenGenerator', () => {
     };
     await expect(run()).rejects.toThrow('ABORTED');
     expect(received).toEqual([1, 2, 3]);
+  });
+  it('refuses logits that are no numbers', async () => {
+    const { generator } = open([], 64, Number.NaN);
+    await expect(collect(generator, [[1]])).rejects.toThrow('DIVERGED at prompt 0, position 1');
   });
   it.each([
     ['an empty prompt', [[]], {}, 'at least one token'],

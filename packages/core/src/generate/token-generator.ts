@@ -95,10 +95,12 @@ export function createTokenGenerator(options: TokenGeneratorOptions): TokenGener
           const { index, tokens } = row;
           const own = (logits.data as Float32Array).subarray(index * vocabularySize, (index + 1) * vocabularySize);
           const token = drawToken(own, tokens, sampling, { row: index, position: tokens.length });
+          const logProb = logProbability(own, token);
+          if (Number.isNaN(logProb)) throw notNumbers(index, tokens.length);
           tokens.push(token);
           const end = ending(row, token);
           row.ended = end !== null;
-          yield { row: index, token, logProb: logProbability(own, token), end };
+          yield { row: index, token, logProb, end };
         }
       }
 
@@ -189,6 +191,13 @@ function createBreather(): () => Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 0));
     last = performance.now();
   };
+}
+
+function notNumbers(row: number, position: number): TunesmithError {
+  return new TunesmithError('DIVERGED', "the model's logits are no numbers", {
+    where: `prompt ${row}, position ${position}`,
+    hint: 'Its weights or adapter hold NaN or infinite values, or values that overflow.',
+  });
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {
