@@ -54,7 +54,13 @@ export async function readRunRecipe(folder: string): Promise<RecipeSource> {
 /** What must not change between a checkpoint and its resumption: all of the recipe but where it is and what it records. */
 export function recipeHash(recipe: Recipe): string {
   const { output: _, metrics: __, ...rest } = recipeDocument(recipe);
-  return createHash('sha256').update(JSON.stringify(rest)).digest('hex');
+  return createHash('sha256').update(JSON.stringify(rest, sortKeys)).digest('hex');
+}
+
+/** Makes JSON independent of the order in which keys were set: a recipe read from its file has the schema's. */
+function sortKeys(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** The content of a run's recipe file. */
