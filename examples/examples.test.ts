@@ -1,0 +1,77 @@
+/** Runs every example as a user would, on the built packages, and looks at what it prints. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const folder = fileURLToPath(new URL('.', import.meta.url));
+const parts = ['open-example.ts', 'small-model.ts'];
+
+/** By example: what its output must show. */
+const shows: Record<string, (output: string) => void> = {
+  'train-lora.ts'(output) {
+    const losses = numbers(output, /loss (\S+)/g);
+    expect(losses).toHaveLength(40);
+    expect(losses.at(-1)).toBeLessThan(0.6 * (losses[0] as number));
+  },
+  'own-objective.ts'(output) {
+    const [losses, uniform] = [numbers(output, /loss (\S+)/g), numbers(output, /uniform (\S+)/g)];
+    expect(losses.at(-1)).toBeLessThan(0.7 * (losses[0] as number));
+    expect(uniform.every((value) => value > Math.log(96))).toBe(true);
+  },
+  'own-metric.ts'(output) {
+    const rates = numbers(output, /errors (\S+)/g);
+    expect(Math.min(...rates)).toBeLessThan(rates[0] as number);
+    expect(output).toMatch(/ended at step \d+: earlyStopping/);
+  },
+  'merge-and-generate.ts'(output) {
+    const [apart, merged] = [...output.matchAll(/: +(".*")/g)].map(([, text]) => JSON.parse(text as string) as string);
+    expect(apart).not.toBe('');
+    expect(merged).toBe(apart);
+  },
+  'peft-adapter.ts'(output) {
+    expect(output).toContain('rank: 4');
+    expect(output.match(/lora_[AB]\.weight/g)).toHaveLength(8);
+  },
+  'save-memory.ts'(output) {
+    expect(numbers(output, /8×1 (\S+)/g)).toHaveLength(5);
+    expect(numbers(output, /difference (\S+)/g)[0]).toBeLessThan(1e-5);
+  },
+  'resume.ts'(output) {
+    expect(output).toMatch(/aborted at step 7,.*\nfinished at step 12\nthe same bits/);
+  },
+  'two-backends.ts'(output) {
+    expect(output).toMatch(/onnx-cpu .* w 2\.99\d+ -0\.99\d+\ntfjs-cpu .* w 2\.99\d+ -0\.99\d+/);
+  },
+};
+
+function numbers(output: string, pattern: RegExp): number[] {
+  return [...output.matchAll(pattern)].map(([, number]) => Number(number));
+}
+
+describe('examples', () => {
+  let temporary: string;
+  beforeAll(() => {
+    temporary = mkdtempSync(join(tmpdir(), 'tunesmith-examples-'));
+  });
+  afterAll(() => rmSync(temporary, { recursive: true, force: true }));
+
+  it('are all tried', () => {
+    const files = readdirSync(folder).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
+    expect(Object.keys(shows).sort()).toEqual(files.filter((name) => !parts.includes(name)).sort());
+  });
+
+  it.each(Object.entries(shows))(
+    '%s',
+    async (name, check) => {
+      const env = { ...process.env, TMPDIR: temporary };
+      const command = ['--import', 'tsx', join(folder, name)];
+      const { stdout } = await promisify(execFile)(process.execPath, command, { cwd: folder, env });
+      check(stdout);
+    },
+    180_000,
+  );
+});

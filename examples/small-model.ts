@@ -1,0 +1,71 @@
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { writeModelFolder } from '@tunesmith/checkpoints';
+import { buildModel, constant, type InitContext, memoryTensor, normal, randomKey } from '@tunesmith/core';
+import { llama } from '@tunesmith/models';
+
+/** Forty sentences of one kind: a prompt that names a country, and its capital as the completion. */
+export const capitals = fileURLToPath(new URL('./capitals.jsonl', import.meta.url));
+
+/** A new folder for what an example writes. */
+export function workFolder(): Promise<string> {
+  return mkdtemp(join(tmpdir(), 'tunesmith-example-'));
+}
+
+const endOfText = '<|endoftext|>';
+const tokens = [endOfText, '\n', ...Array.from({ length: 94 }, (_, index) => String.fromCharCode(32 + index))];
+
+const config = {
+  architectures: ['LlamaForCausalLM'],
+  model_type: 'llama',
+  vocab_size: tokens.length,
+  hidden_size: 64,
+  intermediate_size: 128,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  max_position_embeddings: 128,
+  rms_norm_eps: 1e-5,
+  rope_theta: 10_000,
+  hidden_act: 'silu',
+  tie_word_embeddings: false,
+};
+
+/** Writes a two-layer Llama with random weights and a token per ASCII character: large enough to show that training works. */
+export async function smallModel(folder: string): Promise<string> {
+  const tokenizer = join(folder, 'tokenizer');
+  await mkdir(tokenizer);
+  await writeFile(join(tokenizer, 'tokenizer.json'), JSON.stringify(tokenizerJson()));
+  await writeFile(join(tokenizer, 'tokenizer_config.json'), JSON.stringify({ eos_token: endOfText }));
+  const { handles } = buildModel({ family: llama, config: llama.parseConfig(config) });
+  const weights = handles.map(({ path, shape }) => {
+    const context = { shape, key: randomKey(7, path) } as InitContext;
+    const initial = shape.length === 1 ? constant(1) : normal(0.1);
+    return memoryTensor(path, shape, initial(context) as Float32Array);
+  });
+  const model = join(folder, 'model');
+  await writeModelFolder(model, { config, tensors: weights, copyFrom: tokenizer });
+  return model;
+}
+
+function tokenizerJson(): object {
+  const special = { id: 0, content: endOfText, special: true, single_word: false, lstrip: false, rstrip: false };
+  return {
+    version: '1.0',
+    added_tokens: [{ ...special, normalized: false }],
+    normalizer: null,
+    pre_tokenizer: null,
+    post_processor: null,
+    decoder: { type: 'Fuse' },
+    model: {
+      type: 'BPE',
+      unk_token: null,
+      byte_fallback: false,
+      fuse_unk: false,
+      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+      merges: [],
+    },
+  };
+}
