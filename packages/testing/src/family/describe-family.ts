@@ -2,6 +2,7 @@ import {
   type Backend,
   createTokenGenerator,
   type Family,
+  type GenerationStep,
   type HostTensor,
   type Method,
   TunesmithError,
@@ -97,13 +98,18 @@ export function describeFamily({ family, on, createBackend, cases }: DescribeFam
         const loaded = await load([]);
         const prompts = promptsOf(inputs);
         const answers = await greedyAnswers(loaded, prompts);
-        // Each token must be the most likely one after all before it, in one pass that has no cache.
+        // One pass without a cache must find each token the most likely after all before it, and as likely.
         for (const [row, prompt] of prompts.entries()) {
-          const answer = answers[row] as number[];
-          expect(answer).toHaveLength(answerLength);
-          const whole = singleRow([...prompt, ...answer]);
+          const answer = answers[row] as GenerationStep[];
+          const tokens = answer.map(({ token }) => token);
+          const whole = singleRow([...prompt, ...tokens]);
           const outputs = await runOnce(loaded, forwardProgram(loaded, whole), { ...whole });
-          expect(mostLikelyEach(outputs.logits).slice(prompt.length - 1, -1)).toEqual(answer);
+          const expected = mostLikelyEach(outputs.logits).slice(prompt.length - 1, -1);
+          expect(expected.map(({ token }) => token)).toEqual(tokens);
+          const apart = answer.map(({ logProb }, index) =>
+            Math.abs(logProb - (expected[index]?.logProb ?? Number.NaN)),
+          );
+          expect(Math.max(...apart)).toBeLessThanOrEqual(tolerance);
         }
       });
 
@@ -139,12 +145,13 @@ function promptsOf({ ids }: FamilyInputs): number[][] {
   });
 }
 
-async function greedyAnswers({ model, parameters, backend }: LoadedModel, prompts: number[][]): Promise<number[][]> {
+async function greedyAnswers(
+  { model, parameters, backend }: LoadedModel,
+  prompts: number[][],
+): Promise<GenerationStep[][]> {
   const generator = createTokenGenerator({ model, parameters, backend, eosTokens: [], padToken: 0 });
-  const answers: number[][] = prompts.map(() => []);
-  for await (const { row, token } of generator.generate(prompts, { maxNewTokens: answerLength })) {
-    answers[row]?.push(token);
-  }
+  const answers: GenerationStep[][] = prompts.map(() => []);
+  for await (const step of generator.generate(prompts, { maxNewTokens: answerLength })) answers[step.row]?.push(step);
   await generator.dispose();
   return answers;
 }
@@ -154,12 +161,14 @@ function singleRow(tokens: readonly number[]): FamilyInputs {
   return { ids: row(Int32Array.from(tokens)), positions: row(Int32Array.from(tokens.keys())) };
 }
 
-/** The index of the largest logit at each position, [1, seq, vocabulary] → [seq]. */
-function mostLikelyEach(logits: HostTensor | undefined): number[] {
+/** The most likely token at each position and its log-probability, from logits [1, seq, vocabulary]. */
+function mostLikelyEach(logits: HostTensor | undefined): { token: number; logProb: number }[] {
   const [, length = 0, vocabulary = 0] = logits?.shape ?? [];
   return Array.from({ length }, (_, position) => {
-    const own = (logits as HostTensor).data.slice(position * vocabulary, (position + 1) * vocabulary);
-    return own.indexOf(Math.max(...own));
+    const own = Array.from((logits as HostTensor).data.slice(position * vocabulary, (position + 1) * vocabulary));
+    const largest = Math.max(...own);
+    const sum = own.reduce((total, each) => total + Math.exp(each - largest), 0);
+    return { token: own.indexOf(largest), logProb: -Math.log(sum) };
   });
 }
 
