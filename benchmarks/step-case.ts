@@ -102,17 +102,24 @@ const trainer = await createTrainer({
 });
 
 const seconds: number[] = [];
+const cpuSeconds: number[] = [];
 let last = performance.now();
+let lastCpu = process.cpuUsage();
 for await (const event of trainer.run()) {
   if (event.type !== 'step') continue;
   const now = performance.now();
+  const { user, system } = process.cpuUsage(lastCpu);
   // The first step traces and opens the session.
-  if (event.step > 1) seconds.push((now - last) / 1000);
+  if (event.step > 1) {
+    seconds.push((now - last) / 1000);
+    cpuSeconds.push((user + system) / 1e6);
+  }
   last = now;
+  lastCpu = process.cpuUsage();
 }
 const info = compiled[0]?.info ?? {};
 await trainer.dispose();
 const peakKilobytes = Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
 process.stdout.write(
-  `${JSON.stringify({ targets, rows, length, checkpointing, share, secondsPerStep: median(seconds), peakBytes: peakKilobytes * 1024, ...info })}\n`,
+  `${JSON.stringify({ targets, rows, length, checkpointing, share, secondsPerStep: median(seconds), cpuSecondsPerStep: median(cpuSeconds), peakBytes: peakKilobytes * 1024, ...info })}\n`,
 );

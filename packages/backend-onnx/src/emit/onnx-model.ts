@@ -30,10 +30,12 @@ export interface OnnxNode {
 export interface ValueInfo {
   readonly name: string;
   readonly type: ElementType;
-  readonly shape: readonly number[];
+  /** Sizes, or names of sizes that differ from run to run. */
+  readonly shape: readonly (number | string)[];
 }
 
 export interface Initializer extends ValueInfo {
+  readonly shape: readonly number[];
   /** Little-endian elements. */
   readonly bytes: Uint8Array;
 }

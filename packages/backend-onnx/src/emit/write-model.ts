@@ -85,10 +85,11 @@ function writeTensorType({ type, shape }: TensorType, writer: PbfWriter): void {
   writer.writeMessage(2, writeShape, shape);
 }
 
-function writeShape(shape: readonly number[], writer: PbfWriter): void {
+function writeShape(shape: ValueInfo['shape'], writer: PbfWriter): void {
   for (const size of shape) writer.writeMessage(1, writeDimension, size);
 }
 
-function writeDimension(size: number, writer: PbfWriter): void {
-  writer.writeVarintField(1, size);
+function writeDimension(size: number | string, writer: PbfWriter): void {
+  if (typeof size === 'number') writer.writeVarintField(1, size);
+  else writer.writeStringField(2, size);
 }

@@ -6,6 +6,7 @@ import { opTable } from '../lower/op-table.js';
 import { matmulFlops } from '../trace/matmul-flops.js';
 import { traceProgram } from '../trace/trace-program.js';
 import { type SessionSettings, sessionError, sessionOptions } from './device.js';
+import { GpuMemory } from './gpu-memory.js';
 import { OnnxExecutable } from './onnx-executable.js';
 import { loadOnnxRuntime, type OnnxRuntime, type OnnxSession } from './onnx-runtime.js';
 import { OnnxStore } from './onnx-store.js';
@@ -17,8 +18,8 @@ export function createOnnxBackend(options: OnnxBackendOptions = {}): Backend {
   const settings: SessionSettings = { device: 'cpu', ...options };
   return {
     name: `onnx-${settings.device}`,
-    createStore: () => new OnnxStore(),
-    compile: (program, store) => compile(program, ownStore(store), settings),
+    createStore: () => new OnnxStore(settings.device === 'webgpu' ? new GpuMemory() : undefined),
+    compile: async (program, store) => compile(program, ownStore(store), settings),
   };
 }
 
@@ -29,7 +30,7 @@ async function compile(program: Program, store: OnnxStore, settings: SessionSett
   const lowered = lowerProgram(traced, opTable, (name) => store.value(name));
   const model = writeModel(runInListedOrder(lowered.model));
   const emitted = performance.now();
-  const session = await open(runtime, model, () => sessionOptions(settings, lowered), settings, program.name);
+  const session = await open(runtime, model, () => sessionOptions(settings, lowered, store), settings, program.name);
   const info = {
     nodes: lowered.model.nodes.length,
     modelBytes: model.byteLength,

@@ -9,7 +9,7 @@ import {
   validateInputs,
 } from '@tunesmith/core';
 import type { ElementType } from '../emit/onnx-model.js';
-import type { LoweredProgram, OutputSpec } from '../lower/lower-program.js';
+import type { LoweredProgram } from '../lower/lower-program.js';
 import type { Binding, BoundInput } from '../lower/lowering.js';
 import { elementCount } from '../trace/graph.js';
 import type { OnnxRuntime, OnnxSession, OnnxTensor } from './onnx-runtime.js';
@@ -46,7 +46,8 @@ export class OnnxExecutable implements Executable {
       if (data !== undefined) this.#owned.set(input.graphName, data);
     }
     for (const [name, { type, shape, inPlace }] of parts.lowered.updates) {
-      if (!inPlace) this.#spare.set(name, allocate(type, elementCount(shape)));
+      const isFetched = parts.store.isResident(type);
+      if (!inPlace && !isFetched) this.#spare.set(name, allocate(type, elementCount(shape)));
     }
   }
 
@@ -58,8 +59,11 @@ export class OnnxExecutable implements Executable {
         throw new TunesmithError('INTERNAL', 'the executable is disposed', { where: `program ${program.name}` });
       }
       this.#drawMasks(options);
-      const results = await this.#execute(this.#feeds(inputs), this.#fetches());
+      const results = await this.#execute(await this.#feeds(inputs), this.#fetches());
       for (const [name, data] of this.#spare) this.#spare.set(name, store.swap(name, data));
+      for (const [name, { graphName, type }] of this.#parts.lowered.updates) {
+        if (store.isResident(type)) store.replace(name, results[graphName] as OnnxTensor);
+      }
       return this.#outputs(results);
     });
   }
@@ -86,31 +90,31 @@ export class OnnxExecutable implements Executable {
     }
   }
 
-  #feeds(inputs: Named<HostTensor>): Record<string, OnnxTensor> {
-    const { lowered } = this.#parts;
-    return Object.fromEntries(
-      lowered.bound.map((input) => [
-        input.graphName,
-        this.#tensor(input.type, this.#source(input.graphName, input.binding, inputs), input.shape),
-      ]),
-    );
+  async #feeds(inputs: Named<HostTensor>): Promise<Record<string, OnnxTensor>> {
+    const feeds: Record<string, OnnxTensor> = {};
+    for (const { graphName, type, shape, binding } of this.#parts.lowered.bound) {
+      const source = await this.#source(graphName, binding, inputs);
+      feeds[graphName] = ArrayBuffer.isView(source) ? this.#tensor(type, source, shape) : source;
+    }
+    return feeds;
   }
 
-  #source(graphName: string, binding: Binding, inputs: Named<HostTensor>): Data {
+  async #source(graphName: string, binding: Binding, inputs: Named<HostTensor>): Promise<Data | OnnxTensor> {
     if (binding.kind === 'input') return (inputs[binding.name] as HostTensor).data;
-    if (binding.kind === 'stored') return this.#parts.store.value(binding.name).data;
+    if (binding.kind === 'stored') return this.#parts.store.feed(binding.name);
     return this.#owned.get(graphName) as Data;
   }
 
+  /** Buffers for the updates in host memory; outputs, and updates that stay on a GPU, get theirs from ONNX Runtime. */
   #fetches(): Record<string, OnnxTensor | null> {
     const { store, lowered } = this.#parts;
-    const { outputs, updates } = lowered;
-    const update = ([name, { graphName, type, shape }]: [string, OutputSpec]) =>
-      [graphName, this.#tensor(type, this.#spare.get(name) ?? store.value(name).data, shape)] as const;
-    return Object.fromEntries([
-      ...[...outputs.values()].map(({ graphName }) => [graphName, null] as const),
-      ...[...updates].map(update),
-    ]);
+    const fetches: Record<string, OnnxTensor | null> = {};
+    for (const { graphName } of lowered.outputs.values()) fetches[graphName] = null;
+    for (const [name, { graphName, type, shape }] of lowered.updates) {
+      const buffer = this.#spare.get(name) ?? (store.value(name).held as Data);
+      fetches[graphName] = store.isResident(type) ? null : this.#tensor(type, buffer, shape);
+    }
+    return fetches;
   }
 
   async #execute(

@@ -8,26 +8,36 @@ import {
   TunesmithError,
   toFloat32,
 } from '@tunesmith/core';
+import type { ElementType } from '../emit/onnx-model.js';
 import { elementCount } from '../trace/graph.js';
+import type { GpuMemory } from './gpu-memory.js';
+import type { OnnxTensor } from './onnx-runtime.js';
 
-/** A tensor as sessions see it: `dtype` is what was set, `type` what `data` holds. */
+type Data = HostTensor['data'];
+
+/** A tensor as sessions see it: `dtype` is what was set, `type` what is held, in host memory or on a GPU. */
 export interface StoredValue {
   readonly dtype: HostTensor['dtype'];
   readonly type: StoredType;
   readonly shape: Shape;
-  readonly data: HostTensor['data'];
+  readonly held: Data | OnnxTensor;
 }
 
 export type StoredType = Exclude<HostTensor['dtype'], 'bfloat16'>;
 
 /**
- * Tensors in host memory, which sessions on the CPU read in place.
- * float16 stays 16 bits wide and is widened inside the graph. ONNX Runtime takes no bfloat16 from JavaScript, so it is
- * held as float32, and costs as much.
+ * Tensors in host memory, which sessions on the CPU read in place, or on a GPU from their first use on.
+ * float16 stays 16 bits wide and is widened inside the graph, but for GPUs, of which not all have the type. ONNX Runtime
+ * takes no bfloat16 from JavaScript. What cannot stay 16 bits wide is held as float32, and costs as much.
  */
 export class OnnxStore implements TensorStore {
   readonly #values = new Map<string, StoredValue>();
+  readonly #gpu: GpuMemory | undefined;
   #last: Promise<unknown> = Promise.resolve();
+
+  constructor(gpu?: GpuMemory) {
+    this.#gpu = gpu;
+  }
 
   set(name: string, tensor: HostTensor): void {
     const { dtype, shape } = tensor;
@@ -52,20 +62,18 @@ export class OnnxStore implements TensorStore {
         },
       );
     }
-    const type = dtype === 'bfloat16' ? 'float32' : dtype;
-    this.#values.set(name, {
-      dtype,
-      type,
-      shape,
-      data: dtype === 'bfloat16' ? widen(tensor.data) : unshared(tensor.data),
-    });
+    const isWidened = dtype === 'bfloat16' || (dtype === 'float16' && this.#gpu !== undefined);
+    const type = isWidened ? 'float32' : dtype;
+    const held = isWidened ? widen(dtype, tensor.data) : unshared(tensor.data);
+    this.#put(name, { dtype, type, shape, held });
   }
 
   /** Waits for the runs that were asked for earlier. */
   get(name: string): Promise<HostTensor> {
     return this.exclusive(async () => {
-      const { dtype, shape, data } = this.value(name);
-      return { dtype, shape, data: dtype === 'bfloat16' ? narrow(data as Float32Array) : data.slice() } as HostTensor;
+      const { dtype, type, shape, held } = this.value(name);
+      const data = isData(held) ? held.slice() : await this.#gpu?.download(type, held);
+      return { dtype, shape, data: dtype === type ? data : narrow(dtype, data as Float32Array) } as HostTensor;
     });
   }
 
@@ -78,11 +86,13 @@ export class OnnxStore implements TensorStore {
   }
 
   delete(name: string): void {
+    free(this.#values.get(name)?.held);
     this.#values.delete(name);
   }
 
   dispose(): void {
-    this.#values.clear();
+    for (const name of this.names()) this.delete(name);
+    void this.#gpu?.dispose();
   }
 
   /** The live tensor. Throws NAME_UNKNOWN. */
@@ -99,11 +109,36 @@ export class OnnxStore implements TensorStore {
     return new Map([...this.#values].map(([name, { type, shape }]) => [name, { shape, dtype: programDtype(type) }]));
   }
 
-  /** Puts another array behind a name and returns the one that was there. */
-  swap(name: string, data: HostTensor['data']): HostTensor['data'] {
+  /** Whether values of a type live on the GPU, so that updates are to be left there. */
+  isResident(type: ElementType): boolean {
+    return this.#gpu?.holds(type) ?? false;
+  }
+
+  /** What to feed for a name: the array in host memory, or the tensor on the GPU, moved there if it is not yet. */
+  async feed(name: string): Promise<Data | OnnxTensor> {
     const value = this.value(name);
-    this.#values.set(name, { ...value, data });
-    return value.data;
+    const { type, shape, held } = value;
+    if (this.#gpu === undefined || !isData(held) || !this.isResident(type)) return held;
+    const resident = await this.#gpu.upload(type, shape, held);
+    this.#put(name, { ...value, held: resident });
+    return resident;
+  }
+
+  /** Puts another array behind a name and returns the one that was there. */
+  swap(name: string, data: Data): Data {
+    const { held } = this.value(name);
+    this.#values.set(name, { ...this.value(name), held: data });
+    return held as Data;
+  }
+
+  /** Puts a tensor on the GPU behind a name and frees the one that was there. */
+  replace(name: string, tensor: OnnxTensor): void {
+    this.#put(name, { ...this.value(name), held: tensor });
+  }
+
+  #put(name: string, value: StoredValue): void {
+    free(this.#values.get(name)?.held);
+    this.#values.set(name, value);
   }
 
   /** Runs `work` after all that was asked for earlier: two runs never read and replace the same tensors at a time. */
@@ -114,6 +149,14 @@ export class OnnxStore implements TensorStore {
   }
 }
 
+function isData(held: Data | OnnxTensor): held is Data {
+  return ArrayBuffer.isView(held);
+}
+
+function free(held: Data | OnnxTensor | undefined): void {
+  if (held !== undefined && !isData(held)) held.dispose();
+}
+
 function programDtype(type: StoredType): TensorSpec['dtype'] {
   return type === 'float16' ? 'float32' : type;
 }
@@ -122,16 +165,18 @@ function describe({ dtype, shape }: Pick<HostTensor, 'dtype' | 'shape'>): string
   return `${dtype}[${shape.join(',')}]`;
 }
 
-function widen({ buffer, byteOffset, byteLength }: HostTensor['data']): Float32Array {
-  return toFloat32('BF16', new Uint8Array(buffer, byteOffset, byteLength));
+const codecs = { float16: 'F16', bfloat16: 'BF16' } as const;
+
+function widen(dtype: HostTensor['dtype'], { buffer, byteOffset, byteLength }: Data): Float32Array {
+  return toFloat32(codecs[dtype as keyof typeof codecs], new Uint8Array(buffer, byteOffset, byteLength));
 }
 
-function narrow(values: Float32Array): Uint16Array {
-  const { buffer, byteOffset, byteLength } = fromFloat32('BF16', values);
+function narrow(dtype: HostTensor['dtype'], values: Float32Array): Uint16Array {
+  const { buffer, byteOffset, byteLength } = fromFloat32(codecs[dtype as keyof typeof codecs], values);
   return new Uint16Array(buffer, byteOffset, byteLength / 2);
 }
 
 /** ONNX Runtime refuses memory that is shared between threads. */
-function unshared(data: HostTensor['data']): HostTensor['data'] {
+function unshared(data: Data): Data {
   return typeof SharedArrayBuffer !== 'undefined' && data.buffer instanceof SharedArrayBuffer ? data.slice() : data;
 }
