@@ -79,6 +79,8 @@ function evaluationLines(terminal: Terminal, event: EvaluateEvent): string[] {
   const when = step === 0 ? 'before training' : `step ${formatCount(step)}`;
   return [
     `${when}: held-out loss ${formatLoss(loss)}, perplexity ${formatLoss(perplexity)}${own.join('')}${mark}`,
-    ...samples.map(({ prompt, text }) => `  ${terminal.styleNote('dim', prompt)}${text.trimEnd()}`),
+    ...samples.map(
+      ({ prompt, text }) => `  ${terminal.styleNote('dim', prompt)}${text.trimEnd().replaceAll('\n', '\n  ')}`,
+    ),
   ];
 }

@@ -45,7 +45,7 @@ export async function trainRun(folder: string, recipe: Recipe, terminal: Termina
 }
 
 function printResult(result: RunResult, recipe: Recipe, seconds: number, terminal: Terminal): void {
-  const { run, reason, step, steps, before, after, firstStep, lastStep, savedStep, adapters, model } = result;
+  const { run, reason, from, step, steps, before, after, firstStep, lastStep, savedStep, adapters, model } = result;
   const bold = (text: string): string => terminal.style('bold', text);
   const line = (name: string, text: string): void => terminal.print(`  ${name.padEnd(16)}${text}`);
   const folder = shown(run);
@@ -55,9 +55,10 @@ function printResult(result: RunResult, recipe: Recipe, seconds: number, termina
     return;
   }
   const early = reason === 'earlyStopping' ? `, stopped early: step ${savedStep} was best` : '';
-  terminal.print(
-    `${terminal.style('green', '✓')} Trained ${formatCount(step)} steps in ${formatDuration(seconds)}, ${formatBytes(result.peakBytes)} at peak${early}.`,
-  );
+  const did = from < step ? `Trained ${formatCount(step - from)} steps` : 'Nothing was left to train';
+  const whole = from > 0 ? ` (${formatCount(step)} in all)` : '';
+  const cost = `in ${formatDuration(seconds)}, ${formatBytes(result.peakBytes)} at peak`;
+  terminal.print(`${terminal.style('green', '✓')} ${did}${whole} ${cost}${early}.`);
   if (before !== null && after !== null) {
     line(
       'held-out loss',

@@ -18,6 +18,7 @@ export function describeIssue(
 }
 
 function sentence(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'custom') return issue.message;
   if (issue.code === 'invalid_type' && issue.input === undefined) return `is missing; expected ${issue.expected}`;
   if (issue.code === 'invalid_value') return `expected ${issue.values.map(String).join(', ')}${got(issue.input)}`;
   if (issue.code === 'invalid_union') {

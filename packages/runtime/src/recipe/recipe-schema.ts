@@ -56,7 +56,7 @@ const data = z
       .default(0.1)
       .describe(
         'Loss weight of prompt tokens, answers weighing 1. 0 trains answers alone and computes no logits for prompts. ' +
-          '0.1 after the parameter of that name in OpenAI’s first fine-tuning API (there 0.01).',
+          '0.1 is this project’s choice; OpenAI’s fine-tunes endpoint of 2022, where the parameter is from, had 0.01.',
       ),
     trainOnHistory: z
       .boolean()

@@ -11,6 +11,8 @@ export interface RunResult {
   /** The run's folder. */
   readonly run: string;
   readonly reason: 'finished' | 'earlyStopping' | 'aborted';
+  /** The step that it went on from: 0 for a new run. */
+  readonly from: number;
   readonly step: number;
   readonly steps: number;
   /** Where the adapters lie, in the methods' order; none for a method that trains the model itself, or an aborted run. */

@@ -75,7 +75,16 @@ async function trainToEnd(run: OpenRun, { sinks = [], signal, onPhase = () => {}
     }
     const saved = reason === 'aborted' ? nothingSaved : await saveResult(run, step, onPhase);
     const summary = summarise(readMetrics(paths.metrics), saved.savedStep);
-    return { run: folder, reason, step, steps: run.steps, ...saved, ...summary, peakBytes: peakBytes() };
+    return {
+      run: folder,
+      reason,
+      from: resumedAt ?? 0,
+      step,
+      steps: run.steps,
+      ...saved,
+      ...summary,
+      peakBytes: peakBytes(),
+    };
   } finally {
     for (const sink of added) await sink.close?.();
   }

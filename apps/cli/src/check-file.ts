@@ -1,0 +1,96 @@
+import { openModelFolder } from '@tunesmith/checkpoints';
+import { checkData, type DataCheck, loadTokenizer } from '@tunesmith/data';
+import {
+  describeModel,
+  locateModel,
+  maxLengthOf,
+  parseData,
+  parseSettings,
+  recipeSchema,
+  rowOptions,
+} from '@tunesmith/runtime';
+import { createEngine } from './engine.js';
+import { formatCount } from './format.js';
+import { modelOf } from './recipe-from-flags.js';
+import type { Terminal } from './terminal.js';
+
+/** Rows that training would refuse to start with: exit code 2, so that a script notices. */
+const mostMasked = 0.1;
+
+/** Prints what a data file is, and sets the exit code where training would refuse it. */
+export async function checkFile(
+  file: string,
+  flags: { readonly model: string; readonly set: readonly string[] },
+  terminal: Terminal,
+): Promise<void> {
+  const { families, hub } = createEngine();
+  const model = recipeSchema.shape.model.parse(modelOf(flags.model));
+  const { path } = await locateModel(model, hub, terminal.status);
+  const settings = (parseSettings(flags.set).data ?? {}) as Record<string, unknown>;
+  const data = parseData({ ...settings, train: file }, '--set');
+  const folder = await openModelFolder(path);
+  await folder.close();
+  const maxLength = maxLengthOf(data, describeModel(folder.config, path, families).shape);
+  terminal.status(`reading ${file} …`);
+  const check = await checkData(file, rowOptions(data, await loadTokenizer(path), maxLength));
+  terminal.status('');
+  if (terminal.json) terminal.printJson(check);
+  else printCheck(check, maxLength, terminal);
+  const { examples, masked } = check.report;
+  if (check.invalid > 0 || masked > mostMasked * examples) process.exitCode = 2;
+}
+
+function printCheck(check: DataCheck, maxLength: number, terminal: Terminal): void {
+  const { file, format, report, lengths, invalid, errors, duplicates, duplicateExamples, unknownTokens, example } =
+    check;
+  const line = (name: string, text: string): void => terminal.print(`  ${name.padEnd(12)}${text}`);
+  const counted = (count: number, labels: readonly string[]): string =>
+    `${formatCount(count)}${count > 0 ? `  ${terminal.style('dim', firstOf(labels, file))}` : ''}`;
+  terminal.print(terminal.style('bold', file));
+  line('format', format);
+  line(
+    'examples',
+    `${formatCount(report.examples)}, in ${formatCount(report.rows)} rows of at most ${maxLength} tokens`,
+  );
+  line(
+    'tokens',
+    `${formatCount(report.tokens)}: median ${lengths.median}, 95 % up to ${lengths.p95}, longest ${lengths.max}`,
+  );
+  const most = Math.max(1, ...lengths.bins.map(({ count }) => count));
+  for (const { from, to, count } of lengths.bins) {
+    line('', `${`${from}–${to}`.padStart(13)} ${'█'.repeat(Math.ceil((30 * count) / most))} ${formatCount(count)}`);
+  }
+  line(
+    'cut',
+    `${formatCount(report.truncatedPrompts)} prompts; answers ${counted(report.truncatedAnswers, report.truncatedExamples)}`,
+  );
+  line('no answer', counted(report.masked, report.maskedExamples));
+  line('duplicates', counted(duplicates, duplicateExamples));
+  if (unknownTokens > 0) line('unknown', `${formatCount(unknownTokens)} tokens that the tokenizer cannot write`);
+  line('invalid', formatCount(invalid));
+  for (const error of errors) terminal.print(`    ${terminal.style('red', error)}`);
+  if (example !== null) printExample(example, terminal);
+}
+
+/** The example with its loss weights: what weighs 1 in green, less in yellow, nothing dim. */
+function printExample({ source, spans }: NonNullable<DataCheck['example']>, terminal: Terminal): void {
+  terminal.print();
+  const legend = [...new Set(spans.map(({ weight }) => weight))]
+    .sort((a, b) => b - a)
+    .map((weight) => paint(terminal, weight, rounded(weight)));
+  terminal.print(`${terminal.style('bold', source)}  loss weights: ${legend.join(' ')}`);
+  terminal.print(spans.map(({ text, weight }) => paint(terminal, weight, text)).join(''));
+}
+
+function paint(terminal: Terminal, weight: number, text: string): string {
+  return terminal.style(weight === 1 ? 'green' : weight === 0 ? 'dim' : 'yellow', text);
+}
+
+function rounded(weight: number): string {
+  return String(Number(weight.toPrecision(4)));
+}
+
+function firstOf(labels: readonly string[], file: string): string {
+  const rows = labels.slice(0, 5).map((label) => label.replace(`${file}:`, 'row '));
+  return `${rows.join(', ')}${labels.length > rows.length ? ', …' : ''}`;
+}
