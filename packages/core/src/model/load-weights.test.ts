@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Handle } from '../parameters/handle.js';
 import { createParameterStore } from '../parameters/parameter-store.js';
 import type { HostTensor, TensorStore } from '../program/backend.js';
 import { memoryTensor } from '../storage/memory-tensor.js';
@@ -93,6 +94,10 @@ describe('loadWeights', () => {
     const tensors = await load(true, { 'head.weight': head });
     expect([...(tensors.get('embed.weight')?.data ?? [])]).toEqual(head.values);
   });
+  it("finds a tied weight under the head's name alone", async () => {
+    const tensors = await load(true, { 'head.weight': head });
+    expect([...(tensors.get('embed.weight')?.data ?? [])]).toEqual(head.values);
+  });
   it('stores 16-bit patterns, as they lie in the file or rounded to nearest even', async () => {
     const values = [1, -2, 0.333251953125, 4, 5, 6];
     for (const dtype of ['F32', 'F16'] as const) {
@@ -104,6 +109,15 @@ describe('loadWeights', () => {
     }
     const brain = (await load(true, { 'embed.weight': { shape: [3, 2], values } }, 'bfloat16')).get('embed.weight');
     expect([...(brain?.data ?? [])].slice(0, 3)).toEqual([0x3f80, 0xc000, 0x3eab]);
+  });
+  it('can be read back as float32 however it is stored', async () => {
+    const model = buildModel({ family: tiny, config: { tied: true } });
+    for (const dtype of ['float32', 'float16', 'bfloat16'] as const) {
+      const parameters = createParameterStore(memoryStore());
+      await loadWeights(model, source({ 'embed.weight': embed }), parameters, { dtype });
+      const [handle] = model.handles;
+      expect([...(await parameters.read(handle as Handle))], dtype).toEqual(embed.values);
+    }
   });
   it('keeps what is trained in float32', async () => {
     const store = memoryStore();

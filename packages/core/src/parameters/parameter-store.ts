@@ -1,7 +1,8 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
-import type { TensorStore } from '../program/backend.js';
+import type { HostTensor, TensorStore } from '../program/backend.js';
 import type { ProgramIO } from '../program/program.js';
 import { randomKey } from '../random/mixer.js';
+import { toFloat32 } from '../storage/float-codecs.js';
 import { type Tensor, tf } from '../tensor/tfjs.js';
 import { elementCount, type Handle } from './handle.js';
 
@@ -51,11 +52,8 @@ export function createParameterStore(tensors: TensorStore): ParameterStore {
 
     async read(handle) {
       const place = places.get(handle.key);
-      const { data } = await tensors.get(place?.chunk.entry ?? handle.key);
-      if (!(data instanceof Float32Array)) {
-        throw new TunesmithError('INTERNAL', 'a parameter is not stored as float32', { where: handle.path });
-      }
-      return place === undefined ? data : data.slice(place.offset, place.offset + elementCount(handle.shape));
+      const values = asFloat32(await tensors.get(place?.chunk.entry ?? handle.key), handle);
+      return place === undefined ? values : values.slice(place.offset, place.offset + elementCount(handle.shape));
     },
 
     async write(handle, values) {
@@ -112,6 +110,22 @@ export function createParameterStore(tensors: TensorStore): ParameterStore {
     },
   };
   return store;
+}
+
+/** Frozen weights may be stored in 16 bits. */
+function asFloat32({ dtype, data }: HostTensor, { path }: Handle): Float32Array {
+  switch (dtype) {
+    case 'float32':
+      return data;
+    case 'float16':
+    case 'bfloat16':
+      return toFloat32(
+        dtype === 'float16' ? 'F16' : 'BF16',
+        new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+      );
+    default:
+      throw new TunesmithError('INTERNAL', `a parameter is stored as ${dtype}`, { where: path });
+  }
 }
 
 function splitIntoChunks(handles: readonly Handle[], name: string): Chunk[] {

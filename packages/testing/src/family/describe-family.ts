@@ -6,6 +6,7 @@ import {
   type HostTensor,
   type Method,
   TunesmithError,
+  type WeightDtype,
 } from '@tunesmith/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Disturbance, type FamilyCase, type FamilyFixture, patchOnly, withoutMask } from './family-case.js';
@@ -19,6 +20,7 @@ import {
   recordedInputs,
   recordedIntegers,
   relativeError,
+  rounded,
   runOnce,
 } from './family-run.js';
 import { gradients, slopes } from './finite-differences.js';
@@ -50,8 +52,8 @@ export function describeFamily({ family, on, createBackend, cases }: DescribeFam
       let logits: Float32Array;
       const opened: LoadedModel[] = [];
 
-      const load = async (methods: readonly Method[], config = fixture.config): Promise<LoadedModel> => {
-        const loaded = await loadModel(family, backend, { ...fixture, config }, methods);
+      const load = async ({ methods, dtype, ...changes }: LoadChanges = {}): Promise<LoadedModel> => {
+        const loaded = await loadModel(family, backend, { ...fixture, ...changes }, { methods, dtype });
         opened.push(loaded);
         return loaded;
       };
@@ -67,7 +69,7 @@ export function describeFamily({ family, on, createBackend, cases }: DescribeFam
       });
 
       it('computes the recorded logits and hidden states', async () => {
-        const loaded = await load([probe]);
+        const loaded = await load({ methods: [probe] });
         const outputs = await runOnce(loaded, forwardProgram(loaded, inputs), { ...inputs });
         const names = fixture.expected.names().filter((name) => name === 'logits' || name.startsWith('hidden.'));
         expect(Object.keys(outputs).sort()).toEqual(names.sort());
@@ -79,14 +81,29 @@ export function describeFamily({ family, on, createBackend, cases }: DescribeFam
 
       const disturbances: [string, Disturbance][] = [['mask', withoutMask], ...Object.entries(each.disturbances)];
       it.each(disturbances)('shows in the logits when this is wrong: %s', async (name, { config, patch }) => {
-        const loaded = await load(patch === undefined ? [] : [patchOnly(name, patch)], config?.(fixture.config));
+        const loaded = await load({
+          methods: patch === undefined ? [] : [patchOnly(name, patch)],
+          config: config?.(fixture.config) ?? fixture.config,
+        });
         const outputs = await runOnce(loaded, forwardProgram(loaded, inputs), { ...inputs });
         expect(relativeError(outputs.logits, logits)).toBeGreaterThan(visible);
       });
 
+      it.each([
+        ['float16', 'F16'],
+        ['bfloat16', 'BF16'],
+      ] as const)('computes with weights stored as %s as with their values in float32', async (dtype, stored) => {
+        const logitsOf = async (loaded: LoadedModel): Promise<HostTensor> =>
+          (await runOnce(loaded, forwardProgram(loaded, inputs), { ...inputs })).logits as HostTensor;
+        const expected = await logitsOf(await load({ weights: rounded(fixture.weights, stored) }));
+        const actual = await logitsOf(await load({ dtype }));
+        expect(relativeError(actual, expected.data as Float32Array)).toBeLessThanOrEqual(tolerance);
+        expect(relativeError(actual, logits)).toBeGreaterThan(tolerance);
+      });
+
       it('gives packed examples the logits that they have alone', async () => {
         const packed = await packedInputs(fixture, inputs, logits);
-        const loaded = await load([]);
+        const loaded = await load();
         const outputs = await runOnce(loaded, forwardProgram(loaded, packed.inputs), { ...packed.inputs });
         expect(relativeError(outputs.logits, packed.logits)).toBeLessThanOrEqual(tolerance);
         const { segments: _, ...unsegmented } = packed.inputs;
@@ -95,7 +112,7 @@ export function describeFamily({ family, on, createBackend, cases }: DescribeFam
       });
 
       it('generates with a cache what it would without', async () => {
-        const loaded = await load([]);
+        const loaded = await load();
         const prompts = promptsOf(inputs);
         const answers = await greedyAnswers(loaded, prompts);
         // One pass without a cache must find each token the most likely after all before it, and as likely.
@@ -114,14 +131,14 @@ export function describeFamily({ family, on, createBackend, cases }: DescribeFam
       });
 
       it('has gradients that finite differences confirm', async () => {
-        const loaded = await load([]);
+        const loaded = await load();
         for (const { path, byGradient, byDifference } of await slopes(loaded, inputs, someOfEachKind(loaded))) {
           expect(Math.abs(byGradient - byDifference) / Math.abs(byGradient), path).toBeLessThan(0.02);
         }
       });
 
       it('has the same gradients when blocks are recomputed', async () => {
-        const loaded = await load([patchOnly('everything', (patcher) => void patcher.train(() => true))]);
+        const loaded = await load({ methods: [patchOnly('everything', (patcher) => void patcher.train(() => true))] });
         const handles = loaded.model.trained;
         const kept = await gradients(loaded, inputs, handles, false);
         const recomputed = await gradients(loaded, inputs, handles, true);
@@ -132,6 +149,12 @@ export function describeFamily({ family, on, createBackend, cases }: DescribeFam
       });
     },
   );
+}
+
+/** Another config, other weights or methods than a case has by itself. */
+interface LoadChanges extends Partial<FamilyFixture> {
+  readonly methods?: readonly Method[];
+  readonly dtype?: WeightDtype;
 }
 
 const answerLength = 12;

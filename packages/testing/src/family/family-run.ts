@@ -5,6 +5,7 @@ import {
   createParameterStore,
   createTrace,
   type Family,
+  fromFloat32,
   type HostTensor,
   loadWeights,
   type Method,
@@ -23,6 +24,7 @@ import {
   type TraceWithObservations,
   TunesmithError,
   tf,
+  type WeightDtype,
 } from '@tunesmith/core';
 import { type FamilyFixture, patchOnly } from './family-case.js';
 
@@ -37,11 +39,14 @@ export async function loadModel(
   family: Family,
   backend: Backend,
   { config, weights }: Pick<FamilyFixture, 'config' | 'weights'>,
-  methods: readonly Method[] = [],
+  {
+    methods = [],
+    dtype = 'float32',
+  }: { methods?: readonly Method[] | undefined; dtype?: WeightDtype | undefined } = {},
 ): Promise<LoadedModel> {
   const model = buildModel({ family, config: family.parseConfig(config), methods });
   const parameters = createParameterStore(backend.createStore());
-  await loadWeights(model, weights, parameters);
+  await loadWeights(model, weights, parameters, { dtype });
   return { model, parameters, backend };
 }
 
@@ -120,6 +125,17 @@ export const probe: Method = patchOnly('probe', (patcher) => {
     patcher.wrap('norm', { include: [path] }, () => (x, next, t) => watch(t, path, next(x)));
   }
 });
+
+/** The same tensors, rounded to what a type of 16 bits holds. */
+export function rounded(source: TensorSource, dtype: 'F16' | 'BF16'): TensorSource {
+  return {
+    names: () => source.names(),
+    get(name) {
+      const tensor = source.get(name);
+      return tensor && { ...tensor, dtype, read: async () => fromFloat32(dtype, await readFloat32(tensor)) };
+    },
+  };
+}
 
 /** A recorded tensor as float32. */
 export async function recorded(source: TensorSource, name: string): Promise<Float32Array> {
