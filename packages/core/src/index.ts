@@ -1,6 +1,9 @@
 export { didYouMean, nearestNames } from './errors/nearest-names.js';
 export type { ErrorCode, ErrorDetails } from './errors/tunesmith-error.js';
 export { TunesmithError } from './errors/tunesmith-error.js';
+export type { EstimateOptions, TrainingEstimate } from './estimate/estimate-training.js';
+export { estimateTraining } from './estimate/estimate-training.js';
+export { matmulRate } from './estimate/matmul-rate.js';
 export type { Sampling } from './generate/sampling.js';
 export { drawToken, samplingSchema } from './generate/sampling.js';
 export type {
@@ -77,7 +80,7 @@ export { elementCount } from './parameters/handle.js';
 export { constant, kaimingUniform, normal, uniform, zeros } from './parameters/initializers.js';
 export type { ParameterStore } from './parameters/parameter-store.js';
 export { createParameterStore, initialiseHandles } from './parameters/parameter-store.js';
-export type { Backend, Executable, HostTensor, RunOptions, TensorStore } from './program/backend.js';
+export type { Backend, Executable, HostTensor, ProgramEstimate, RunOptions, TensorStore } from './program/backend.js';
 export type { Program, ProgramIO, ProgramResult, TensorSpec } from './program/program.js';
 export { validateInputs } from './program/validate-inputs.js';
 export type { RandomContext } from './random/keep-mask.js';

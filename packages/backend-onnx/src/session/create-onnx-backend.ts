@@ -1,6 +1,7 @@
 import { type Backend, type Executable, type Program, type TensorStore, TunesmithError } from '@tunesmith/core';
 import { runInListedOrder } from '../emit/run-in-listed-order.js';
 import { writeModel } from '../emit/write-model.js';
+import { estimateProgram } from '../estimate/estimate-program.js';
 import { lowerProgram } from '../lower/lower-program.js';
 import { opTable } from '../lower/op-table.js';
 import { matmulFlops } from '../trace/matmul-flops.js';
@@ -19,6 +20,7 @@ export function createOnnxBackend(options: OnnxBackendOptions = {}): Backend {
   return {
     name: `onnx-${settings.device}`,
     createStore: () => new OnnxStore(settings.device === 'webgpu' ? new GpuMemory() : undefined),
+    estimate: estimateProgram,
     compile: async (program, store) => compile(program, ownStore(store), settings),
   };
 }

@@ -20,19 +20,22 @@ export interface SessionSettings {
  */
 export function sessionOptions(
   { device, threads }: SessionSettings,
-  { updates }: LoweredProgram,
+  { outputs, updates }: LoweredProgram,
   store: OnnxStore,
 ): InferenceSession.SessionOptions {
-  const resident = [...updates.values()].filter(({ type }) => store.isResident(type));
+  const locations = [
+    ...[...outputs.values()].map(({ graphName }) => [graphName, 'cpu'] as const),
+    ...[...updates.values()].map(
+      ({ graphName, type }) => [graphName, store.isResident(type) ? 'gpu-buffer' : 'cpu'] as const,
+    ),
+  ];
   return {
     executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
     graphOptimizationLevel: 'all',
     enableMemPattern: false,
     enableCpuMemArena: true,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-    ...(resident.length === 0
-      ? {}
-      : { preferredOutputLocation: Object.fromEntries(resident.map(({ graphName }) => [graphName, 'gpu-buffer'])) }),
+    ...(device === 'webgpu' ? { preferredOutputLocation: Object.fromEntries(locations) } : {}),
   };
 }
 

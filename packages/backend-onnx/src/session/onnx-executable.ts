@@ -36,6 +36,8 @@ export class OnnxExecutable implements Executable {
   /** Arrays that belong to the executable: masks and constants by graph input, the next values of updates by name. */
   readonly #owned = new Map<string, Data>();
   readonly #spare = new Map<string, Data>();
+  /** What the last run left on the GPU, by the store's names. */
+  readonly #made = new Map<string, OnnxTensor>();
   #disposed: Promise<void> | undefined;
 
   constructor(parts: ExecutableParts) {
@@ -62,7 +64,10 @@ export class OnnxExecutable implements Executable {
       const results = await this.#execute(await this.#feeds(inputs), this.#fetches());
       for (const [name, data] of this.#spare) this.#spare.set(name, store.swap(name, data));
       for (const [name, { graphName, type }] of this.#parts.lowered.updates) {
-        if (store.isResident(type)) store.replace(name, results[graphName] as OnnxTensor);
+        if (!store.isResident(type)) continue;
+        const made = results[graphName] as OnnxTensor;
+        store.replace(name, made);
+        this.#made.set(name, made);
       }
       return this.#outputs(results);
     });
@@ -70,7 +75,10 @@ export class OnnxExecutable implements Executable {
 
   dispose(): Promise<void> {
     this.#disposed ??= this.#parts.store.exclusive(async () => {
-      await this.#parts.session.release();
+      const { session, store } = this.#parts;
+      for (const [name, made] of this.#made) await store.adopt(name, made);
+      await session.release();
+      this.#made.clear();
       this.#owned.clear();
       this.#spare.clear();
     });

@@ -136,6 +136,13 @@ export class OnnxStore implements TensorStore {
     this.#put(name, { ...this.value(name), held: tensor });
   }
 
+  /** Copies a tensor on the GPU that a session made, before the session goes and the tensor with it. */
+  async adopt(name: string, tensor: OnnxTensor): Promise<void> {
+    const value = this.#values.get(name);
+    if (this.#gpu === undefined || value?.held !== tensor) return;
+    this.#put(name, { ...value, held: await this.#gpu.copy(value.type, tensor) });
+  }
+
   #put(name: string, value: StoredValue): void {
     free(this.#values.get(name)?.held);
     this.#values.set(name, value);

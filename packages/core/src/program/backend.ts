@@ -1,6 +1,6 @@
 import type { RandomContext } from '../random/keep-mask.js';
 import type { Named, Shape } from '../tensor/tfjs.js';
-import type { Program } from './program.js';
+import type { Program, TensorSpec } from './program.js';
 
 /** A tensor in host memory. `float16` and `bfloat16` hold raw 16-bit patterns; programs read them as float32. */
 export type HostTensor =
@@ -40,6 +40,17 @@ export interface Executable {
   dispose(): Promise<void>;
 }
 
+/** What a program will take, known without running it. */
+export interface ProgramEstimate {
+  readonly nodes: number;
+  /** Intermediate values at their peak. */
+  readonly activationBytes: number;
+  /** The next values of what the program updates. */
+  readonly updateBytes: number;
+  /** Floating-point operations of its matrix products. */
+  readonly matmulFlops: number;
+}
+
 /** Makes programs executable. */
 export interface Backend {
   /** `onnx` or `tfjs`, and the device: `onnx-cpu`, `onnx-webgpu`, `tfjs-cpu`, `tfjs-tensorflow`. */
@@ -47,4 +58,6 @@ export interface Backend {
   createStore(): TensorStore;
   /** Throws OP_UNSUPPORTED, with the op's name, shapes and site, where the program uses what the backend lacks. */
   compile(program: Program, store: TensorStore): Promise<Executable>;
+  /** What a program would take over stored tensors of these shapes. Absent where programs are not known before they run. */
+  estimate?(program: Program, stored: ReadonlyMap<string, TensorSpec>): ProgramEstimate;
 }

@@ -1,0 +1,30 @@
+import '@tensorflow/tfjs-backend-cpu';
+import { TunesmithError, tf } from '@tunesmith/core';
+import { describeBackend } from '@tunesmith/testing';
+import { expect, it } from 'vitest';
+import { createOnnxBackend } from './index.js';
+
+/** What compiling for WebGPU throws on this machine: nothing where there is an adapter. */
+async function obstacle(): Promise<unknown> {
+  const backend = createOnnxBackend({ device: 'webgpu' });
+  const store = backend.createStore();
+  try {
+    const body = () => ({ outputs: { one: tf.scalar(1) } });
+    await (await backend.compile({ name: 'probe', inputs: {}, body }, store)).dispose();
+    return undefined;
+  } catch (error) {
+    return error;
+  } finally {
+    store.dispose();
+  }
+}
+
+const error = await obstacle();
+if (error === undefined) {
+  // GPUs compute sines and exponentials to fewer digits than a CPU.
+  describeBackend('onnx-webgpu', async () => createOnnxBackend({ device: 'webgpu' }), { tolerance: 100 });
+} else {
+  it('says that there is no adapter', () => {
+    expect(TunesmithError.isInstance(error) && error.code).toBe('BACKEND_UNAVAILABLE');
+  });
+}
