@@ -62,7 +62,7 @@ interface Row {
 
 /**
  * Generates with a key/value cache: one program reads the prompts, another one token a row at a time. Both are compiled
- * for a few lengths only, and kept.
+ * for a few lengths only, and kept: a trainer that packs the parameters is to be created before.
  */
 export function createTokenGenerator(options: TokenGeneratorOptions): TokenGenerator {
   const { model, parameters, backend, eosTokens, padToken } = options;

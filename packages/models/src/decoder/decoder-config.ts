@@ -24,7 +24,7 @@ export interface DecoderConfig {
 }
 
 /** The keys that all Llama-like configs share, with transformers' defaults. */
-export const decoderFields = {
+const decoderFields = {
   ...refusedFields,
   ...rotaryFields,
   vocab_size: count,
