@@ -86,7 +86,7 @@ describe('attention', () => {
     const largest = Math.max(
       ...profile.kernels.flatMap(({ outputShapes }) => outputShapes.map((shape) => tf.util.sizeFromShape(shape))),
     );
-    expect(largest).toBeLessThanOrEqual(256 * (256 + 63));
+    expect(largest).toBeLessThanOrEqual(128 * (128 + 63));
   });
 
   it('refuses heads that do not divide, naming the shapes', () => {
