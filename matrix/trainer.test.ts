@@ -156,6 +156,14 @@ describe('stopping', () => {
     expect(saved.map(({ step }) => step)).toEqual([3]);
   });
 
+  it('is watched by the gradient norm, whether or not the optimizer observes it', async () => {
+    const norms = async (optimizer: TrainerOptions['optimizer']): Promise<number[]> =>
+      ofType(await run(await prepare(), { optimizer, steps: 2 }), 'step').map(({ gradientNorm }) => gradientNorm);
+    const clipped = await norms(chain(clipByGlobalNorm(1e6), adamw()));
+    expect(clipped.every((norm) => norm > 0)).toBe(true);
+    expect(await norms(adamw())).toEqual(clipped);
+  });
+
   it('stops at a loss that is no number, with the step and the last checkpoint', async () => {
     const tiny = await prepare();
     const poisoned = tinyRows(tiny.model).map((row, index) =>

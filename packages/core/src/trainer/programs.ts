@@ -1,6 +1,7 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import { createTrace } from '../model/trace.js';
 import type { Batch } from '../objective/objective.js';
+import { globalNorm } from '../optimizer/clip-by-global-norm.js';
 import { type Leaf, mapNamed } from '../optimizer/transformation.js';
 import type { Program, ProgramIO, ProgramResult, TensorSpec } from '../program/program.js';
 import { attentionMask } from '../tensor/attention-mask.js';
@@ -173,6 +174,8 @@ function applyGradients(io: ProgramIO, { groups, optimizer }: TrainingPlan, grad
       outputs[outputNames.observed(name)] = value;
     },
   });
+  // Divergence shows in the norm first, so that it is there also where no transformation observes it.
+  outputs[outputNames.observed('gradientNorm')] ??= globalNorm(gradients);
   const updates: Named<Tensor> = {};
   for (const chunk of groups.flatMap(({ chunks }) => chunks)) {
     const { entry } = chunk;

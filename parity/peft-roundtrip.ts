@@ -1,0 +1,141 @@
+/**
+ * Trains a few steps with LoRA, writes the adapter and the merged model, and lets PEFT and transformers load them and compare
+ * logits: `npm run build && npx tsx parity/peft-roundtrip.ts PYTHON`, where PYTHON has what requirements.txt lists.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createOnnxBackend } from '@tunesmith/backend-onnx';
+import { openModelFolder, writeModelFolder, writePeftAdapter, writeSafetensors } from '@tunesmith/checkpoints';
+import {
+  adamw,
+  buildModel,
+  constantSchedule,
+  createParameterStore,
+  createTrainer,
+  exportAdapter,
+  initialiseHandles,
+  loadWeights,
+  memoryTensor,
+  mergedWeights,
+  type Row,
+  randomKey,
+  randomUniform,
+  type StoredTensor,
+  sft,
+} from '@tunesmith/core';
+import { lora } from '@tunesmith/lora';
+import { familyFor } from '@tunesmith/models';
+import { logitsOf, type ParityModel } from './logits.js';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const [python = 'python'] = process.argv.slice(2);
+const shape = [2, 16] as const;
+
+const cases: [name: string, base: string, config: Parameters<typeof lora>[0]][] = [
+  ['q and v', 'llama', { rank: 4, alpha: 8, dropout: 0.1 }],
+  [
+    'all linear, rsLoRA, patterns',
+    'llama',
+    {
+      rank: 4,
+      targetModules: 'all-linear',
+      useRslora: true,
+      rankPattern: { down_proj: 6 },
+      alphaPattern: { q_proj: 2 },
+    },
+  ],
+  ['head saved, one layer left out', 'llama', { rank: 4, layersToTransform: [1], modulesToSave: ['lm_head'] }],
+  ['biases of the targets', 'qwen2', { rank: 4, targetModules: ['q_proj', 'k_proj'], bias: 'lora_only' }],
+  ['fused projection', 'gpt2', { rank: 4, targetModules: ['c_attn', 'c_fc'] }],
+];
+
+const folder = mkdtempSync(join(tmpdir(), 'tunesmith-peft-'));
+try {
+  for (const [index, [name, base, config]] of cases.entries())
+    await roundtrip(name, base, config, join(folder, `${index}`));
+} finally {
+  rmSync(folder, { recursive: true });
+}
+
+async function roundtrip(
+  name: string,
+  base: string,
+  config: Parameters<typeof lora>[0],
+  output: string,
+): Promise<void> {
+  const path = join(here, 'fixtures/families', base);
+  const checkpoint = await openModelFolder(path);
+  const family = familyFor(checkpoint.config);
+  const method = lora(config);
+  const model = buildModel({ family, config: family.parseConfig(checkpoint.config), methods: [method] });
+  const backend = createOnnxBackend();
+  const parameters = createParameterStore(backend.createStore());
+  await loadWeights(model, checkpoint.tensors, parameters);
+  await initialiseHandles(parameters, model.handles, 1);
+  await trainSteps({ model, parameters, backend });
+
+  const ids = Int32Array.from({ length: 32 }, (_, position) => (position * 7 + 3) % 90);
+  const logits = await logitsOf({ model, parameters, backend }, ids, shape);
+  const probe = `${output}.safetensors`;
+  const tensors = [
+    memoryTensor('input_ids', shape, Float32Array.from(ids)),
+    memoryTensor('logits', logits.shape, logits.data),
+  ];
+  await writeSafetensors(probe, tensors);
+  const adapter = await exportAdapter(model, method, parameters);
+  await writePeftAdapter(`${output}-adapter`, {
+    config: { peft_type: 'LORA', ...adapter.config, base_model_name_or_path: path } as Parameters<
+      typeof writePeftAdapter
+    >[1]['config'],
+    tensors: adapter.tensors.map((tensor) => memoryTensor(tensor.name, tensor.shape, tensor.data)),
+  });
+  const merged = async function* (): AsyncGenerator<StoredTensor> {
+    for await (const { handle, values } of mergedWeights(model, parameters))
+      yield memoryTensor(handle.path, handle.shape, values);
+  };
+  await writeModelFolder(`${output}-merged`, { config: checkpoint.config as never, tensors: merged() });
+  await checkpoint.close();
+  parameters.tensors.dispose();
+
+  const compare = (...where: string[]): string => {
+    const command = [join(here, 'peft_roundtrip.py'), ...where, '--ids', probe, '--logits', probe];
+    const output = execFileSync(python, command, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    const { relativeError, versions } = JSON.parse(output) as { relativeError: number; versions: object };
+    return `${relativeError.toExponential(1)} | ${Object.entries(versions)
+      .map((each) => each.join(' '))
+      .join(', ')}`;
+  };
+  const inPeft = compare('--model', path, '--adapter', `${output}-adapter`);
+  const [error, versions] = compare('--merged', `${output}-merged`).split(' | ');
+  process.stdout.write(`| ${base}: ${name} | ${inPeft.split(' | ')[0]} | ${error} | ${versions} |\n`);
+}
+
+/** Ten steps over random rows, so that every adapter weight has moved. */
+async function trainSteps(parts: ParityModel): Promise<void> {
+  const key = randomKey(3, 'rows');
+  const row = (index: number): Row => ({
+    tokens: Int32Array.from({ length: 12 }, (_, at) => Math.floor(randomUniform(key, index * 12 + at) * 90)),
+    weights: Float32Array.from({ length: 12 }, (_, at) => (at === 0 ? 0 : 1)),
+  });
+  const trainer = await createTrainer({
+    ...{
+      ...parts,
+      objective: sft,
+      optimizer: adamw(),
+      schedule: constantSchedule(),
+      learningRate: 2e-2,
+      weightDecay: 0,
+    },
+    ...{ batchSize: 4, steps: 10, maxLength: 16, padToken: 0, seed: 1 },
+    rows: {
+      async *read(position) {
+        for (let index = Number(position); ; index++) yield { row: row(index), position: index + 1 };
+      },
+    },
+  });
+  for await (const _event of trainer.run());
+  await trainer.dispose();
+}
