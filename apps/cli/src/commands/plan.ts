@@ -6,12 +6,13 @@ export function addPlan(program: Command, terminal: Terminal): void {
   addRecipeFlags(program.command('plan').description('what a recipe would train: every site, the share, the sizes'))
     .option('--json', 'the plan as JSON')
     .action(async (file: string | undefined, flags: RecipeFlags) => {
-      const { loadRecipe, planRecipe } = await import('@tunesmith/runtime');
+      const { loadRecipe, planRecipe, resolveRecipe } = await import('@tunesmith/runtime');
       const { createEngine, pluginRoots } = await import('../engine.js');
       const { recipeFrom } = await import('../recipe-from-flags.js');
       const { printPlan } = await import('../print-plan.js');
       const { recipe, methods } = await loadRecipe(await recipeFrom(file, flags), pluginRoots());
-      const plan = await planRecipe(recipe, createEngine({ methods }), terminal.status);
+      const engine = createEngine({ methods });
+      const plan = await planRecipe(await resolveRecipe(recipe, engine, terminal.status), engine);
       terminal.status('');
       if (terminal.json) terminal.printJson(plan);
       else printPlan(plan, terminal);

@@ -1,7 +1,7 @@
 import type { MethodFactory } from '@tunesmith/core';
 import { loadMethods } from '../plugins/load-methods.js';
-import type { RecipeSource } from './read-recipe.js';
-import { methodNames, parseRecipe, type Recipe } from './recipe.js';
+import { methodNames, type RecipeSource } from './read-recipe.js';
+import { parseRecipe, type Recipe } from './recipe.js';
 
 /** Imports the methods that a recipe names, and its plugins, and checks it against their schemas. */
 export async function loadRecipe(

@@ -82,6 +82,11 @@ describe('overrideRecipe', () => {
       data: { train: '/here/d' },
     });
   });
+  it('drops the block of a method that another takes the place of', () => {
+    const named = { where: 'r.yaml', value: { method: ['a', 'b'], a: { x: 1 }, b: { x: 2 } } };
+    expect(overrideRecipe(named, { method: 'b' }, '/').value).toEqual({ method: 'b', b: { x: 2 } });
+    expect(overrideRecipe(named, { a: { x: 3 } }, '/').value).toEqual({ ...named.value, a: { x: 3 } });
+  });
   it('lets a model’s path take the place of its name, and the other way round', () => {
     const byPath = overrideRecipe(source, { model: { path: 'm' } }, '/here');
     expect(byPath.value.model).toEqual({ dtype: 'float32', path: '/here/m' });

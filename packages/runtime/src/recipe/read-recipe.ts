@@ -32,6 +32,9 @@ export async function readRecipe(file: string): Promise<RecipeSource> {
 /** Lays flags and settings over a recipe, key by key; lists and scalars replace. Paths are relative to `folder`. */
 export function overrideRecipe(source: RecipeSource, overrides: JsonObject, folder: string): RecipeSource {
   const value = merge(source.value, withAbsolutePaths(overrides, folder)) as JsonObject;
+  // A method put in another's place leaves that one's block without a meaning.
+  const named = methodNames({ value, where: source.where });
+  for (const left of methodNames(source)) if (!named.includes(left)) delete value[left];
   // A model given by path replaces one given by name, and the other way round.
   const { path, name } = (overrides.model ?? {}) as JsonObject;
   if (isObject(value.model) && (path === undefined) !== (name === undefined)) {
@@ -64,6 +67,12 @@ export function parseSettings(settings: readonly string[]): JsonObject {
     at[keys.at(-1) as string] = parseDocument(setting.slice(equals + 1), `--set ${setting}`);
   }
   return result;
+}
+
+/** The methods that a recipe names, before anything else of it is checked; none where it names none. */
+export function methodNames({ value }: RecipeSource): string[] {
+  const { method } = value;
+  return (Array.isArray(method) ? method : [method]).filter((name): name is string => typeof name === 'string');
 }
 
 async function readText(path: string): Promise<string> {

@@ -1,7 +1,8 @@
 import { apiVersion, defineMethod } from '@tunesmith/core';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { methodNames, parseData, parseRecipe, recipeDocument, recipeJsonSchema } from './recipe.js';
+import { methodNames } from './read-recipe.js';
+import { parseData, parseRecipe, recipeDocument, recipeJsonSchema } from './recipe.js';
 import { markdownTable, recipeReference } from './recipe-reference.js';
 import { recipeSchema } from './recipe-schema.js';
 

@@ -1,7 +1,7 @@
 import { didYouMean, type MethodFactory, TunesmithError } from '@tunesmith/core';
 import { z } from 'zod';
 import { describeIssue } from './describe-issue.js';
-import type { RecipeSource } from './read-recipe.js';
+import { methodNames, type RecipeSource } from './read-recipe.js';
 import { recipeSchema, recipeVersion } from './recipe-schema.js';
 
 type Fields = z.output<typeof recipeSchema>;
@@ -11,12 +11,6 @@ export interface Recipe extends Omit<Fields, '$schema' | 'method' | 'trainer'> {
   readonly trainer: Fields['trainer'] & { readonly learningRate: number };
   /** In wrapping order, the first innermost, each with its whole config. */
   readonly methods: readonly { readonly name: string; readonly config: Readonly<Record<string, unknown>> }[];
-}
-
-/** The methods that a recipe names, before anything else of it is checked; none where it names none. */
-export function methodNames({ value }: RecipeSource): string[] {
-  const { method } = value;
-  return (Array.isArray(method) ? method : [method]).filter((name): name is string => typeof name === 'string');
 }
 
 /**
