@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     include: [
       'packages/*/src/**/*.test.ts',
+      'packages/zoo/training/**/*.test.ts',
       'apps/*/src/**/*.test.ts',
       'examples/**/*.test.ts',
       'parity/**/*.test.ts',

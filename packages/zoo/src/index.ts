@@ -1,1 +1,2 @@
-export {};
+export { modelFacts } from './model-facts.js';
+export { modelPath, quickstartFiles } from './zoo-files.js';
