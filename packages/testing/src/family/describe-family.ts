@@ -9,6 +9,7 @@ import {
   type WeightDtype,
 } from '@tunesmith/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { suiteOptions } from '../suite-options.js';
 import { type Disturbance, type FamilyCase, type FamilyFixture, patchOnly, withoutMask } from './family-case.js';
 import {
   type FamilyInputs,
@@ -45,6 +46,7 @@ export interface DescribeFamilyOptions {
 export function describeFamily({ family, on, createBackend, cases }: DescribeFamilyOptions): void {
   describe.each(cases.map((each) => [each.name, each] as const))(
     `the ${family.name} family on ${on}: %s`,
+    suiteOptions,
     (_, each) => {
       let backend: Backend;
       let fixture: FamilyFixture;

@@ -16,6 +16,7 @@ import {
 } from '@tunesmith/core';
 import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
+import { suiteOptions } from '../suite-options.js';
 import { lossAndGradients, probeLogits, relativeError } from './measure.js';
 import { type TinyModel, type TinyModelCase, tinyModel, tinyTrainer, trainTiny } from './tiny-run.js';
 
@@ -42,7 +43,7 @@ export function describeMethod<Schema extends z.ZodObject>(
 ): void {
   const { name, capabilities } = factory.definition;
 
-  describe(`method ${name}`, () => {
+  describe(`method ${name}`, suiteOptions, () => {
     it('refuses an unknown key and keeps a config through JSON', () => {
       expect(() => factory({ noSuchKey: 1 } as never)).toThrow('noSuchKey');
       for (const { methodConfig } of cases) {
