@@ -3,7 +3,7 @@ import { runInListedOrder } from '../emit/run-in-listed-order.js';
 import { writeModel } from '../emit/write-model.js';
 import { estimateProgram } from '../estimate/estimate-program.js';
 import { lowerProgram } from '../lower/lower-program.js';
-import { opTable } from '../lower/op-table.js';
+import { opTable, webgpuOpTable } from '../lower/op-table.js';
 import { matmulFlops } from '../trace/matmul-flops.js';
 import { traceProgram } from '../trace/trace-program.js';
 import { type SessionSettings, sessionError, sessionOptions } from './device.js';
@@ -28,8 +28,9 @@ export function createOnnxBackend(options: OnnxBackendOptions = {}): Backend {
 async function compile(program: Program, store: OnnxStore, settings: SessionSettings): Promise<Executable> {
   const runtime = await loadOnnxRuntime();
   const started = performance.now();
-  const traced = traceProgram(program, store.specs(), opTable);
-  const lowered = lowerProgram(traced, opTable, (name) => store.value(name));
+  const rules = settings.device === 'webgpu' ? webgpuOpTable : opTable;
+  const traced = traceProgram(program, store.specs(), rules);
+  const lowered = lowerProgram(traced, rules, (name) => store.value(name));
   const model = writeModel(runInListedOrder(lowered.model));
   const emitted = performance.now();
   const session = await open(runtime, model, () => sessionOptions(settings, lowered, store), settings, program.name);

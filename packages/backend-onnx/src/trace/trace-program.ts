@@ -25,7 +25,7 @@ export type StoredSpecs = ReadonlyMap<string, TensorSpec>;
  * The backend that was active before is active again afterwards, and no tensor outlives the trace.
  */
 export function traceProgram(program: Program, stored: StoredSpecs, rules: OpTable): TracedProgram {
-  const backend = tracingBackend(rules);
+  const backend = tracingBackend();
   const recorder = new Recorder(rules);
   const restore = activate();
   try {

@@ -1,6 +1,6 @@
 import { type Dtype, type TensorSpec, TunesmithError, tf } from '@tunesmith/core';
 import { kernelsWithoutLowering } from '../lower/kernels-without-lowering-table.js';
-import type { OpTable } from '../lower/op-rule.js';
+import { opTable } from '../lower/op-table.js';
 import type { Attributes, Value } from './graph.js';
 import type { Recorder } from './recorder.js';
 
@@ -113,15 +113,15 @@ function readError(): TunesmithError {
 }
 
 /**
- * The tracing backend, registered with TensorFlow.js on first use together with a kernel for every name in `rules`, and
- * one that explains itself for every other kernel of TensorFlow.js.
+ * The tracing backend, registered with TensorFlow.js on first use together with a kernel for every op that has a lowering,
+ * and one that explains itself for every other kernel of TensorFlow.js.
  */
-export function tracingBackend(rules: OpTable): TracingBackend {
+export function tracingBackend(): TracingBackend {
   const existing = tf.findBackend(tracingBackendName);
   if (existing instanceof TracingBackend) return existing;
   const backend = new TracingBackend();
   tf.registerBackend(tracingBackendName, () => backend, -1);
-  for (const kernelName of [...Object.keys(rules), ...kernelsWithoutLowering]) {
+  for (const kernelName of [...Object.keys(opTable), ...kernelsWithoutLowering]) {
     tf.registerKernel({
       kernelName,
       backendName: tracingBackendName,
@@ -130,7 +130,7 @@ export function tracingBackend(rules: OpTable): TracingBackend {
         const values = tensors.map((tensor) => backend.traced(tensor as TensorInfo));
         const outputs = backend.recorder.calls(kernelName, values, (attrs ?? {}) as Attributes);
         const infos = outputs.map((value) => backend.tensorInfo(value)) as never[];
-        return rules[kernelName]?.manyOutputs === true || infos.length !== 1 ? infos : (infos[0] as never);
+        return opTable[kernelName]?.manyOutputs === true || infos.length !== 1 ? infos : (infos[0] as never);
       },
     });
   }

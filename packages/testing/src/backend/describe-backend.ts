@@ -1,5 +1,6 @@
 import type { Backend } from '@tunesmith/core';
 import { describe } from 'vitest';
+import { suiteOptions } from '../suite-options.js';
 import { describeErrors } from './describe-errors.js';
 import { describeLifecycle } from './describe-lifecycle.js';
 import { describeMasks } from './describe-masks.js';
@@ -11,6 +12,8 @@ export interface DescribeBackendOptions {
   readonly tolerance?: number;
   /** Cases that the backend cannot run, by name, and why; each must then fail with OP_UNSUPPORTED. */
   readonly lacks?: Readonly<Record<string, string>>;
+  /** Cases whose elements are not the reference's, by name, and why; types and shapes are held all the same. */
+  readonly differs?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -20,10 +23,10 @@ export interface DescribeBackendOptions {
 export function describeBackend(
   name: string,
   createBackend: () => Promise<Backend>,
-  { tolerance = 1, lacks = {} }: DescribeBackendOptions = {},
+  { tolerance = 1, lacks = {}, differs = {} }: DescribeBackendOptions = {},
 ): void {
-  describe(`backend ${name}`, () => {
-    describeOps(createBackend, tolerance, lacks);
+  describe(`backend ${name}`, suiteOptions, () => {
+    describeOps(createBackend, tolerance, lacks, differs);
     describeStore(createBackend);
     describeMasks(createBackend);
     describeErrors(createBackend);
