@@ -22,6 +22,14 @@ const shows: Record<string, (output: string) => void> = {
     expect(losses.at(-1)).toBeLessThan(0.7 * (losses[0] as number));
     expect(uniform.every((value) => value > Math.log(96))).toBe(true);
   },
+  'own-optimizer.ts'(output) {
+    const losses = numbers(output, /loss (\S+)/g);
+    expect(losses.at(-1)).toBeLessThan(0.8 * (losses[0] as number));
+  },
+  'own-family.ts'(output) {
+    const [best] = numbers(output, /at best {2}(\S+)/g);
+    expect(numbers(output, /loss (\S+)/g).at(-1)).toBeCloseTo(best as number, 2);
+  },
   'own-metric.ts'(output) {
     const rates = numbers(output, /errors (\S+)/g);
     expect(Math.min(...rates)).toBeLessThan(rates[0] as number);

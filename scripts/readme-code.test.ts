@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { codeBlocks, strayExcerpts, typeErrors } from './readme-code.js';
 import { root, workspacePackages } from './workspace.js';
 
-const readmes = ['README.md', ...workspacePackages().map(({ folder }) => `${folder}/README.md`)];
+const texts = ['README.md', 'docs/extending.md', 'examples/third-party-plugin/README.md'];
+const readmes = [...texts, ...workspacePackages().map(({ folder }) => `${folder}/README.md`)];
 const blocks = readmes.flatMap((readme) => codeBlocks(readme, readFileSync(join(root, readme), 'utf8')));
 
 describe('code in READMEs', () => {
