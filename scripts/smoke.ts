@@ -1,36 +1,94 @@
 /**
- * Packs every package, installs the tarballs into an empty project as a user would, imports each, and runs a tiny
- * program: what works here works from npm.
+ * What works here works from npm: packs every package, lets a plugin author build and test the example plugin on the
+ * tarballs, and lets a user install them all into an empty project, run a program, train with the plugin and generate.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { capitals, smallModel } from '../examples/small-model.js';
 import { withTarballs } from './pack.js';
 import { report, root } from './workspace.js';
 
+const temporary = mkdtempSync(join(tmpdir(), 'tunesmith-smoke-'));
+
+/** Runs a command in a project and returns what it printed; a failure ends the smoke test, with all that it said. */
+function run(project: string, command: string, ...options: string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(command, options, {
+    cwd: join(temporary, project),
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+  });
+  if (status === 0) return stdout;
+  throw new Error(`${command} ${options.join(' ')}\n${stdout ?? ''}\n${stderr ?? ''}\n${error?.message ?? ''}`);
+}
+
+function install(project: string): void {
+  run(project, 'npm', 'install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error');
+}
+
+/** The example plugin as its author has it: on packed packages, in a folder of its own. Returns its tarball. */
+function authorPlugin(tarballs: ReadonlyMap<string, string>): string {
+  cpSync(join(root, 'examples/third-party-plugin'), join(temporary, 'author'), { recursive: true });
+  const path = join(temporary, 'author/package.json');
+  const manifest = JSON.parse(readFileSync(path, 'utf8')) as Record<'devDependencies', Record<string, string>>;
+  for (const [name, tarball] of tarballs) manifest.devDependencies[name] = `file:${tarball}`;
+  writeFileSync(path, JSON.stringify(manifest));
+  install('author');
+  run('author', 'npm', 'run', 'build');
+  run('author', 'npm', 'test');
+  run('author', 'npm', 'pack');
+  const packed = readdirSync(join(temporary, 'author')).find((name) => name.endsWith('.tgz'));
+  return join(temporary, 'author', packed ?? '');
+}
+
+/** A user's empty project: libraries, command line and the plugin. */
+async function usePackages(tarballs: ReadonlyMap<string, string>, plugin: string): Promise<string[]> {
+  const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    devDependencies: Record<string, string>;
+  };
+  const dependencies = {
+    ...Object.fromEntries([...tarballs].map(([name, tarball]) => [name, `file:${tarball}`])),
+    'tunesmith-vera': `file:${plugin}`,
+    vitest: devDependencies.vitest, // a peer of @tunesmith/testing; its newest major needs a newer Node than ours
+  };
+  mkdirSync(join(temporary, 'user'));
+  writeFileSync(join(temporary, 'user/package.json'), JSON.stringify({ private: true, type: 'module', dependencies }));
+  install('user');
+
+  cpSync(join(root, 'scripts/smoke-program.js'), join(temporary, 'user/program.js'));
+  run('user', process.execPath, 'program.js', ...tarballs.keys());
+
+  const problems: string[] = [];
+  const tunesmith = (...options: string[]) => run('user', 'npx', 'tunesmith', ...options, '--json');
+  const listed = (JSON.parse(tunesmith('plugins')) as { methods: string[] }[]).flatMap(({ methods }) => methods);
+  for (const method of ['lora', 'full', 'vera'])
+    if (!listed.includes(method)) problems.push(`tunesmith plugins does not list ${method}`);
+
+  const model = ['--model', await smallModel(temporary)];
+  tunesmith('train', ...model, '--data', capitals, '--method', 'vera', '--steps', '2', '--output', 'run');
+  const generate = [
+    'generate',
+    ...model,
+    '--adapter',
+    'run/adapter',
+    '--prompt',
+    'The capital of',
+    '--temperature',
+    '0',
+  ];
+  const generated = JSON.parse(tunesmith(...generate, '--max-tokens', '4')) as { text: unknown };
+  if (typeof generated.text !== 'string') problems.push('tunesmith generate prints no text');
+  return problems;
+}
+
 await withTarballs(async (tarballs) => {
-  const project = mkdtempSync(join(tmpdir(), 'tunesmith-smoke-'));
-  const run = (command: string, ...options: string[]) =>
-    spawnSync(command, options, { cwd: project, stdio: ['ignore', 'inherit', 'inherit'] }).status === 0;
   try {
-    const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-      devDependencies: Record<string, string>;
-    };
-    const dependencies = {
-      ...Object.fromEntries([...tarballs].map(([name, tarball]) => [name, `file:${tarball}`])),
-      vitest: devDependencies.vitest, // a peer of @tunesmith/testing; its newest major needs a newer Node than ours
-    };
-    writeFileSync(join(project, 'package.json'), JSON.stringify({ private: true, type: 'module', dependencies }));
-    cpSync(join(root, 'scripts/smoke-program.js'), join(project, 'smoke-program.js'));
-    const works =
-      run('npm', 'install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error') &&
-      run(process.execPath, 'smoke-program.js', ...tarballs.keys());
-    report(
-      `${tarballs.size} packed packages, installed into an empty project`,
-      works ? [] : ['the packed packages fail'],
-    );
+    const problems = await usePackages(tarballs, authorPlugin(tarballs));
+    report(`${tarballs.size} packed packages and a third party's plugin, in empty projects`, problems);
+  } catch (failure) {
+    report('smoke', [(failure as Error).message]);
   } finally {
-    rmSync(project, { recursive: true, force: true });
+    rmSync(temporary, { recursive: true, force: true });
   }
 });
