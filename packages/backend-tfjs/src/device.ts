@@ -1,6 +1,8 @@
 import { createRequire } from 'node:module';
 import util from 'node:util';
-import { TunesmithError, tf } from '@tunesmith/core';
+import { completeGradients, TunesmithError, tf } from '@tunesmith/core';
+
+const require = createRequire(import.meta.url);
 
 /** What a tfjs backend can run on, best first, and the package that brings it. */
 const devices = {
@@ -13,9 +15,9 @@ const devices = {
   },
 };
 
-/** Named by a variable, so that neither a compiler nor a bundler asks for it where it is not installed. */
+/** Required rather than imported: a CommonJS package that neither a compiler nor a bundler may ask for. */
 function optionalPeer(specifier: string) {
-  return { specifier, backendName: 'tensorflow', load: () => import(specifier) };
+  return { specifier, backendName: 'tensorflow', load: async () => require(specifier) as unknown };
 }
 
 export type TfjsDevice = keyof typeof devices;
@@ -32,7 +34,7 @@ export async function loadDevice(prefer?: TfjsDevice): Promise<LoadedDevice> {
   const candidates = prefer === undefined ? (Object.keys(devices) as TfjsDevice[]) : [prefer];
   const failures: string[] = [];
   for (const device of candidates) {
-    const failure = await quietly(() => initialise(device));
+    const failure = await initialise(device);
     if (failure === undefined) {
       const because = prefer === device ? 'as asked' : ['the best installed', ...failures].join('; ');
       return { backendName: devices[device].backendName, reason: `${device}: ${because}` };
@@ -52,10 +54,10 @@ async function initialise(device: TfjsDevice): Promise<string | undefined> {
   try {
     bringBackRemovedUtil();
     await load();
+    completeGradients(); // tfjs-node brings a copy of TensorFlow.js that registered the stock ones again
     // A failed import leaves kernels behind but no backend: only the backend's own name tells.
     if (tf.findBackendFactory(backendName) == null) return 'registers no backend';
     if (!(await tf.setBackend(backendName))) return 'does not initialise';
-    tf.scalar(0).dispose(); // the first tensor makes the CPU backend advertise another
     return undefined;
   } catch (error) {
     // A missing native addon is an error without a code, so that nothing finer can be said of it.
@@ -73,7 +75,7 @@ function bringBackRemovedUtil(): void {
 
 function isInstalled(specifier: string): boolean {
   try {
-    createRequire(import.meta.url).resolve(specifier);
+    require.resolve(specifier);
     return true;
   } catch {
     return false;
@@ -82,15 +84,4 @@ function isInstalled(specifier: string): boolean {
 
 function firstLine(error: unknown): string {
   return String(error instanceof Error ? error.message : error).split('\n')[0] ?? '';
-}
-
-/** tfjs writes advice to the console while backends load; in its production mode it does not. */
-async function quietly<Result>(task: () => Promise<Result>): Promise<Result> {
-  const before = tf.env().getBool('PROD');
-  tf.env().set('PROD', true);
-  try {
-    return await task();
-  } finally {
-    tf.env().set('PROD', before);
-  }
 }

@@ -103,6 +103,7 @@ export { holdBack } from './tensor/hold-back.js';
 export { layerNorm } from './tensor/layer-norm.js';
 export { linear } from './tensor/linear.js';
 export { linearCrossEntropy, logProbabilities } from './tensor/linear-cross-entropy.js';
+export { completeGradients } from './tensor/missing-gradients.js';
 export { rmsNorm } from './tensor/rms-norm.js';
 export { rotary, rotaryTable } from './tensor/rotary.js';
 export type { Dtype, Named, Shape, Tensor } from './tensor/tfjs.js';

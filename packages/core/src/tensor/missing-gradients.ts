@@ -1,6 +1,6 @@
 /**
  * Gradients that TensorFlow.js lacks, or that throw once an input was broadcast: either way an op between a parameter and
- * the loss made `tf.grads` fail. This module completes the instance that tfjs.ts shares; nothing else imports it.
+ * the loss made `tf.grads` fail. This module completes the instance that tfjs.ts shares.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { TunesmithError } from '../errors/tunesmith-error.js';
@@ -22,82 +22,88 @@ const stepFunctions: Record<string, readonly string[]> = {
   All: ['x'],
 };
 
-for (const [kernelName, names] of Object.entries(stepFunctions)) {
+/**
+ * Registers them. Whoever imports another copy of the whole of TensorFlow.js, as tfjs-node does, thereby puts the stock
+ * gradients back, and calls this again.
+ */
+export function completeGradients(): void {
+  for (const [kernelName, names] of Object.entries(stepFunctions)) {
+    tf.registerGradient({
+      kernelName,
+      inputsToSave: [...names],
+      gradFunc: (_, saved) => Object.fromEntries(names.map((name, index) => [name, () => zeroGradient(saved[index]!)])),
+    });
+  }
+
   tf.registerGradient({
-    kernelName,
-    inputsToSave: [...names],
-    gradFunc: (_, saved) => Object.fromEntries(names.map((name, index) => [name, () => zeroGradient(saved[index]!)])),
+    kernelName: tf.GatherNd,
+    inputsToSave: ['params', 'indices'],
+    gradFunc: (dy, [params, indices]) => ({
+      params: () => tf.scatterND(indices!, dy as tf.Tensor, params!.shape as ShapeOf),
+      indices: () => zeroGradient(indices!),
+    }),
   });
+
+  tf.registerGradient({
+    kernelName: tf.ScatterNd,
+    inputsToSave: ['indices'],
+    gradFunc: (dy, [indices]) => ({
+      indices: () => zeroGradient(indices!),
+      updates: () => tf.gatherND(dy as tf.Tensor, indices!),
+    }),
+  });
+
+  tf.registerGradient({
+    kernelName: tf.StridedSlice,
+    inputsToSave: ['x'],
+    gradFunc: (dy, [x], attributes) => ({
+      x: () => {
+        const { begin, end, strides, beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask } =
+          attributes as unknown as tf.StridedSliceAttrs;
+        const masks = [beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask] as const;
+        const taken = tf.stridedSlice(positions(x!), begin, end, strides, ...masks);
+        return scatterToPositions(taken, dy as tf.Tensor, x!.shape);
+      },
+    }),
+  });
+
+  tf.registerGradient({
+    kernelName: tf.TopK,
+    inputsToSave: ['x'],
+    outputsToSave: [false, true],
+    gradFunc: (dy, [x, indices]) => ({
+      x: () => {
+        const width = x!.shape.at(-1)!;
+        const rows = x!.size / width;
+        const starts = tf.reshape(tf.range(0, rows * width, width, 'int32'), [rows, 1]);
+        const taken = tf.add(tf.reshape(indices!, [rows, -1]), starts);
+        return scatterToPositions(taken, (dy as tf.Tensor[])[0]!, x!.shape);
+      },
+    }),
+  });
+
+  for (const kernelName of [tf.Maximum, tf.Minimum, tf.SquaredDifference]) {
+    mend(kernelName, (gradient, input) => sumToShape(gradient, input.shape));
+  }
+  mend(tf.BatchMatMul, sumBatches);
 }
 
-tf.registerGradient({
-  kernelName: tf.GatherNd,
-  inputsToSave: ['params', 'indices'],
-  gradFunc: (dy, [params, indices]) => ({
-    params: () => tf.scatterND(indices!, dy as tf.Tensor, params!.shape as ShapeOf),
-    indices: () => zeroGradient(indices!),
-  }),
-});
+const mended = new WeakSet<object>();
 
-tf.registerGradient({
-  kernelName: tf.ScatterNd,
-  inputsToSave: ['indices'],
-  gradFunc: (dy, [indices]) => ({
-    indices: () => zeroGradient(indices!),
-    updates: () => tf.gatherND(dy as tf.Tensor, indices!),
-  }),
-});
-
-tf.registerGradient({
-  kernelName: tf.StridedSlice,
-  inputsToSave: ['x'],
-  gradFunc: (dy, [x], attributes) => ({
-    x: () => {
-      const { begin, end, strides, beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask } =
-        attributes as unknown as tf.StridedSliceAttrs;
-      const masks = [beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask] as const;
-      const taken = tf.stridedSlice(positions(x!), begin, end, strides, ...masks);
-      return scatterToPositions(taken, dy as tf.Tensor, x!.shape);
-    },
-  }),
-});
-
-tf.registerGradient({
-  kernelName: tf.TopK,
-  inputsToSave: ['x'],
-  outputsToSave: [false, true],
-  gradFunc: (dy, [x, indices]) => ({
-    x: () => {
-      const width = x!.shape.at(-1)!;
-      const rows = x!.size / width;
-      const starts = tf.reshape(tf.range(0, rows * width, width, 'int32'), [rows, 1]);
-      const taken = tf.add(tf.reshape(indices!, [rows, -1]), starts);
-      return scatterToPositions(taken, (dy as tf.Tensor[])[0]!, x!.shape);
-    },
-  }),
-});
-
-for (const kernelName of [tf.Maximum, tf.Minimum, tf.SquaredDifference]) {
+/** Passes the stock gradients of a binary op through `adapt`, with the input that each belongs to. */
+function mend(kernelName: string, adapt: (gradient: tf.Tensor, input: tf.Tensor) => tf.Tensor): void {
   const stock = tf.getGradient(kernelName);
-  tf.registerGradient({
+  if (mended.has(stock)) return;
+  const config: tf.GradConfig = {
     ...stock,
     gradFunc: (dy, saved, attributes) => {
-      const thunks = stock.gradFunc(dy, saved, attributes);
-      const [a, b] = saved as [tf.Tensor, tf.Tensor];
-      return { a: () => sumToShape(thunks.a!(), a.shape), b: () => sumToShape(thunks.b!(), b.shape) };
+      const { a, b } = stock.gradFunc(dy, saved, attributes);
+      return { a: () => adapt(a!(), saved[0]!), b: () => adapt(b!(), saved[1]!) };
     },
-  });
+  };
+  mended.add(config);
+  tf.registerGradient(config);
 }
-
-const stockMatMul = tf.getGradient(tf.BatchMatMul);
-tf.registerGradient({
-  ...stockMatMul,
-  gradFunc: (dy, saved, attributes) => {
-    const thunks = stockMatMul.gradFunc(dy, saved, attributes);
-    const [a, b] = saved as [tf.Tensor, tf.Tensor];
-    return { a: () => sumBatches(thunks.a!(), a), b: () => sumBatches(thunks.b!(), b) };
-  },
-});
 
 type ShapeOf = tf.ShapeMap[tf.Rank];
 

@@ -5,10 +5,12 @@
 // First, because a gradient can only be registered once the library has registered its flags.
 import '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
-import './missing-gradients.js';
 import { enableProdMode, type Tensor as TfTensor } from '@tensorflow/tfjs-core';
+import { completeGradients } from './missing-gradients.js';
 
 export * as tf from '@tensorflow/tfjs-core';
+
+completeGradients();
 
 // Otherwise tfjs prints advice when a backend brings its own copy, and when the CPU backend makes its first tensor.
 enableProdMode();
