@@ -28,7 +28,7 @@ export interface UpdateResult {
 /**
  * A gradient transformation in optax's manner: pure, over leaves by name. Slots start at zero and have their leaf's
  * shape; scalars depend on how often a leaf was updated, this time included, and are computed on the host, because
- * 1 − βᵗ loses five digits in float32.
+ * 1 − βᵗ keeps fewer than five digits in float32.
  */
 export interface GradientTransformation {
   readonly name: string;
