@@ -10,14 +10,21 @@ export interface MethodReadme {
   readonly schemas: ReadonlyMap<string, z.ZodObject>;
 }
 
-/** The README of every package that offers methods. */
+/** What offers methods: the packages whose manifest says so, and the example of one. */
+function plugins(): { folder: string; entry: string; methods: readonly string[] }[] {
+  const packages = workspacePackages().flatMap(({ folder, manifest: { tunesmith } }) =>
+    tunesmith === undefined ? [] : [{ folder, entry: 'src/index.ts', methods: tunesmith.methods }],
+  );
+  return [...packages, { folder: 'examples/third-party-plugin', entry: 'src/vera.ts', methods: ['vera'] }];
+}
+
+/** The README of everything that offers methods. */
 export function methodReadmes(): Promise<MethodReadme[]> {
-  const plugins = workspacePackages().filter(({ manifest }) => manifest.tunesmith !== undefined);
   return Promise.all(
-    plugins.map(async ({ folder, manifest }) => {
-      const source = pathToFileURL(join(root, folder, 'src/index.ts')).href;
+    plugins().map(async ({ folder, entry, methods }) => {
+      const source = pathToFileURL(join(root, folder, entry)).href;
       const exports = Object.values((await import(source)) as Record<string, Partial<MethodFactory>>);
-      const schemas = (manifest.tunesmith?.methods ?? []).map((name) => {
+      const schemas = methods.map((name) => {
         const factory = exports.find(({ definition }) => definition?.name === name);
         if (factory?.definition === undefined) throw new Error(`${folder} exports no method "${name}".`);
         return [name, factory.definition.config] as const;
