@@ -1,20 +1,89 @@
-import type { Value } from '../trace/graph.js';
+import type { Attribute } from '../emit/onnx-model.js';
+import type { TraceNode, Value } from '../trace/graph.js';
+import type { Lowering } from './lowering.js';
 import type { OpRule, OpTable } from './op-rule.js';
+import { range } from './shapes.js';
 
 /**
  * `HoldBack(x, dy)` is x in a way that no optimizer sees through: recomputed activations that depend on the incoming
  * gradient are neither merged with the originals nor scheduled before it. A scalar that is false at every run is joined
- * with a bit of dy and added to the shape that x is reshaped to, so that x itself is neither copied nor changed.
+ * with an element of dy and added to the shape that x is reshaped to, so that x itself is neither copied nor changed.
  */
 const holdBack: OpRule = {
   infer: ([x]) => [x as Value],
   lower: (onnx, { inputs }) => {
     const [x, dy] = inputs as readonly [Value, Value];
-    const first = onnx.op('Slice', [onnx.reshape(onnx.use(dy), [-1]), onnx.int64s([0]), onnx.int64s([1])]);
-    const zero = onnx.cast(onnx.op('And', [onnx.op('IsNaN', [first]), onnx.barrier()]), 'int64');
+    const origin = onnx.constant(
+      'int64',
+      [1, dy.shape.length],
+      dy.shape.map(() => 0),
+    );
+    const first = dy.shape.length === 0 ? onnx.reshape(onnx.use(dy), [1]) : onnx.op('GatherND', [onnx.use(dy), origin]);
+    const zero = onnx.cast(onnx.op('And', [onnx.cast(first, 'bool'), onnx.barrier()]), 'int64');
     return onnx.op('Reshape', [onnx.use(x), onnx.op('Add', [onnx.int64s(x.shape), zero])]);
   },
 };
 
-/** Ops of core that have a better form in ONNX than the composed one; any other op runs composed. */
-export const extensionOps: OpTable = { HoldBack: holdBack };
+/** A value of the first input's type, made by `lower`. */
+function likeFirst(lower: (onnx: Lowering, inputs: readonly string[], node: TraceNode) => string): OpRule {
+  return {
+    infer: ([x]) => [x as Value],
+    lower: (onnx, node) =>
+      lower(
+        onnx,
+        node.inputs.map((value) => onnx.use(value)),
+        node,
+      ),
+  };
+}
+
+const epsilonOf = ({ attributes }: TraceNode): Attribute => ({ float: attributes.epsilon as number });
+
+const rmsNorm = likeFirst((onnx, inputs, node) =>
+  onnx.op('SimplifiedLayerNormalization', inputs, { axis: -1, epsilon: epsilonOf(node) }),
+);
+
+const layerNorm = likeFirst((onnx, inputs, node) =>
+  onnx.op('LayerNormalization', inputs, { axis: -1, epsilon: epsilonOf(node) }),
+);
+
+/** x · σ(αx) with α = 1. */
+const silu = (onnx: Lowering, x: string): string =>
+  onnx.node('QuickGelu', [x], 1, { domain: 'com.microsoft', attributes: { alpha: { float: 1 } } })[0] as string;
+
+const gelu =
+  (approximate: 'none' | 'tanh') =>
+  (onnx: Lowering, x: string): string =>
+    onnx.op('Gelu', [x], { approximate });
+
+function activation(curve: (onnx: Lowering, x: string) => string): OpRule {
+  return likeFirst((onnx, [x]) => curve(onnx, x as string));
+}
+
+function gatedUnit(curve: (onnx: Lowering, x: string) => string): OpRule {
+  return likeFirst((onnx, [gate, up]) => onnx.op('Mul', [curve(onnx, gate as string), up as string]));
+}
+
+/** Looks angles up by row: those of one sequence, or of each in the batch one after another. */
+const rotary = likeFirst((onnx, [x, cosine, sine], { inputs }) => {
+  const [batch = 1, , length = 0, half = 0] = (inputs[1] as Value).shape;
+  const rows = [batch * length, half];
+  const positions = batch === 1 ? onnx.int64s([0]) : onnx.constant('int64', [batch, length], range(batch * length));
+  const tables = [cosine, sine].map((table) => onnx.reshape(table as string, rows));
+  const [rotated] = onnx.node('RotaryEmbedding', [x as string, positions, ...tables], 1, { domain: 'com.microsoft' });
+  return rotated as string;
+});
+
+/** Ops of core that have a faster or smaller form in ONNX than the composed one; any other op runs composed. */
+export const extensionOps: OpTable = {
+  HoldBack: holdBack,
+  RmsNorm: rmsNorm,
+  LayerNorm: layerNorm,
+  Silu: activation(silu),
+  Gelu: activation(gelu('none')),
+  GeluTanh: activation(gelu('tanh')),
+  SwiGlu: gatedUnit(silu),
+  GeGlu: gatedUnit(gelu('none')),
+  GeGluTanh: gatedUnit(gelu('tanh')),
+  Rotary: rotary,
+};

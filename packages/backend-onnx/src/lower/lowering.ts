@@ -48,6 +48,7 @@ export class Lowering {
   readonly #graph: GraphBuilder;
   readonly #formatOf: (name: string) => StoredFormat;
   readonly #names = new Map<number, string>();
+  readonly #results = new Map<string, string>();
   /** Smaller tensors that broadcast to a value. */
   readonly #compact = new Map<number, Operand>();
 
@@ -56,9 +57,14 @@ export class Lowering {
     this.#formatOf = formatOf;
   }
 
-  /** Emits a node with one output. */
+  /** A node with one output: the one there is, if an equal node was emitted before. */
   op(type: string, inputs: readonly string[], attributes: Readonly<Record<string, Attribute>> = {}): string {
-    return this.#graph.op(type, inputs, attributes);
+    const key = `${type} ${inputs} ${JSON.stringify(attributes)}`;
+    const known = this.#results.get(key);
+    if (known !== undefined) return known;
+    const output = this.#graph.op(type, inputs, attributes);
+    this.#results.set(key, output);
+    return output;
   }
 
   node(type: string, inputs: readonly string[], outputCount: number, options: NodeOptions = {}): string[] {
@@ -75,6 +81,8 @@ export class Lowering {
 
   constant(type: ElementType, shape: Shape, values: ArrayLike<number>): string {
     if (values.length <= inlineLimit) return this.#graph.constant(type, shape, values);
+    // No host array of TensorFlow.js's types holds int64; indices fit int32.
+    if (type === 'int64') return this.cast(this.constant('int32', shape, values), 'int64');
     return this.#bind({
       graphName: `constant.${this.bound.length}`,
       type,

@@ -1,5 +1,19 @@
 import '@tensorflow/tfjs-backend-cpu';
-import { type HostTensor, holdBack, type Program, type Tensor, tf } from '@tunesmith/core';
+import {
+  geGlu,
+  gelu,
+  geluTanh,
+  type HostTensor,
+  holdBack,
+  layerNorm,
+  type Program,
+  rmsNorm,
+  rotary,
+  silu,
+  swiGlu,
+  type Tensor,
+  tf,
+} from '@tunesmith/core';
 import { describe, expect, it } from 'vitest';
 import { createOnnxBackend } from '../index.js';
 import { kernelsWithoutLowering } from './kernels-without-lowering-table.js';
@@ -280,6 +294,18 @@ const cases: readonly Case[] = [
   ],
   ['LinSpace', [], () => [tf.linspace(0, 1, 7), tf.linspace(2, 9, 1)]],
   ['HoldBack', [square, odd], (x, dy) => holdBack(x, dy)],
+  ['HoldBack', [f([]), f([])], (x, dy) => holdBack(x, dy)],
+  ['RmsNorm', [cube, f([4])], (x, weight) => rmsNorm(x, weight, 1e-5)],
+  ['LayerNorm', [cube, f([4]), p([4])], (x, weight, bias) => layerNorm(x, weight, bias, 1e-5)],
+  ['Silu', [special], (x) => silu(x)],
+  ['Gelu', [special], (x) => gelu(x)],
+  ['GeluTanh', [f([9], 4)], (x) => geluTanh(x)],
+  ['SwiGlu', [square, f([2, 3])], (gate, up) => swiGlu(gate, up)],
+  ['GeGlu', [square, f([2, 3])], (gate, up) => geGlu(gate, up, { approximate: 'none' })],
+  ['GeGluTanh', [square, f([2, 3])], (gate, up) => geGlu(gate, up, { approximate: 'tanh' })],
+  ['Rotary', [f([2, 3, 5, 4]), f([1, 1, 5, 2]), f([1, 1, 5, 2], 2)], (x, c, s) => rotary(x, c, s)],
+  ['Rotary', [f([2, 3, 5, 4]), f([2, 1, 5, 2]), f([2, 1, 5, 2], 2)], (x, c, s) => rotary(x, c, s)],
+  ['Rotary', [f([2, 1, 150, 4]), f([2, 1, 150, 2]), f([2, 1, 150, 2])], (x, c, s) => rotary(x, c, s)],
 ];
 
 async function onnx(operands: readonly HostTensor[], call: Call): Promise<HostTensor[]> {
