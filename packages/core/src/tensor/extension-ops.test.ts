@@ -48,8 +48,8 @@ function naiveRotary(x: Tensor): Tensor {
 /** Attention with repeated keys, as transformers' eager form does it. */
 function naiveAttention(attributes: AttentionAttributes): (...inputs: Tensor[]) => Tensor {
   return (query, key, value, mask) => {
-    const [, heads = 0, length = 0] = query!.shape;
-    const [, keyHeads = 0, keys = 0] = key!.shape;
+    const [, heads = 0, length = 0] = query.shape;
+    const [, keyHeads = 0, keys = 0] = key.shape;
     const repeated = (x: Tensor): Tensor =>
       tf.concat(
         Array.from({ length: heads }, (_, head) =>
@@ -57,7 +57,7 @@ function naiveAttention(attributes: AttentionAttributes): (...inputs: Tensor[]) 
         ),
         1,
       );
-    let scores = tf.mul(tf.matMul(query!, repeated(key!), false, true), attributes.scale);
+    let scores = tf.mul(tf.matMul(query, repeated(key), false, true), attributes.scale);
     const visible = Float32Array.from({ length: length * keys }, (_, index) => {
       const own = Math.floor(index / keys) + keys - length;
       const other = index % keys;
@@ -66,7 +66,7 @@ function naiveAttention(attributes: AttentionAttributes): (...inputs: Tensor[]) 
     });
     scores = tf.add(scores, tf.tensor(visible, [1, 1, length, keys]));
     if (mask) scores = tf.add(scores, mask);
-    return tf.matMul(tf.softmax(scores), repeated(value!));
+    return tf.matMul(tf.softmax(scores), repeated(value));
   };
 }
 
@@ -74,7 +74,7 @@ function attentionCase(name: string, shapes: Shape[], attributes: AttentionAttri
   return {
     name: `attention, ${name}`,
     shapes,
-    op: (query, key, value, mask) => attention({ query: query!, key: key!, value: value!, mask }, attributes),
+    op: (query, key, value, mask) => attention({ query: query, key: key, value: value, mask }, attributes),
     naive: naiveAttention(attributes),
   };
 }
@@ -87,17 +87,17 @@ const grouped: Shape = [2, 2, 5, 3];
 const prefixed: Shape = [2, 2, 8, 3];
 
 const cases: Case[] = [
-  { name: 'silu', shapes: [[3, 5]], op: (x) => silu(x!), naive: (x) => naiveSilu(x!) },
-  { name: 'gelu', shapes: [[3, 5]], op: (x) => gelu(x!), naive: (x) => naiveGelu(x!) },
-  { name: 'geluTanh', shapes: [[3, 5]], op: (x) => geluTanh(x!), naive: (x) => naiveGeluTanh(x!) },
+  { name: 'silu', shapes: [[3, 5]], op: (x) => silu(x), naive: (x) => naiveSilu(x) },
+  { name: 'gelu', shapes: [[3, 5]], op: (x) => gelu(x), naive: (x) => naiveGelu(x) },
+  { name: 'geluTanh', shapes: [[3, 5]], op: (x) => geluTanh(x), naive: (x) => naiveGeluTanh(x) },
   {
     name: 'swiGlu',
     shapes: [
       [2, 3, 4],
       [2, 3, 4],
     ],
-    op: (gate, up) => swiGlu(gate!, up!),
-    naive: (gate, up) => tf.mul(naiveSilu(gate!), up!),
+    op: (gate, up) => swiGlu(gate, up),
+    naive: (gate, up) => tf.mul(naiveSilu(gate), up),
   },
   {
     name: 'geGlu',
@@ -105,8 +105,8 @@ const cases: Case[] = [
       [2, 7],
       [2, 7],
     ],
-    op: (gate, up) => geGlu(gate!, up!, { approximate: 'none' }),
-    naive: (gate, up) => tf.mul(naiveGelu(gate!), up!),
+    op: (gate, up) => geGlu(gate, up, { approximate: 'none' }),
+    naive: (gate, up) => tf.mul(naiveGelu(gate), up),
   },
   {
     name: 'geGlu, by tanh',
@@ -114,8 +114,8 @@ const cases: Case[] = [
       [2, 7],
       [2, 7],
     ],
-    op: (gate, up) => geGlu(gate!, up!, { approximate: 'tanh' }),
-    naive: (gate, up) => tf.mul(naiveGeluTanh(gate!), up!),
+    op: (gate, up) => geGlu(gate, up, { approximate: 'tanh' }),
+    naive: (gate, up) => tf.mul(naiveGeluTanh(gate), up),
   },
   {
     name: 'linear',
@@ -123,29 +123,29 @@ const cases: Case[] = [
       [2, 3, 4],
       [5, 4],
     ],
-    op: (x, weight) => linear(x!, weight!),
-    naive: (x, weight) => tf.reshape(tf.dot(tf.reshape(x!, [6, 4]), tf.transpose(weight!)), [2, 3, 5]),
+    op: (x, weight) => linear(x, weight),
+    naive: (x, weight) => tf.reshape(tf.dot(tf.reshape(x, [6, 4]), tf.transpose(weight)), [2, 3, 5]),
   },
   {
     name: 'rmsNorm',
     shapes: [[2, 3, 5], [5]],
-    op: (x, weight) => rmsNorm(x!, weight!, 1e-3),
-    naive: (x, weight) => tf.mul(tf.div(x!, tf.sqrt(tf.add(tf.mean(tf.square(x!), -1, true), 1e-3))), weight!),
+    op: (x, weight) => rmsNorm(x, weight, 1e-3),
+    naive: (x, weight) => tf.mul(tf.div(x, tf.sqrt(tf.add(tf.mean(tf.square(x), -1, true), 1e-3))), weight),
   },
   {
     name: 'layerNorm',
     shapes: [[2, 3, 5], [5], [5]],
-    op: (x, weight, bias) => layerNorm(x!, weight!, bias!, 1e-3),
-    naive: (x, weight, bias) => naiveLayerNorm(x!, weight!, bias!),
+    op: (x, weight, bias) => layerNorm(x, weight, bias, 1e-3),
+    naive: (x, weight, bias) => naiveLayerNorm(x, weight, bias),
   },
   {
     name: 'rotary',
     shapes: [[2, 3, 3, 4]],
     op: (x) => {
       const { cosine, sine } = rotaryTable(positions(), inverseFrequencies);
-      return rotary(x!, cosine, sine);
+      return rotary(x, cosine, sine);
     },
-    naive: (x) => naiveRotary(x!),
+    naive: (x) => naiveRotary(x),
   },
   attentionCase('full', [self, self, self], { scale: 0.5, causal: false }),
   attentionCase('causal', [self, self, self], { scale: 0.5, causal: true }),
@@ -161,8 +161,8 @@ const cases: Case[] = [
       [4, 5],
       [7, 5],
     ],
-    op: (hidden, weight) => linearCrossEntropy(hidden!, weight!, labels()),
-    naive: (hidden, weight) => own(tf.matMul(hidden!, weight!, false, true)),
+    op: (hidden, weight) => linearCrossEntropy(hidden, weight, labels()),
+    naive: (hidden, weight) => own(tf.matMul(hidden, weight, false, true)),
   },
   {
     name: 'linearCrossEntropy, in chunks of three rows and one',
@@ -170,20 +170,20 @@ const cases: Case[] = [
       [4, 5],
       [7, 5],
     ],
-    op: (hidden, weight) => linearCrossEntropy(hidden!, weight!, labels(), { logitsAtOnce: 21 }),
-    naive: (hidden, weight) => own(tf.matMul(hidden!, weight!, false, true)),
+    op: (hidden, weight) => linearCrossEntropy(hidden, weight, labels(), { logitsAtOnce: 21 }),
+    naive: (hidden, weight) => own(tf.matMul(hidden, weight, false, true)),
   },
   {
     name: 'logProbabilities',
     shapes: [[4, 7]],
-    op: (logits) => logProbabilities(logits!, labels()),
-    naive: (logits) => own(logits!),
+    op: (logits) => logProbabilities(logits, labels()),
+    naive: (logits) => own(logits),
   },
   {
     name: 'holdBack',
     shapes: [[3], [2]],
-    op: (x, after) => tf.concat([tf.square(holdBack(x!, after!)), after!]),
-    naive: (x, after) => tf.concat([tf.square(x!), after!]),
+    op: (x, after) => tf.concat([tf.square(holdBack(x, after)), after]),
+    naive: (x, after) => tf.concat([tf.square(x), after]),
   },
   {
     name: 'checkpoint',
@@ -194,14 +194,23 @@ const cases: Case[] = [
           const normed = rmsNorm(a!, b!, 1e-3);
           return [tf.tanh(linear(normed, c!)), tf.exp(normed)];
         },
-        [x!, norm!, weight!],
+        [x, norm, weight],
       );
       return tf.concat([y!, z!], 1);
     },
     naive: (x, norm, weight) => {
-      const normed = rmsNorm(x!, norm!, 1e-3);
-      return tf.concat([tf.tanh(linear(normed, weight!)), tf.exp(normed)], 1);
+      const normed = rmsNorm(x, norm, 1e-3);
+      return tf.concat([tf.tanh(linear(normed, weight)), tf.exp(normed)], 1);
     },
+  },
+  {
+    name: 'linearCrossEntropy in a checkpoint',
+    shapes: [
+      [4, 5],
+      [7, 5],
+    ],
+    op: (hidden, weight) => checkpoint(([h, w]) => [linearCrossEntropy(h!, w!, labels())], [hidden, weight])[0]!,
+    naive: (hidden, weight) => own(tf.matMul(hidden, weight, false, true)),
   },
   {
     name: 'checkpoint in a checkpoint',
@@ -212,9 +221,9 @@ const cases: Case[] = [
     op: (x, weight) => {
       const layer = (inputs: readonly Tensor[]): Tensor[] => [tf.tanh(linear(inputs[0]!, inputs[1]!))];
       const twice = ([a, b]: readonly Tensor[]): Tensor[] => checkpoint(layer, [checkpoint(layer, [a!, b!])[0]!, b!]);
-      return tf.square(checkpoint(twice, [tf.sin(x!), weight!])[0]!);
+      return tf.square(checkpoint(twice, [tf.sin(x), weight])[0]!);
     },
-    naive: (x, weight) => tf.square(tf.tanh(linear(tf.tanh(linear(tf.sin(x!), weight!)), weight!))),
+    naive: (x, weight) => tf.square(tf.tanh(linear(tf.tanh(linear(tf.sin(x), weight)), weight))),
   },
 ];
 
@@ -281,5 +290,45 @@ describe.each(cases)('$name', ({ name, shapes, op, naive }) => {
     const before = tf.memory().numTensors;
     tf.tidy(() => void gradients(op, inputs()));
     expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+describe('linearCrossEntropy', () => {
+  const products = async (f: () => Tensor): Promise<number> => {
+    const { kernels } = await tf.profile(f);
+    return kernels.filter(({ name }) => name === 'BatchMatMul').length;
+  };
+  const hidden = draw([4, 5], 'hidden');
+  const weight = draw([7, 5], 'weight');
+
+  it('computes the direction of its gradient only when a gradient may be asked for', async () => {
+    const loss = (x: Tensor): Tensor => tf.sum(linearCrossEntropy(x, weight, labels()));
+    expect(await products(() => loss(hidden))).toBe(1);
+    expect(await products(() => tf.grad(loss)(hidden))).toBe(2);
+  });
+});
+
+describe('checkpoint', () => {
+  it('keeps its inputs and outputs, and nothing in between, until the gradient', async () => {
+    const layers = (x: Tensor): Tensor => {
+      let y = x;
+      for (let layer = 0; layer < 10; layer++) y = tf.tanh(tf.add(y, 1));
+      return y;
+    };
+    const heldAt = (f: (x: Tensor) => Tensor): number => {
+      let held = 0;
+      tf.tidy(() => {
+        const before = tf.memory().numBytes;
+        const measure = tf.customGrad((y) => {
+          held = tf.memory().numBytes - before;
+          return { value: tf.clone(y as Tensor), gradFunc: (dy) => dy };
+        });
+        tf.grad((x) => measure(f(x)))(tf.ones([1000]));
+      });
+      return held;
+    };
+    const checkpointed = heldAt((x) => checkpoint(([each]) => [layers(each!)], [x])[0]!);
+    expect(heldAt(layers)).toBeGreaterThanOrEqual(10 * 4000);
+    expect(checkpointed).toBeLessThanOrEqual(3 * 4000);
   });
 });

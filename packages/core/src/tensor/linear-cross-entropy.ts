@@ -21,9 +21,12 @@ const op = defineOp<Chunking, readonly [Tensor, Tensor, Tensor], readonly [Tenso
       const logits = tf.matMul(part, weight, false, true); // [rows, V]
       const probabilities = tf.softmax(logits);
       const value = tf.sub(tf.sum(tf.mul(part, own), -1), logSumExp(logits, probabilities));
-      return { value, direction: withGradient ? tf.sub(own, tf.matMul(probabilities, weight)) : undefined };
+      if (!withGradient) return { value };
+      const direction = tf.sub(own, tf.matMul(probabilities, weight));
+      // Together, lest a chunk's probabilities wait for the backward pass while the other chunks make theirs.
+      return { value: holdBack(value, direction), direction };
     });
-    const directions = parts.flatMap(({ direction }) => (direction === undefined ? [] : [direction]));
+    const directions = parts.flatMap(({ direction }) => direction ?? []);
     return [
       concatRows(parts.map(({ value }) => value)),
       withGradient ? concatRows(directions) : tf.zeros([0, hidden.shape[1]!]),
