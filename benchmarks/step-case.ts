@@ -1,13 +1,11 @@
 /**
- * One case of `bench:step`, in a process of its own so that its peak memory is its own: trains a few steps of LoRA on
- * random weights of SmolLM2-135M's shape and prints one JSON line.
- * Arguments: targets (qv | all), rows, length, checkpointing (on | off), share of positions with a loss weight, steps.
+ * Measures one case in a process of its own, so that its peak memory is its own: the argument is StepOptions as JSON,
+ * the output one line of JSON.
  */
 import { readFileSync } from 'node:fs';
 import { createOnnxBackend } from '@tunesmith/backend-onnx';
 import {
   adamw,
-  buildModel,
   chain,
   clipByGlobalNorm,
   constantSchedule,
@@ -19,37 +17,13 @@ import {
   type Row,
   sft,
 } from '@tunesmith/core';
-import { lora } from '@tunesmith/lora';
-import { llama } from '@tunesmith/models';
 import { median } from './median.js';
+import { buildShape, defaults, type StepOptions } from './step-options.js';
 
-const [targets = 'qv', rowsText = '1', lengthText = '512', checkpointing = 'off', shareText = '1', stepsText = '5'] =
-  process.argv.slice(2);
-const [rows, length, share, steps] = [rowsText, lengthText, shareText, stepsText].map(Number) as [
-  number,
-  number,
-  number,
-  number,
-];
+const options: StepOptions = { ...defaults, ...JSON.parse(process.argv[2] ?? '{}') };
+const { rows, length, weightedShare, steps } = options;
 
-/** SmolLM2-135M's config.json, as far as the shape goes. */
-const config = {
-  model_type: 'llama',
-  vocab_size: 49152,
-  hidden_size: 576,
-  intermediate_size: 1536,
-  num_hidden_layers: 30,
-  num_attention_heads: 9,
-  num_key_value_heads: 3,
-  max_position_embeddings: 8192,
-  rms_norm_eps: 1e-5,
-  rope_theta: 100000,
-  hidden_act: 'silu',
-  tie_word_embeddings: true,
-};
-
-const methods = [lora({ rank: 8, targetModules: targets === 'all' ? 'all-linear' : ['q_proj', 'v_proj'] })];
-const model = buildModel({ family: llama, config: llama.parseConfig(config), methods });
+const model = buildShape(options);
 const backend = createOnnxBackend({ device: 'cpu', threads: 2 });
 const parameters = createParameterStore(backend.createStore());
 let state = 1;
@@ -66,8 +40,10 @@ for (const handle of model.handles) {
 await initialiseHandles(parameters, model.handles, 1);
 
 function randomRow(index: number): Row {
-  const tokens = Int32Array.from({ length }, (_, position) => (index * 7919 + position * 104729) % 49152);
-  const weights = Float32Array.from({ length }, (_, position) => (position >= length * (1 - share) ? 1 : 0));
+  const { vocabularySize } = model.shape;
+  const tokens = Int32Array.from({ length }, (_, position) => (index * 7919 + position * 104729) % vocabularySize);
+  const first = Math.max(1, Math.round(length * (1 - weightedShare)));
+  const weights = Float32Array.from({ length }, (_, position) => (position >= first ? 1 : 0));
   return { tokens, weights };
 }
 
@@ -94,11 +70,12 @@ const trainer = await createTrainer({
     },
   },
   batchSize: rows,
+  gradientAccumulation: options.accumulation,
   steps: steps + 1,
   maxLength: length,
   padToken: 0,
   seed: 1,
-  gradientCheckpointing: checkpointing === 'on',
+  gradientCheckpointing: options.checkpointing,
 });
 
 const seconds: number[] = [];
@@ -120,6 +97,11 @@ for await (const event of trainer.run()) {
 const info = compiled[0]?.info ?? {};
 await trainer.dispose();
 const peakKilobytes = Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
-process.stdout.write(
-  `${JSON.stringify({ targets, rows, length, checkpointing, share, secondsPerStep: median(seconds), cpuSecondsPerStep: median(cpuSeconds), peakBytes: peakKilobytes * 1024, ...info })}\n`,
-);
+const result = {
+  ...options,
+  secondsPerStep: median(seconds),
+  cpuSecondsPerStep: median(cpuSeconds),
+  peakBytes: peakKilobytes * 1024,
+  ...info,
+};
+process.stdout.write(`${JSON.stringify(result)}\n`);

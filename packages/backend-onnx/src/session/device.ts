@@ -34,6 +34,8 @@ export function sessionOptions(
     graphOptimizationLevel: 'all',
     enableMemPattern: false,
     enableCpuMemArena: true,
+    // It fails on a held-back reshape that follows another; shapes are static here, so there is nothing for it to fuse.
+    extra: { optimization: { disable_specified_optimizers: 'ReshapeFusion' } },
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     ...(device === 'webgpu' ? { preferredOutputLocation: Object.fromEntries(locations) } : {}),
   };

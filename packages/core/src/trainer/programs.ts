@@ -159,10 +159,16 @@ function backward(
       hint: 'Leave them out of the training, or use an objective that reaches them.',
     });
   }
-  const byChunk = chunksOf(plan).map(({ entry, handles }) => {
-    const parts = handles.map(({ key }) => byHandle.get(key) as Tensor);
-    return [entry, parts.length === 1 ? parts[0] : tf.concat(parts.map((part) => tf.reshape(part, [-1])))];
-  });
+  // Last layers first, as the backward pass finds them: a compiled program takes each gradient when it is first asked
+  // for, and asking for the first layer's would run the whole backward chain with nothing freed on the way.
+  const byChunk = chunksOf(plan)
+    .reverse()
+    .map(({ entry, handles }): [string, Tensor] => {
+      const [only] = handles;
+      if (handles.length === 1 && only !== undefined) return [entry, byHandle.get(only.key) as Tensor];
+      const lastFirst = [...handles].reverse().map(({ key }) => tf.reshape(byHandle.get(key) as Tensor, [-1]));
+      return [entry, tf.concat(lastFirst.reverse())];
+    });
   return { gradients: Object.fromEntries(byChunk), outputs: kept };
 }
 

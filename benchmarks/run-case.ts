@@ -1,0 +1,24 @@
+import { execFile } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { StepOptions } from './step-options.js';
+
+export interface StepResult extends StepOptions {
+  readonly secondsPerStep: number;
+  readonly cpuSecondsPerStep: number;
+  readonly peakBytes: number;
+  readonly nodes: number;
+  readonly matmulFlops: number;
+  readonly traceMilliseconds: number;
+  readonly openMilliseconds: number;
+}
+
+const tsx = createRequire(import.meta.url).resolve('tsx/cli');
+
+/** Measures one case in a fresh process. */
+export async function runCase(options: Partial<StepOptions>): Promise<StepResult> {
+  const script = fileURLToPath(new URL('./step-case.ts', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [tsx, script, JSON.stringify(options)]);
+  return JSON.parse(stdout) as StepResult;
+}

@@ -1,0 +1,63 @@
+import { buildModel, type Model } from '@tunesmith/core';
+import { lora } from '@tunesmith/lora';
+import { llama } from '@tunesmith/models';
+
+/** One measured case: LoRA on random weights of a Llama's shape. */
+export interface StepOptions {
+  readonly shape: keyof typeof shapes;
+  readonly targets: 'qv' | 'all';
+  /** Rows of one micro-batch. */
+  readonly rows: number;
+  readonly length: number;
+  readonly accumulation: number;
+  readonly checkpointing: boolean;
+  /** Share of each row's positions that have a loss weight. */
+  readonly weightedShare: number;
+  /** Steps measured after the first, which compiles. */
+  readonly steps: number;
+}
+
+export const defaults: StepOptions = {
+  shape: 'smollm2-135m',
+  targets: 'qv',
+  rows: 1,
+  length: 512,
+  accumulation: 1,
+  checkpointing: false,
+  weightedShare: 1,
+  steps: 5,
+};
+
+const llamaShape = (
+  hidden_size: number,
+  intermediate_size: number,
+  num_hidden_layers: number,
+  heads: [number, number],
+  vocab_size: number,
+) => ({
+  model_type: 'llama',
+  vocab_size,
+  hidden_size,
+  intermediate_size,
+  num_hidden_layers,
+  num_attention_heads: heads[0],
+  num_key_value_heads: heads[1],
+  max_position_embeddings: 2048,
+  rms_norm_eps: 1e-5,
+  rope_theta: 10000,
+  hidden_act: 'silu',
+  tie_word_embeddings: true,
+});
+
+/** config.json as far as the shape goes. The estimate's constants were fitted on smollm2-135m alone. */
+export const shapes = {
+  'smollm2-135m': llamaShape(576, 1536, 30, [9, 3], 49152),
+  'stories-15m': llamaShape(288, 768, 6, [6, 6], 32000),
+  'stories-42m': llamaShape(512, 1376, 8, [8, 8], 32000),
+  'wide-80m': llamaShape(768, 2048, 8, [12, 4], 32000),
+} as const;
+
+export function buildShape({ shape, targets }: Pick<StepOptions, 'shape' | 'targets'>): Model {
+  const method = lora({ rank: 8, targetModules: targets === 'all' ? 'all-linear' : ['q_proj', 'v_proj'] });
+  return buildModel({ family: llama, config: llama.parseConfig(shapes[shape]), methods: [method] });
+}
