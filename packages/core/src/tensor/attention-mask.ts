@@ -4,7 +4,7 @@ import { type Tensor, tf } from './tfjs.js';
  * What is added to the score of a pair that must not attend: large enough that exp gives 0 beside any visible score, and
  * finite, so that a row without visible keys yields an average and no NaN.
  */
-export const maskedScore = -1e30;
+const maskedScore = -1e30;
 
 /** An additive mask from a boolean one: 0 where visible. */
 export function additiveMask(visible: Tensor): Tensor {
