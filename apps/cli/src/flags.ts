@@ -62,13 +62,13 @@ export function settingOption(): Option {
     .default([], 'none');
 }
 
-export function pluginOption(): Option {
+function pluginOption(): Option {
   return new Option('--plugin <package|file>', 'import methods from here (it executes code); repeatable')
     .argParser(collect)
     .default([], 'none');
 }
 
-export function deviceOption(): Option {
+function deviceOption(): Option {
   return new Option('--device <device>', 'what computes').choices(devices);
 }
 

@@ -15,7 +15,7 @@ export interface Chunk {
 }
 
 /** A chunk holds at most this many elements: 4M floats, 16 MB, the size above which updates stop being cheap. */
-export const maxChunkElements = 4 * 1024 * 1024;
+const maxChunkElements = 4 * 1024 * 1024;
 
 /**
  * Where every handle's value lies in a tensor store: alone under its key, or at an offset of a chunk.

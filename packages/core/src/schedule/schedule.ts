@@ -7,7 +7,7 @@ export type Schedule = (step: number, total: number) => number;
 /** How many steps rise linearly from 0: a count, or a share of the run below 1. */
 export type Warmup = number;
 
-export function warmupSteps(warmup: Warmup, total: number): number {
+function warmupSteps(warmup: Warmup, total: number): number {
   return warmup < 1 ? Math.ceil(warmup * total) : warmup;
 }
 

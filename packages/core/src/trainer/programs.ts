@@ -90,7 +90,7 @@ export function evaluationProgram(plan: Omit<TrainingPlan, 'groups' | 'optimizer
   };
 }
 
-export function shapeKey(batch: Batch): string {
+function shapeKey(batch: Batch): string {
   return Object.entries(batch.columns)
     .map(([name, { shape }]) => `${name} ${shape.join('×')}`)
     .join(', ');

@@ -16,7 +16,7 @@ export interface Plugin {
   readonly problem?: string;
 }
 
-export const pluginKeyword = 'tunesmith-plugin';
+const pluginKeyword = 'tunesmith-plugin';
 
 const manifestSchema = z.strictObject({
   apiVersion: z.int(),

@@ -3,7 +3,7 @@ import type { MetricsSink, TrainerEvent } from '@tunesmith/core';
 import { TunesmithError } from '@tunesmith/core';
 
 /** The version of the lines of metrics.jsonl. */
-export const metricsVersion = 1;
+const metricsVersion = 1;
 
 /** A line of metrics.jsonl: an event of the trainer, with the process's memory at its height. */
 export type MetricsLine = TrainerEvent & { readonly peakBytes: number };

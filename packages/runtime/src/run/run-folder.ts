@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { TunesmithError } from '@tunesmith/core';
 import { stringify } from 'yaml';
@@ -61,11 +61,6 @@ export function recipeHash(recipe: Recipe): string {
 function sortKeys(_key: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-/** The content of a run's recipe file. */
-export async function readRunFile(folder: string): Promise<string> {
-  return readFile(runPaths(folder).recipe, 'utf8');
 }
 
 /** `runs/<model>-<method>`, with the first number that makes it new. */

@@ -63,6 +63,6 @@ export function rowOptions(data: Omit<Recipe['data'], 'train'>, tokenizer: Token
 export type RowOptions = TokenizeOptions & FormatOptions;
 
 /** One file or several, as several. */
-export function listOf(files: string | readonly string[]): readonly string[] {
+function listOf(files: string | readonly string[]): readonly string[] {
   return typeof files === 'string' ? [files] : files;
 }
