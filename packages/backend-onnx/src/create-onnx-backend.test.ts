@@ -117,3 +117,42 @@ describe('updates of large tensors', () => {
     expect(await afterOneRun(read)).toEqual({ w: 8, kept: false });
   });
 });
+
+describe('stored tensors', () => {
+  it('of 16 bits are updated to what 16 bits hold', async () => {
+    const backend = createOnnxBackend({ threads: 1 });
+    const store = backend.createStore();
+    store.set('half', { dtype: 'float16', shape: [1], data: Uint16Array.of(0x3c00) });
+    store.set('brain', { dtype: 'bfloat16', shape: [1], data: Uint16Array.of(0x3f80) });
+    const body: Program['body'] = (io) => ({
+      outputs: { half: io.read('half'), brain: io.read('brain') },
+      updates: { half: tf.add(io.read('half'), 1 / 4096), brain: tf.add(io.read('brain'), 3 / 512) },
+    });
+    const executable = await backend.compile({ name: 'sixteen', inputs: {}, body }, store);
+    await executable.run({});
+    // 1 + 2⁻¹² rounds to 1 in float16, and 1 + 3 · 2⁻⁹ to 1 + 2⁻⁷ in bfloat16.
+    const { half, brain } = await executable.run({});
+    expect([half?.data[0], brain?.data[0]]).toEqual([1, 1 + 1 / 128]);
+    expect(await store.get('brain')).toMatchObject({ dtype: 'bfloat16', data: Uint16Array.of(0x3f82) });
+    await executable.dispose();
+    store.dispose();
+  });
+
+  it('that became another since compilation are named', async () => {
+    const backend = createOnnxBackend({ threads: 1 });
+    const store = backend.createStore();
+    store.set('w', { dtype: 'float32', shape: [2], data: new Float32Array(2) });
+    const body: Program['body'] = (io) => ({ outputs: { sum: tf.sum(io.read('w')) } });
+    const executable = await backend.compile({ name: 'reader', inputs: {}, body }, store);
+    store.delete('w');
+    await expect(executable.run({})).rejects.toMatchObject({ code: 'NAME_UNKNOWN' });
+    store.set('w', { dtype: 'float32', shape: [3], data: new Float32Array(3) });
+    await expect(executable.run({})).rejects.toMatchObject({
+      code: 'SHAPE_MISMATCH',
+      expected: 'float32[2]',
+      got: 'float32[3]',
+    });
+    await executable.dispose();
+    store.dispose();
+  });
+});

@@ -33,6 +33,8 @@ export function sessionOptions(
     executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
     graphOptimizationLevel: 'all',
     enableMemPattern: false,
+    // What goes wrong is thrown; ONNX Runtime would print it as well, and warn about every node that a GPU leaves to it.
+    logSeverityLevel: 4,
     enableCpuMemArena: true,
     // It fails on a held-back reshape that follows another; shapes are static here, so there is nothing for it to fuse.
     extra: { optimization: { disable_specified_optimizers: 'ReshapeFusion' } },

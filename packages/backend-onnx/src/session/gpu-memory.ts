@@ -61,5 +61,9 @@ async function openCopy(type: ElementType, rank: number, location: 'cpu' | 'gpu-
     initializers: [],
     nodes: [{ name: 'copy', type: 'Identity', domain: '', inputs: ['tensor'], outputs: ['copy'], attributes: {} }],
   });
-  return InferenceSession.create(model, { executionProviders: ['webgpu'], preferredOutputLocation: location });
+  return InferenceSession.create(model, {
+    executionProviders: ['webgpu'],
+    preferredOutputLocation: location,
+    logSeverityLevel: 4,
+  });
 }

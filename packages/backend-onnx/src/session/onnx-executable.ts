@@ -10,7 +10,7 @@ import {
 } from '@tunesmith/core';
 import type { ElementType } from '../emit/onnx-model.js';
 import type { LoweredProgram } from '../lower/lower-program.js';
-import type { Binding, BoundInput } from '../lower/lowering.js';
+import type { BoundInput } from '../lower/lowering.js';
 import { elementCount } from '../trace/graph.js';
 import type { OnnxRuntime, OnnxSession, OnnxTensor } from './onnx-runtime.js';
 import type { OnnxStore } from './onnx-store.js';
@@ -100,17 +100,33 @@ export class OnnxExecutable implements Executable {
 
   async #feeds(inputs: Named<HostTensor>): Promise<Record<string, OnnxTensor>> {
     const feeds: Record<string, OnnxTensor> = {};
-    for (const { graphName, type, shape, binding } of this.#parts.lowered.bound) {
-      const source = await this.#source(graphName, binding, inputs);
+    for (const input of this.#parts.lowered.bound) {
+      const { graphName, type, shape } = input;
+      const source = await this.#source(input, inputs);
       feeds[graphName] = ArrayBuffer.isView(source) ? this.#tensor(type, source, shape) : source;
     }
     return feeds;
   }
 
-  async #source(graphName: string, binding: Binding, inputs: Named<HostTensor>): Promise<Data | OnnxTensor> {
+  async #source(input: BoundInput, inputs: Named<HostTensor>): Promise<Data | OnnxTensor> {
+    const { binding, graphName } = input;
     if (binding.kind === 'input') return (inputs[binding.name] as HostTensor).data;
-    if (binding.kind === 'stored') return this.#parts.store.feed(binding.name);
-    return this.#owned.get(graphName) as Data;
+    if (binding.kind !== 'stored') return this.#owned.get(graphName) as Data;
+    this.#checkStored(binding.name, input);
+    return this.#parts.store.feed(binding.name);
+  }
+
+  /** A name may have been deleted and given to another tensor since the program was compiled. */
+  #checkStored(name: string, spec: { readonly type: string; readonly shape: readonly number[] }): void {
+    const value = this.#parts.store.value(name);
+    const [expected, got] = [spec, value].map(({ type, shape }) => `${type}[${shape.join(',')}]`);
+    if (expected === got) return;
+    throw new TunesmithError('SHAPE_MISMATCH', 'a stored tensor is not what it was when the program was compiled', {
+      where: `program ${this.#parts.program.name}, stored ${name}`,
+      expected: `${expected}`,
+      got: `${got}`,
+      hint: 'Compile the program again.',
+    });
   }
 
   /** Buffers for the updates in host memory; outputs, and updates that stay on a GPU, get theirs from ONNX Runtime. */
@@ -118,7 +134,9 @@ export class OnnxExecutable implements Executable {
     const { store, lowered } = this.#parts;
     const fetches: Record<string, OnnxTensor | null> = {};
     for (const { graphName } of lowered.outputs.values()) fetches[graphName] = null;
-    for (const [name, { graphName, type, shape }] of lowered.updates) {
+    for (const [name, update] of lowered.updates) {
+      const { graphName, type, shape } = update;
+      this.#checkStored(name, update);
       const buffer = this.#spare.get(name) ?? (store.value(name).held as Data);
       fetches[graphName] = store.isResident(type) ? null : this.#tensor(type, buffer, shape);
     }
