@@ -181,10 +181,9 @@ describe('the other commands', () => {
     );
     const full = await runJson(home, 'plan', 'recipe.yaml', '--method', 'full');
     expect(full.trainedParameters).toBe(full.totalParameters);
-    expect(full).toMatchObject({
-      elsewhere: 0,
-      bytes: { weights: 0, optimizer: 8 * (full.totalParameters as number) },
-    });
+    const bytes = 4 * (full.totalParameters as number);
+    expect(full).toMatchObject({ elsewhere: 0, rows: 19, estimate: { weightBytes: bytes, optimizerBytes: 2 * bytes } });
+    expect((full.time as { seconds: number }).seconds).toBeGreaterThan(0);
   });
   it('data check reports, and fails where training would', async () => {
     expect(await runJson(home, 'data', 'check', 'data.jsonl', ...base)).toMatchObject({

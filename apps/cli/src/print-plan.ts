@@ -1,9 +1,9 @@
 import type { RunPlan } from '@tunesmith/runtime';
-import { formatBytes, formatCount, formatShare } from './format.js';
+import { formatBytes, formatCount, formatDuration, formatShare } from './format.js';
 import type { Terminal } from './terminal.js';
 
 export function printPlan(plan: RunPlan, terminal: Terminal): void {
-  const { family, sites, elsewhere, trainedParameters, totalParameters, bytes } = plan;
+  const { family, sites, elsewhere, trainedParameters, totalParameters, rows, length, estimate, time } = plan;
   const width = Math.max(4, ...sites.map(({ path }) => path.length));
   terminal.print(terminal.style('bold', `${'site'.padEnd(width)}  ${'role'.padEnd(18)}  trained  by`));
   for (const site of sites) {
@@ -18,12 +18,21 @@ export function printPlan(plan: RunPlan, terminal: Terminal): void {
   terminal.print(
     `${family}: ${formatCount(trainedParameters)} of ${formatCount(totalParameters)} parameters train (${share}), at ${formatCount(sites.length)} sites`,
   );
+  if (estimate === null || time === null) {
+    terminal.print('This device cannot estimate memory and time.');
+    return;
+  }
   const parts = [
-    ['frozen weights', bytes.weights],
-    ['trained', bytes.trained],
-    ['optimizer', bytes.optimizer],
-    ['accumulated gradients', bytes.accumulated],
+    ['weights', estimate.weightBytes],
+    ['optimizer', estimate.optimizerBytes + estimate.gradientBytes + estimate.updateBytes],
+    ['activations', estimate.activationBytes],
+    ['runtime', estimate.runtimeBytes],
   ] as const;
-  const sizes = parts.filter(([, size]) => size > 0).map(([name, size]) => `${name} ${formatBytes(size)}`);
-  terminal.print(`in memory all the time: ${sizes.join(', ')}; activations come on top`);
+  const sizes = parts.map(([name, size]) => `${name} ${formatBytes(size)}`).join(', ');
+  terminal.print(`memory: about ${terminal.style('bold', formatBytes(estimate.peakBytes))} at its peak (${sizes})`);
+  const { steps, secondsPerStep, seconds } = time;
+  terminal.print(
+    `time: about ${terminal.style('bold', formatDuration(seconds))} at most, ${formatCount(steps)} steps over ${formatCount(rows)} rows, ` +
+      `${secondsPerStep.toPrecision(2)} s each where rows have ${formatCount(length)} tokens`,
+  );
 }

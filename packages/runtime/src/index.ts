@@ -13,7 +13,7 @@ export type { AdaptedModel, OpenModelOptions } from './model/open-model.js';
 export { openModel } from './model/open-model.js';
 export { probeBackend } from './model/probe-backend.js';
 export { saveModel } from './model/save-model.js';
-export type { PlannedSite, RunPlan } from './plan/plan-recipe.js';
+export type { PlannedSite, PlannedTime, RunPlan } from './plan/plan-recipe.js';
 export { planRecipe } from './plan/plan-recipe.js';
 export type { Plugin } from './plugins/discover-plugins.js';
 export { discoverPlugins } from './plugins/discover-plugins.js';

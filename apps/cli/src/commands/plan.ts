@@ -3,7 +3,7 @@ import { addRecipeFlags, type RecipeFlags } from '../flags.js';
 import type { Terminal } from '../terminal.js';
 
 export function addPlan(program: Command, terminal: Terminal): void {
-  addRecipeFlags(program.command('plan').description('what a recipe would train: every site, the share, the sizes'))
+  addRecipeFlags(program.command('plan').description('what a recipe would train and take: sites, share, memory, time'))
     .option('--json', 'the plan as JSON')
     .action(async (file: string | undefined, flags: RecipeFlags) => {
       const { loadRecipe, planRecipe, resolveRecipe } = await import('@tunesmith/runtime');

@@ -1,11 +1,23 @@
 import { openModelFolder } from '@tunesmith/checkpoints';
-import { elementCount, type Handle, type Model } from '@tunesmith/core';
+import {
+  bucketLength,
+  elementCount,
+  estimateTraining,
+  type Handle,
+  type Model,
+  matmulRate,
+  sft,
+  type TrainingEstimate,
+} from '@tunesmith/core';
+import { loadTokenizer } from '@tunesmith/data';
 import type { Engine, OnPhase } from '../model/engine.js';
-import { describeModel, dtypeOf } from '../model/load-model.js';
+import { describeModel } from '../model/load-model.js';
 import { locateModel } from '../model/locate-model.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { configuredMethods } from '../train/configured-methods.js';
-import { optimizerOf } from '../train/optimization.js';
+import { openData } from '../train/open-data.js';
+import { optimizerOf, stepsOf } from '../train/optimization.js';
+import { maxLengthOf } from '../train/resolve-recipe.js';
 
 /** A place in the model that a method changes or trains. */
 export interface PlannedSite {
@@ -19,7 +31,18 @@ export interface PlannedSite {
   readonly trainedParameters: number;
 }
 
-/** What a recipe would train, before any weight is read. */
+/** How long the steps take, from the speed of this machine now. */
+export interface PlannedTime {
+  readonly steps: number;
+  /** Floating-point operations a second of a plain matrix product here. */
+  readonly matmulRate: number;
+  /** A step over rows of the greatest length; shorter rows take less. */
+  readonly secondsPerStep: number;
+  /** All steps, as if every row had the greatest length. */
+  readonly seconds: number;
+}
+
+/** What a recipe would train and take. */
 export interface RunPlan {
   readonly family: string;
   readonly sites: readonly PlannedSite[];
@@ -27,45 +50,70 @@ export interface RunPlan {
   readonly elsewhere: number;
   readonly trainedParameters: number;
   readonly totalParameters: number;
-  /** What lies in memory all the time, in bytes; activations come on top. */
-  readonly bytes: {
-    readonly weights: number;
-    readonly trained: number;
-    readonly optimizer: number;
-    /** Gradients that add up over micro-batches. */
-    readonly accumulated: number;
-  };
+  /** Rows of the training data, and the greatest length that a batch of them is padded to. */
+  readonly rows: number;
+  readonly length: number;
+  /** Memory and work of a step; null for a device that cannot tell. */
+  readonly estimate: TrainingEstimate | null;
+  readonly time: PlannedTime | null;
 }
 
-/** Patches a recipe's model without its weights, and says what each method touches. */
-export async function planRecipe(
-  recipe: Recipe,
-  engine: Pick<Engine, 'families' | 'methods' | 'hub'>,
-  onPhase?: OnPhase,
-): Promise<RunPlan> {
+/** Share of a plain matrix product's speed that a whole step reaches, from below (`npm run bench:step`). */
+const stepEfficiency = 0.7;
+
+/** Patches a recipe's model without its weights, tokenises its data, and traces its step over shapes alone. */
+export async function planRecipe(recipe: Recipe, engine: Engine, onPhase: OnPhase = () => {}): Promise<RunPlan> {
   const { path } = await locateModel(recipe.model, engine.hub, onPhase);
   const folder = await openModelFolder(path);
   await folder.close();
   const model = describeModel(folder.config, path, engine.families, configuredMethods(recipe, engine.methods));
-  const trainedKeys = new Set(model.trained.map(({ key }) => key));
-  const sites = plannedSites(model, trainedKeys);
-  const frozen = model.handles.filter(({ key }) => !trainedKeys.has(key));
+  const sites = plannedSites(model, new Set(model.trained.map(({ key }) => key)));
   const trainedParameters = countOf(model.trained);
-  const dtype = recipe.model.dtype === 'auto' ? dtypeOf(folder) : recipe.model.dtype;
-  const trained = 4 * trainedParameters;
+  const { rows, length } = await measureData(recipe, model, path, engine.cacheFolder, onPhase);
+  const { estimate, time } = await measureStep(recipe, model, length, stepsOf(recipe.trainer, rows), engine, onPhase);
   return {
     family: model.family.name,
     sites,
     elsewhere: trainedParameters - sites.reduce((sum, site) => sum + site.trainedParameters, 0),
     trainedParameters,
     totalParameters: countOf(model.handles),
-    bytes: {
-      weights: countOf(frozen) * (dtype === 'float32' ? 4 : 2),
-      trained,
-      optimizer: optimizerOf(recipe.trainer).slots.length * trained,
-      accumulated: recipe.trainer.gradientAccumulation > 1 ? trained : 0,
-    },
+    ...{ rows, length, estimate, time },
   };
+}
+
+async function measureData(
+  { data, trainer }: Recipe,
+  { shape }: Model,
+  path: string,
+  cacheFolder: string,
+  onPhase: OnPhase,
+): Promise<Pick<RunPlan, 'rows' | 'length'>> {
+  const maxLength = maxLengthOf(data, shape);
+  const tokenizer = await loadTokenizer(path);
+  const { train, report } = await openData(data, { tokenizer, maxLength, seed: trainer.seed, cacheFolder, onPhase });
+  const longest = data.packing ? maxLength : Math.min(report.longest, maxLength);
+  return { rows: train.length, length: bucketLength(longest, maxLength) };
+}
+
+async function measureStep(
+  { trainer, device }: Recipe,
+  model: Model,
+  length: number,
+  steps: number,
+  engine: Engine,
+  onPhase: OnPhase,
+): Promise<Pick<RunPlan, 'estimate' | 'time'>> {
+  const backend = await engine.createBackend(device);
+  if (backend.estimate === undefined) return { estimate: null, time: null };
+  onPhase('tracing a step');
+  const { batchSize, gradientAccumulation, gradientCheckpointing } = trainer;
+  const settings = { batchSize, gradientAccumulation, gradientCheckpointing, length };
+  const optimizer = optimizerOf(trainer);
+  const estimate = await estimateTraining({ model, backend, objective: sft, optimizer, ...settings });
+  onPhase('measuring this machine');
+  const rate = await matmulRate(backend);
+  const secondsPerStep = estimate.flopsPerStep / (rate * stepEfficiency);
+  return { estimate, time: { steps, matmulRate: rate, secondsPerStep, seconds: steps * secondsPerStep } };
 }
 
 function plannedSites(model: Model, trained: ReadonlySet<string>): PlannedSite[] {
