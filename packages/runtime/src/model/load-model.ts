@@ -110,7 +110,7 @@ function checkVocabulary({ shape }: Model, { vocabSize }: Tokenizer, where: stri
 }
 
 /** The type that most of a checkpoint's weights have, where programs can hold it; else float32. */
-export function dtypeOf({ tensors }: ModelFolder): WeightDtype {
+function dtypeOf({ tensors }: ModelFolder): WeightDtype {
   const count = (dtype: StoredDtype) => tensors.names().filter((name) => tensors.get(name)?.dtype === dtype).length;
   const half = tensors.names().length / 2;
   if (count('BF16') > half) return 'bfloat16';
