@@ -138,6 +138,19 @@ describe('stored tensors', () => {
     store.dispose();
   });
 
+  it('may be given in memory that threads share, which ONNX Runtime refuses', async () => {
+    const backend = createOnnxBackend({ threads: 1 });
+    const store = backend.createStore();
+    const data = new Float32Array(new SharedArrayBuffer(8));
+    data.set([3, 4]);
+    store.set('w', { dtype: 'float32', shape: [2], data });
+    const body: Program['body'] = (io) => ({ outputs: { sum: tf.sum(io.read('w')) } });
+    const executable = await backend.compile({ name: 'reader', inputs: {}, body }, store);
+    expect((await executable.run({})).sum?.data[0]).toBe(7);
+    await executable.dispose();
+    store.dispose();
+  });
+
   it('that became another since compilation are named', async () => {
     const backend = createOnnxBackend({ threads: 1 });
     const store = backend.createStore();
