@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { runCli, runJson } from './fixtures/run-cli.js';
+import { servedCommit, serveModel } from './fixtures/serve-model.js';
 import { writeTinyData, writeTinyModel } from './fixtures/tiny-model.js';
 
 let home: string;
@@ -133,6 +134,26 @@ describe('train', () => {
     expect(await runJson(home, 'eval', ...flags, '--data', 'data.jsonl')).toMatchObject({ rows: 24 });
     const merge = await failure('merge', ...flags, '--output', 'gained');
     expect(merge).toMatchObject({ code: 4, error: { code: 'CAPABILITY_MISSING' } });
+  });
+});
+
+describe('a model by its name', () => {
+  it('comes from the Hub once, its commit recorded, and from the cache afterwards', async () => {
+    const { server, endpoint } = await serveModel('tiny/llama', join(home, 'model'));
+    process.env.HF_ENDPOINT = endpoint;
+    try {
+      await runJson(home, 'train', 'recipe.yaml', '--model', 'tiny/llama', '--steps', '1', '--output', 'hub-run');
+      server.close();
+      server.closeAllConnections();
+      const { model } = parse(read('hub-run/recipe.yaml')) as { model: unknown };
+      expect(model).toEqual({ name: 'tiny/llama', revision: servedCommit, dtype: 'auto' });
+      const config = JSON.parse(read('hub-run/adapter/adapter_config.json')) as Record<string, unknown>;
+      expect(config).toMatchObject({ base_model_name_or_path: 'tiny/llama', revision: servedCommit });
+      await runJson(home, 'eval', '--model', 'tiny/llama', '--data', 'data.jsonl');
+    } finally {
+      server.close();
+      delete process.env.HF_ENDPOINT;
+    }
   });
 });
 

@@ -102,7 +102,7 @@ function openTrainer(parts: TrainerParts, options: TrainOptions): Promise<Traine
 
 function evaluationOf(
   { recipe, loaded, data, sampler }: TrainerParts,
-  { measure }: TrainOptions,
+  { measure, best }: TrainOptions,
 ): EvaluationOptions | null {
   const { validation } = data;
   if (validation === null) return null;
@@ -115,6 +115,7 @@ function evaluationOf(
     every: evaluateEvery,
     sample: () => sampler.sample(),
     ...(earlyStopping === undefined ? {} : { earlyStopping }),
+    ...(best === undefined ? {} : { best }),
     ...(measure === undefined ? {} : { measure: (step: number) => measure(loaded, step) }),
   };
 }

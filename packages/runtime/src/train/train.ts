@@ -20,6 +20,8 @@ export interface TrainOptions {
   readonly onPhase?: OnPhase;
   /** Further metrics of each evaluation, by name. */
   readonly measure?: (loaded: LoadedModel, step: number) => Promise<Record<string, number>>;
+  /** The metric that chooses the best checkpoint and stops early, lower being better; the loss if not said. */
+  readonly best?: string;
 }
 
 /** Trains a recipe in a new run folder. */
