@@ -49,8 +49,9 @@ const llamaShape = (
   tie_word_embeddings: true,
 });
 
-/** config.json as far as the shape goes. The estimate's constants were fitted on smollm2-135m alone. */
+/** config.json as far as the shape goes. The estimate's constants were fitted on the first two alone. */
 export const shapes = {
+  tiny: llamaShape(64, 128, 2, [4, 2], 1000),
   'smollm2-135m': llamaShape(576, 1536, 30, [9, 3], 49152),
   'stories-15m': llamaShape(288, 768, 6, [6, 6], 32000),
   'stories-42m': llamaShape(512, 1376, 8, [8, 8], 32000),

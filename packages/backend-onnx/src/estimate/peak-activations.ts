@@ -28,6 +28,13 @@ export function peakActivations({ nodes, outputs, updates }: TracedProgram): num
   });
   const kept = new Set([...Object.values(outputs), ...Object.values(updates)].map((value) => rootOf(value).id));
 
+  // What follows a barrier has a shape that ONNX Runtime learns as it runs: it never computes that in place.
+  const unplanned = new Set<number>();
+  for (const { kernel, inputs, outputs: results } of nodes) {
+    if (kernel !== 'HoldBack' && !inputs.some(({ id }) => unplanned.has(id))) continue;
+    for (const { id } of results) unplanned.add(id);
+  }
+
   const alive = new Map<number, number>();
   let bytes = 0;
   let peak = 0;
@@ -38,7 +45,8 @@ export function peakActivations({ nodes, outputs, updates }: TracedProgram): num
     for (const result of results) {
       if (roots.has(result.id) || kept.has(result.id)) continue;
       const size = byteSize(result);
-      const reused = inPlace.has(kernel) ? dying.find(({ id }) => alive.get(id) === size) : undefined;
+      const planned = inPlace.has(kernel) && !unplanned.has(result.id);
+      const reused = planned ? dying.find(({ id }) => alive.get(id) === size) : undefined;
       if (reused === undefined) bytes += size;
       else alive.delete(reused.id);
       alive.set(result.id, size);

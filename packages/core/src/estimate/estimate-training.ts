@@ -46,8 +46,8 @@ export interface TrainingEstimate {
   readonly flopsPerStep: number;
 }
 
-/** Resident bytes of Node with the engine and ONNX Runtime loaded and a tokenizer at hand (measured: 105–150 MB). */
-const processBytes = 130e6;
+/** Resident bytes of Node with the engine and ONNX Runtime loaded and a tokenizer at hand (measured: 157 MB). */
+const processBytes = 157e6;
 /** ONNX Runtime's bytes for one node of an open session (measured: 9,174 nodes took 110 MB). */
 const bytesPerNode = 12e3;
 
