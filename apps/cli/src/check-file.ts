@@ -20,13 +20,13 @@ const mostMasked = 0.1;
 /** Prints what a data file is, and sets the exit code where training would refuse it. */
 export async function checkFile(
   file: string,
-  flags: { readonly model: string; readonly set: readonly string[] },
+  flags: { readonly model: string; readonly set?: readonly string[] },
   terminal: Terminal,
 ): Promise<void> {
   const { families, hub } = createEngine();
   const model = recipeSchema.shape.model.parse(modelOf(flags.model));
   const { path } = await locateModel(model, hub, terminal.status);
-  const settings = (parseSettings(flags.set).data ?? {}) as Record<string, unknown>;
+  const settings = (parseSettings(flags.set ?? []).data ?? {}) as Record<string, unknown>;
   const data = parseData({ ...settings, train: file }, '--set');
   const folder = await openModelFolder(path);
   await folder.close();

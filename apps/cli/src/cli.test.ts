@@ -88,7 +88,7 @@ describe('train', () => {
   });
   it('shows people the loss before and after, where the adapter lies and what to do next', async () => {
     const { code, stdout, stderr } = await runCli(
-      ...([home, 'train', 'recipe.yaml', '--steps', '2', '--output', 'shown'] as const),
+      ...([home, 'train', '--data', 'data.jsonl', 'recipe.yaml', '--steps', '2', '--output', 'shown'] as const),
     );
     expect(code).toBe(0);
     expect(stderr).toContain('before training: held-out loss');

@@ -8,8 +8,8 @@ export interface RecipeFlags {
   readonly data?: string[];
   readonly validation?: string[];
   readonly method?: string[];
-  readonly set: string[];
-  readonly plugin: string[];
+  readonly set?: string[];
+  readonly plugin?: string[];
   readonly steps?: number;
   readonly epochs?: number;
   readonly seed?: number;
@@ -24,24 +24,29 @@ export function addRecipeFlags(command: Command): Command {
       'recipe file: YAML, JSON or TypeScript (a TypeScript recipe executes code); flags win over it',
     )
     .option('--model <folder|name>', 'model folder, or name on the Hugging Face Hub')
-    .option('--data <file...>', 'training data')
-    .option('--validation <file...>', 'held-out data: files, or a share of the training rows such as 0.1')
-    .option('--method <name...>', 'fine-tuning method; `tunesmith plugins` lists those installed')
+    .option('--data <file>', 'training data; repeatable', collect)
+    .option(
+      '--validation <file|share>',
+      'held-out data, or a share of the training rows such as 0.1; repeatable',
+      collect,
+    )
+    .option('--method <name>', 'fine-tuning method (`tunesmith plugins` lists those installed); repeatable', collect)
     .addOption(settingOption())
     .addOption(pluginOption())
     .option('--steps <n>', 'optimizer steps', wholeNumber)
     .option('--epochs <n>', 'passes over the data, where no steps are given', positiveNumber)
     .option('--seed <n>', 'seed of everything random', wholeNumber)
     .addOption(deviceOption())
-    .option('--output <folder>', 'folder of the new run');
+    .option('--output <folder>', 'folder of the new run')
+    .addHelpText('after', '\nEvery key of a recipe, for --set: tunesmith schema --markdown');
 }
 
 /** Flags of the commands that take a model with adapters. */
 export interface ModelFlags {
   readonly model: string;
   readonly revision?: string;
-  readonly adapter: string[];
-  readonly plugin: string[];
+  readonly adapter?: string[];
+  readonly plugin?: string[];
   readonly device: (typeof devices)[number];
 }
 
@@ -49,23 +54,21 @@ export function addModelFlags(command: Command): Command {
   return command
     .requiredOption('--model <folder|name>', 'model folder, or name on the Hugging Face Hub')
     .option('--revision <name>', 'branch, tag or commit on the Hub')
-    .addOption(
-      new Option('--adapter <folder>', 'adapter to put on it; repeatable').argParser(collect).default([], 'none'),
-    )
+    .addOption(new Option('--adapter <folder>', 'adapter to put on it; repeatable').argParser(collect))
     .addOption(pluginOption())
     .addOption(deviceOption().default('cpu'));
 }
 
 export function settingOption(): Option {
-  return new Option('--set <path=value>', 'any key of the recipe, such as --set lora.rank=16; repeatable')
-    .argParser(collect)
-    .default([], 'none');
+  return new Option('--set <path=value>', 'any key of the recipe, such as --set lora.rank=16; repeatable').argParser(
+    collect,
+  );
 }
 
 function pluginOption(): Option {
-  return new Option('--plugin <package|file>', 'import methods from here (it executes code); repeatable')
-    .argParser(collect)
-    .default([], 'none');
+  return new Option('--plugin <package|file>', 'import methods from here (it executes code); repeatable').argParser(
+    collect,
+  );
 }
 
 function deviceOption(): Option {
@@ -91,6 +94,7 @@ export function fraction(text: string): number {
   return value;
 }
 
-export function collect(value: string, before: readonly string[]): string[] {
+/** Options that may be given several times gather in a list; a list after one option would swallow the arguments. */
+export function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value];
 }

@@ -41,7 +41,7 @@ export async function generate(flags: GenerateFlags, terminal: Terminal): Promis
 }
 
 function optionsOf(flags: GenerateFlags): GenerateTextOptions {
-  const { maxTokens, temperature, topK, topP, repetitionPenalty, seed, stop } = flags;
+  const { maxTokens, temperature, topK, topP, repetitionPenalty, seed, stop = [] } = flags;
   return {
     ...{ maxNewTokens: maxTokens, temperature, seed, stop },
     ...(topK === undefined ? {} : { topK }),

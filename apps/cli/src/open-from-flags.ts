@@ -10,7 +10,7 @@ export async function openFromFlags(
   flags: ModelFlags & { readonly dtype?: Recipe['model']['dtype'] },
   terminal: Terminal,
 ): Promise<AdaptedModel> {
-  const { model, adapter, plugin, device, dtype = 'auto', revision } = flags;
+  const { model, adapter = [], plugin = [], device, dtype = 'auto', revision } = flags;
   const opened = await openModel({
     model: { ...modelOf(model), dtype, ...(revision === undefined ? {} : { revision }) },
     adapters: adapter.map((path) => resolve(path)),

@@ -15,7 +15,7 @@ export async function recipeFrom(file: string | undefined, flags: RecipeFlags): 
     ...pluginsOf(base, flags.plugin),
   };
   const flagged = overrideRecipe(base, overrides, process.cwd());
-  return overrideRecipe(flagged, parseSettings(flags.set), process.cwd());
+  return overrideRecipe(flagged, parseSettings(flags.set ?? []), process.cwd());
 }
 
 /** A folder where there is one, or where it can be nothing else; else a name on the Hub. */
@@ -32,7 +32,7 @@ function shareOrFiles(values: readonly string[]): number | string | readonly str
   return share > 0 && share < 1 ? share : oneOrList(values);
 }
 
-function pluginsOf({ value }: RecipeSource, added: readonly string[]): { plugins?: unknown[] } {
+function pluginsOf({ value }: RecipeSource, added: readonly string[] = []): { plugins?: unknown[] } {
   if (added.length === 0) return {};
   return { plugins: [...(Array.isArray(value.plugins) ? value.plugins : []), ...added] };
 }

@@ -59,7 +59,7 @@ function recipeText({ model, data, method }: Answers, folder: string): string {
 }
 
 async function ask(flags: InitFlags): Promise<Answers> {
-  const { cancel, group, intro, text } = await import('@clack/prompts');
+  const { group, intro, text } = await import('@clack/prompts');
   const question = (message: string, key: keyof Answers) => async (): Promise<string | symbol> =>
     flags[key] ?? text({ message, initialValue: defaults[key] });
   intro('A recipe to start from');
@@ -71,7 +71,6 @@ async function ask(flags: InitFlags): Promise<Answers> {
     },
     {
       onCancel() {
-        cancel('Nothing was written.');
         throw new TunesmithError('ABORTED', 'nothing was written');
       },
     },

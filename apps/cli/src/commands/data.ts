@@ -4,7 +4,7 @@ import type { Terminal } from '../terminal.js';
 
 interface CheckFlags {
   readonly model: string;
-  readonly set: string[];
+  readonly set?: string[];
 }
 
 export function addData(program: Command, terminal: Terminal): void {

@@ -1,17 +1,17 @@
 import type { Command } from 'commander';
-import { addModelFlags, type ModelFlags, settingOption, wholeNumber } from '../flags.js';
+import { addModelFlags, collect, type ModelFlags, settingOption, wholeNumber } from '../flags.js';
 import { formatCount, formatLoss } from '../format.js';
 import type { Terminal } from '../terminal.js';
 
 interface EvalFlags extends ModelFlags {
   readonly data: string[];
   readonly batchSize: number;
-  readonly set: string[];
+  readonly set?: string[];
 }
 
 export function addEval(program: Command, terminal: Terminal): void {
   addModelFlags(program.command('eval').description('loss and perplexity of a model over data'))
-    .requiredOption('--data <file...>', 'data files')
+    .requiredOption('--data <file>', 'data; repeatable', collect)
     .option('--batch-size <n>', 'rows at once', wholeNumber, 8)
     .addOption(settingOption())
     .option('--json', 'the result as JSON')
@@ -20,7 +20,11 @@ export function addEval(program: Command, terminal: Terminal): void {
       const { cacheFolder } = await import('../engine.js');
       const { openFromFlags } = await import('../open-from-flags.js');
       const overrides = { data: { train: flags.data } };
-      const settings = overrideRecipe({ value: parseSettings(flags.set), where: '--set' }, overrides, process.cwd());
+      const settings = overrideRecipe(
+        { value: parseSettings(flags.set ?? []), where: '--set' },
+        overrides,
+        process.cwd(),
+      );
       const data = parseData(settings.value.data, '--set');
       const model = await openFromFlags(flags, terminal);
       try {

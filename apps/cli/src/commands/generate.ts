@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { addModelFlags, collect, fraction, type ModelFlags, positiveNumber, wholeNumber } from '../flags.js';
 import type { Terminal } from '../terminal.js';
 
@@ -13,7 +13,7 @@ export interface GenerateFlags extends ModelFlags {
   readonly topP?: number;
   readonly repetitionPenalty?: number;
   readonly seed: number;
-  readonly stop: string[];
+  readonly stop?: string[];
 }
 
 export function addGenerate(program: Command, terminal: Terminal): void {
@@ -28,7 +28,7 @@ export function addGenerate(program: Command, terminal: Terminal): void {
     .option('--top-p <p>', 'sample among the most likely tokens that make up this probability', fraction)
     .option('--repetition-penalty <p>', 'above 1, tokens that are there already become less likely', positiveNumber)
     .option('--seed <n>', 'seed of the sampling', wholeNumber, 0)
-    .addOption(new Option('--stop <text>', 'end the answer here; repeatable').argParser(collect).default([], 'none'))
+    .option('--stop <text>', 'end the answer here; repeatable', collect)
     .option('--json', 'the answer as JSON: { text, tokens }')
     .action(async (flags: GenerateFlags) => {
       const { generate } = await import('../generate-answers.js');

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { collect } from '../flags.js';
 import type { Terminal } from '../terminal.js';
 
 /** Methods that come with the command. */
@@ -8,10 +9,10 @@ export function addSchema(program: Command, terminal: Terminal): void {
   program
     .command('schema')
     .description('JSON Schema of recipes, for editors')
-    .option('--method <name...>', 'methods whose options belong to it (imports their packages)', bundled)
+    .option('--method <name>', 'method whose options belong to it (imports its package); repeatable', collect)
     .option('--markdown', 'a table of every key instead')
     .option('--json', 'the same; the schema is JSON already')
-    .action(async ({ method, markdown }: { readonly method: string[]; readonly markdown?: true }) => {
+    .action(async ({ method = bundled, markdown }: { readonly method?: string[]; readonly markdown?: true }) => {
       const { loadMethods, markdownTable, recipeJsonSchema, recipeReference } = await import('@tunesmith/runtime');
       const { pluginRoots } = await import('../engine.js');
       const factories = await loadMethods(method, { roots: pluginRoots() });
