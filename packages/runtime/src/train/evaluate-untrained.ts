@@ -1,10 +1,11 @@
 import { createExecutableCache, type EvaluateEvent, evaluate, sft } from '@tunesmith/core';
 import type { Dataset } from '@tunesmith/data';
 import type { OpenRun } from './open-run.js';
+import { sampleTexts } from './sample-texts.js';
 
 /** The held-out loss before the first step: what the run's later losses are compared with. */
 export async function evaluateUntrained(
-  { loaded, recipe, maxLength, sampler }: OpenRun,
+  { loaded, recipe, maxLength }: OpenRun,
   validation: Dataset,
 ): Promise<EvaluateEvent> {
   const { model, parameters, backend, tokenizer } = loaded;
@@ -13,7 +14,7 @@ export async function evaluateUntrained(
     const collate = { rows: recipe.trainer.batchSize, maxLength, padToken: tokenizer.padId };
     const parts = { model, parameters, objective: sft, executables, collate };
     const { loss, perplexity } = await evaluate(validation.rows(), parts);
-    const samples = await sampler.sample();
+    const samples = await sampleTexts(loaded, recipe.trainer);
     return { type: 'evaluate', step: 0, loss, perplexity, metrics: {}, samples, best: false };
   } finally {
     await executables.dispose();

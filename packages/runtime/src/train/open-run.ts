@@ -10,7 +10,7 @@ import { configuredMethods } from './configured-methods.js';
 import { openData, type RunData } from './open-data.js';
 import { optimizerOf, scheduleOf, stepsOf } from './optimization.js';
 import { maxLengthOf } from './resolve-recipe.js';
-import { createSampler, type Sampler } from './sampler.js';
+import { sampleTexts } from './sample-texts.js';
 import type { TrainOptions } from './train.js';
 
 /** A run with everything loaded, ready to train. */
@@ -23,7 +23,6 @@ export interface OpenRun {
   readonly maxLength: number;
   readonly checkpoints: CheckpointFolder;
   readonly trainer: Trainer;
-  readonly sampler: Sampler;
   readonly steps: number;
   /** The step of the checkpoint that the trainer goes on from, or null at the start. */
   readonly resumedAt: number | null;
@@ -61,18 +60,16 @@ export async function openRun(folder: string, recipe: Recipe, engine: Engine, op
       beforeSave: () => metrics.flush(),
     });
     const steps = stepsOf(recipe.trainer, data.train.length);
-    const sampler = createSampler(loaded, recipe.trainer);
-    const trainer = await openTrainer({ recipe, loaded, data, maxLength, checkpoints, sampler, steps }, options);
+    const trainer = await openTrainer({ recipe, loaded, data, maxLength, checkpoints, steps }, options);
     const latest = await checkpoints.latest();
     if (latest !== null) await trainer.restore(latest);
     const resumedAt = latest?.step ?? null;
     const metrics = openMetricsFile(paths.metrics, resumedAt ?? -1);
     return {
-      ...{ folder, recipe, methods, loaded, data, maxLength, checkpoints, trainer, sampler, steps, metrics, resumedAt },
+      ...{ folder, recipe, methods, loaded, data, maxLength, checkpoints, trainer, steps, metrics, resumedAt },
       async dispose() {
         metrics.close();
         await trainer.dispose();
-        await sampler.dispose();
         loaded.dispose();
       },
     };
@@ -82,7 +79,7 @@ export async function openRun(folder: string, recipe: Recipe, engine: Engine, op
   }
 }
 
-type TrainerParts = Pick<OpenRun, 'recipe' | 'loaded' | 'data' | 'maxLength' | 'checkpoints' | 'sampler' | 'steps'>;
+type TrainerParts = Pick<OpenRun, 'recipe' | 'loaded' | 'data' | 'maxLength' | 'checkpoints' | 'steps'>;
 
 function openTrainer(parts: TrainerParts, options: TrainOptions): Promise<Trainer> {
   const { recipe, loaded, data, maxLength, checkpoints, steps } = parts;
@@ -101,7 +98,7 @@ function openTrainer(parts: TrainerParts, options: TrainOptions): Promise<Traine
 }
 
 function evaluationOf(
-  { recipe, loaded, data, sampler }: TrainerParts,
+  { recipe, loaded, data }: TrainerParts,
   { measure, best }: TrainOptions,
 ): EvaluationOptions | null {
   const { validation } = data;
@@ -113,7 +110,7 @@ function evaluationOf(
   return {
     rows: () => validation.rows(),
     every: evaluateEvery,
-    sample: () => sampler.sample(),
+    sample: () => sampleTexts(loaded, recipe.trainer),
     ...(earlyStopping === undefined ? {} : { earlyStopping }),
     ...(best === undefined ? {} : { best }),
     ...(measure === undefined ? {} : { measure: (step: number) => measure(loaded, step) }),
