@@ -86,16 +86,18 @@ function checkApiVersion(method: Method): void {
 
 function runModel(registry: ModelRegistry, causal: CausalModel, t: Trace, columns: TokenColumns): ModelRun {
   const hidden = causal.hidden(t, columns);
-  const width = hidden.shape.at(-1) as number;
+  const [batch = 1, seq = 1, width = 1] = hidden.shape;
   const rows = (positions: Tensor): Tensor => tf.gather(tf.reshape(hidden, [-1, width]), positions as never);
+  const headAt = (positions: Tensor): Tensor =>
+    t.atPositions(positions, [batch, seq], () => causal.head(t, rows(positions)));
   return {
     hidden,
     logProbs(positions, labels) {
       const head = plainHead(registry);
-      if (head === null) return logProbabilities(causal.head(t, rows(positions)), labels);
+      if (head === null) return logProbabilities(headAt(positions), labels);
       return linearCrossEntropy(rows(positions), head.weight(t), labels);
     },
-    logits: (positions) => causal.head(t, positions === undefined ? hidden : rows(positions)),
+    logits: (positions) => (positions === undefined ? causal.head(t, hidden) : headAt(positions)),
   };
 }
 

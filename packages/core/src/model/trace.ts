@@ -34,6 +34,11 @@ export interface Trace {
   /** Runs `body` as part of the named site, which keys its random draws. */
   atSite<Result>(path: string, body: () => Result): Result;
   /**
+   * Runs `body` on rows picked out of a batch: `positions` (int32 `[count]`) index the flattened `[batch · seq]`. Dropout
+   * on `[count, ...]` then draws what it would draw for the whole `[batch, seq, ...]`.
+   */
+  atPositions<Result>(positions: Tensor, shape: readonly [batch: number, seq: number], body: () => Result): Result;
+  /**
    * A form of `body` that can run more than once, each time with the mask and the handles' values that it is given, and
    * draws the same dropout masks: how a checkpointed block is recomputed on its own inputs.
    */
@@ -63,6 +68,7 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
   let values: ReadonlyMap<string, Tensor> = new Map();
   let { mask } = options;
   let site = '';
+  let picked: Picked | undefined;
   let draws = new Map<string, number>();
 
   return {
@@ -81,8 +87,8 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
       if (!options.training || rate === 0) return x;
       const draw = draws.get(site) ?? 0;
       draws.set(site, draw + 1);
-      const keep = io.keepMask(draw === 0 ? site : `${site}#${draw}`, x.shape, rate);
-      return tf.mul(x, tf.mul(tf.cast(keep, 'float32'), 1 / (1 - rate)));
+      const name = draw === 0 ? site : `${site}#${draw}`;
+      return tf.mul(x, tf.mul(tf.cast(keepMask(io, name, x, rate, picked), 'float32'), 1 / (1 - rate)));
     },
     observe(name, value) {
       observations.set(name, value);
@@ -94,6 +100,14 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
         return body();
       } finally {
         site = outer;
+      }
+    },
+    atPositions(positions, [batch, seq], body) {
+      picked = { positions, batch, seq };
+      try {
+        return body();
+      } finally {
+        picked = undefined;
       }
     },
     repeatable(body) {
@@ -111,4 +125,20 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
       };
     },
   };
+}
+
+/** Rows picked out of a batch. */
+interface Picked {
+  readonly positions: Tensor;
+  readonly batch: number;
+  readonly seq: number;
+}
+
+/** A mask for x, drawn row of the batch by row of the batch wherever x's own rows come from. */
+function keepMask(io: ProgramIO, site: string, x: Tensor, rate: number, picked: Picked | undefined): Tensor {
+  if (picked === undefined) return io.keepMask(site, x.shape, rate);
+  const { positions, batch, seq } = picked;
+  const features = x.shape.slice(1);
+  const whole = tf.cast(io.keepMask(site, [batch, seq, ...features], rate), 'float32');
+  return tf.gather(tf.reshape(whole, [batch * seq, ...features]), positions as never);
 }

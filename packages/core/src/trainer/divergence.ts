@@ -14,9 +14,16 @@ export const defaultDivergenceLimit: DivergenceLimit = { patience: 5, factor: 3 
 export interface DivergenceMemory {
   readonly firstLoss: number | null;
   readonly stepsAbove: number;
+  /** Steps in a row without any gradient. */
+  readonly stepsWithoutGradient: number;
 }
 
-/** Takes one step into account. Throws DIVERGED for a loss or norm that is no number, or a loss that stays too high. */
+export const nothingSeen: DivergenceMemory = { firstLoss: null, stepsAbove: 0, stepsWithoutGradient: 0 };
+
+/**
+ * Takes one step into account. Throws DIVERGED for a loss or norm that is no number, a loss that stays too high, or
+ * gradients that stay zero: activations so large that a norm flattens them leave a finite loss and nothing to learn.
+ */
 export function watchDivergence(
   memory: DivergenceMemory,
   step: { step: number; loss: number; gradientNorm: number },
@@ -50,5 +57,13 @@ export function watchDivergence(
       },
     );
   }
-  return { firstLoss, stepsAbove };
+  const stepsWithoutGradient = gradientNorm === 0 ? memory.stepsWithoutGradient + 1 : 0;
+  if (stepsWithoutGradient >= limit.patience) {
+    throw new TunesmithError('DIVERGED', `the gradient has been zero for ${stepsWithoutGradient} steps`, {
+      where: `step ${step.step}`,
+      got: `loss ${loss.toPrecision(4)}`,
+      hint: advice,
+    });
+  }
+  return { firstLoss, stepsAbove, stepsWithoutGradient };
 }

@@ -9,7 +9,13 @@ import { elementCount } from '../parameters/handle.js';
 import type { ParameterStore } from '../parameters/parameter-store.js';
 import type { Backend } from '../program/backend.js';
 import type { Schedule } from '../schedule/schedule.js';
-import { type DivergenceLimit, type DivergenceMemory, defaultDivergenceLimit, watchDivergence } from './divergence.js';
+import {
+  type DivergenceLimit,
+  type DivergenceMemory,
+  defaultDivergenceLimit,
+  nothingSeen,
+  watchDivergence,
+} from './divergence.js';
 import { type BestSoFar, type EarlyStopping, nothingYet, observe, shouldStop } from './early-stopping.js';
 import { evaluate } from './evaluate.js';
 import { createExecutableCache, type ExecutableCache } from './executable-cache.js';
@@ -78,7 +84,7 @@ const progressSchema = z.object({
   updates: z.number().int(),
   totalTokens: z.number(),
   best: z.object({ value: z.number().nullable(), step: z.number().nullable(), evaluationsSince: z.number() }),
-  divergence: z.object({ firstLoss: z.number().nullable(), stepsAbove: z.number() }),
+  divergence: z.object({ firstLoss: z.number().nullable(), stepsAbove: z.number(), stepsWithoutGradient: z.number() }),
 });
 
 /** Everything that changes from step to step and is no tensor. */
@@ -103,7 +109,7 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
     updates: 0,
     totalTokens: 0,
     best: nothingYet,
-    divergence: { firstLoss: null, stepsAbove: 0 },
+    divergence: nothingSeen,
   };
 
   return {
