@@ -1,12 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { TunesmithError } from '@tunesmith/core';
-import { type ChatMessage, loadChatTemplate } from '@tunesmith/data';
-import {
-  type AdaptedModel,
-  createTextGenerator,
-  type GenerateTextOptions,
-  type TextGenerator,
-} from '@tunesmith/runtime';
+import type { ChatMessage } from '@tunesmith/data';
+import { chatPrompt, createTextGenerator, type GenerateTextOptions, type TextGenerator } from '@tunesmith/runtime';
 import type { GenerateFlags } from './commands/generate.js';
 import { openFromFlags } from './open-from-flags.js';
 import type { Terminal } from './terminal.js';
@@ -30,7 +25,7 @@ export async function generate(flags: GenerateFlags, terminal: Terminal): Promis
       finish(await say(prompt as string), terminal);
       return;
     }
-    const render = chatRenderer(model, template);
+    const render = chatPrompt(model.tokenizer, template ?? model.template);
     const start: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }];
     if (prompt !== undefined) finish(await say(render([...start, { role: 'user', content: prompt }])), terminal);
     else await converse(start, (messages) => say(render(messages)), terminal);
@@ -70,16 +65,6 @@ async function answer(
 function finish(result: Answer, terminal: Terminal): void {
   if (terminal.json) terminal.printJson(result);
   else terminal.print();
-}
-
-function chatRenderer({ tokenizer, template: trained }: AdaptedModel, named: string | undefined) {
-  const template = loadChatTemplate(tokenizer, named ?? trained);
-  if (template === null) {
-    throw new TunesmithError('CONFIG_INVALID', 'the model has no chat template', {
-      hint: 'Name one with --template chatml, or give a plain --prompt without --chat.',
-    });
-  }
-  return (messages: readonly ChatMessage[]): string => template.render(messages, { addGenerationPrompt: true });
 }
 
 /** A conversation, line by line, until the end of the input. */

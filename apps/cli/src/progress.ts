@@ -80,7 +80,7 @@ function evaluationLines(terminal: Terminal, event: EvaluateEvent): string[] {
   return [
     `${when}: held-out loss ${formatLoss(loss)}, perplexity ${formatLoss(perplexity)}${own.join('')}${mark}`,
     ...samples.map(
-      ({ prompt, text }) => `  ${terminal.styleNote('dim', prompt)}${text.trimEnd().replaceAll('\n', '\n  ')}`,
+      ({ prompt, text }) => `  ${terminal.styleNote('dim', prompt)} → ${text.trim().replaceAll('\n', '\n  ')}`,
     ),
   ];
 }

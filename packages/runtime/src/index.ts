@@ -1,5 +1,6 @@
 export type { AdapterDescription, AdapterManifest } from './model/adapter-folder.js';
 export { describeAdapter, loadAdapter, methodOfAdapter, saveAdapter } from './model/adapter-folder.js';
+export { chatPrompt } from './model/chat-prompt.js';
 export type { Device, Engine, HubSettings, OnPhase } from './model/engine.js';
 export type { EvaluateFilesOptions } from './model/evaluate-files.js';
 export { evaluateFiles } from './model/evaluate-files.js';

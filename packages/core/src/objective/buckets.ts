@@ -8,8 +8,10 @@ export function bucketLength(length: number, most: number): number {
   return Math.max(length, Math.min(bucket, most));
 }
 
-/** Rounds a count of weighted positions up to an eighth, a quarter, a half or all of the batch's positions. */
+/**
+ * Rounds a count of weighted positions up to a quarter or all of the batch's positions: enough for the head to cost
+ * little where only answers weigh, and but two programs for each length.
+ */
 export function bucketTargets(count: number, positions: number): number {
-  for (const part of [8, 4, 2]) if (count * part <= positions) return Math.ceil(positions / part);
-  return positions;
+  return count * 4 <= positions ? Math.ceil(positions / 4) : positions;
 }

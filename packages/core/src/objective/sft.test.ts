@@ -7,8 +7,8 @@ describe('buckets', () => {
     expect([1, 17, 25, 33, 100, 129].map((length) => bucketLength(length, 1024))).toEqual([16, 24, 32, 48, 128, 192]);
     expect(bucketLength(700, 720)).toBe(720);
   });
-  it('rounds targets up to a part of the positions', () => {
-    expect([1, 64, 65, 129, 300, 512].map((count) => bucketTargets(count, 512))).toEqual([64, 64, 128, 256, 512, 512]);
+  it('rounds targets up to a quarter of the positions, or all', () => {
+    expect([1, 128, 129, 512].map((count) => bucketTargets(count, 512))).toEqual([128, 128, 512, 512]);
   });
 });
 

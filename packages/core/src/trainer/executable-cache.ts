@@ -7,7 +7,7 @@ export interface ExecutableCache {
   dispose(): Promise<void>;
 }
 
-export function createExecutableCache(backend: Backend, store: TensorStore, most = 4): ExecutableCache {
+export function createExecutableCache(backend: Backend, store: TensorStore, most = 8): ExecutableCache {
   const executables = new Map<string, Executable>();
   return {
     async get(program) {

@@ -173,9 +173,16 @@ const trainer = z
       .optional()
       .describe('Ends a run that no longer improves. Off if not said. Needs `data.validation`.'),
     samplePrompts: z
-      .array(z.string().min(1))
+      .array(
+        z.union([
+          z.string().min(1),
+          z.array(z.strictObject({ role: z.string().min(1), content: z.string().min(1) })).min(1),
+        ]),
+      )
       .default([])
-      .describe('Prompts that the model continues, greedily, at each evaluation; none by default.'),
+      .describe(
+        'What the model continues, greedily, at each evaluation: texts, or messages that the chat template renders. None by default.',
+      ),
     sampleTokens: z
       .int()
       .min(1)

@@ -14,7 +14,7 @@ export async function evaluateUntrained(
     const collate = { rows: recipe.trainer.batchSize, maxLength, padToken: tokenizer.padId };
     const parts = { model, parameters, objective: sft, executables, collate };
     const { loss, perplexity } = await evaluate(validation.rows(), parts);
-    const samples = await sampleTexts(loaded, recipe.trainer);
+    const samples = await sampleTexts(loaded, recipe);
     return { type: 'evaluate', step: 0, loss, perplexity, metrics: {}, samples, best: false };
   } finally {
     await executables.dispose();

@@ -110,7 +110,7 @@ function evaluationOf(
   return {
     rows: () => validation.rows(),
     every: evaluateEvery,
-    sample: () => sampleTexts(loaded, recipe.trainer),
+    sample: () => sampleTexts(loaded, recipe),
     ...(earlyStopping === undefined ? {} : { earlyStopping }),
     ...(best === undefined ? {} : { best }),
     ...(measure === undefined ? {} : { measure: (step: number) => measure(loaded, step) }),
