@@ -1,9 +1,12 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
-export default defineConfig({
-  resolve: { conditions: ['tunesmith-source'] },
-  ssr: { resolve: { conditions: ['tunesmith-source'], externalConditions: ['tunesmith-source'] } },
-  test: {
+/** Tests that open a GPU: workers that open one at the same time crash, so these files run one after the other. */
+const onGpu = ['packages/backend-onnx/src/webgpu.contract.test.ts', 'matrix/webgpu.test.ts'];
+
+const projects = [
+  {
+    name: 'tests',
+    exclude: [...configDefaults.exclude, ...onGpu],
     include: [
       'packages/*/src/**/*.test.ts',
       'packages/zoo/training/**/*.test.ts',
@@ -13,6 +16,18 @@ export default defineConfig({
       'matrix/**/*.test.ts',
       'scripts/**/*.test.ts',
     ],
+  },
+  { name: 'webgpu', include: onGpu, maxWorkers: 1 },
+];
+
+/** One shard of the full product, in place of the tests: `npm run matrix` sets it. */
+const shard = { name: 'shard', include: ['matrix/full.matrix.ts'] };
+
+export default defineConfig({
+  resolve: { conditions: ['tunesmith-source'] },
+  ssr: { resolve: { conditions: ['tunesmith-source'], externalConditions: ['tunesmith-source'] } },
+  test: {
+    projects: (process.env.MATRIX_SHARD === undefined ? projects : [shard]).map((test) => ({ extends: true, test })),
     // tfjs-core is some 500 ES modules that Node cannot load as they are; bundled once, they load in a tenth of a second.
     deps: {
       optimizer: {

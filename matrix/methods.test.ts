@@ -1,46 +1,17 @@
-/** Every method × family on the compiled engine; on the eager one the gradient and a step of each. */
-import { createOnnxBackend } from '@tunesmith/backend-onnx';
-import { createTfjsBackend } from '@tunesmith/backend-tfjs';
-import { lora } from '@tunesmith/lora';
-import { full } from '@tunesmith/selective';
-import { describeMethod } from '@tunesmith/testing';
+/** Every method on Llama and GPT-2: all of the contract on the compiled engine, gradient and step on the eager one. */
 import { describe } from 'vitest';
+import { backends } from './backends.js';
+import { methodCases } from './method-cases.js';
 import { tinyGpt2, tinyLlama } from './tiny-families.js';
 
-const backends = [
-  { name: 'onnx-cpu', extent: 'all', createBackend: () => createOnnxBackend({ device: 'cpu' }) },
-  { name: 'tfjs-cpu', extent: 'gradient', createBackend: () => createTfjsBackend({ prefer: 'cpu' }) },
-] as const;
-
-describe.each(backends)('$name', ({ createBackend, extent }) => {
-  describeMethod(lora, {
-    createBackend,
-    extent,
-    cases: [
-      { name: 'llama, q and v, dropout', ...tinyLlama, methodConfig: { rank: 2, dropout: 0.1 } },
-      {
-        name: 'llama, all linear, rsLoRA, patterns, head saved',
-        ...tinyLlama,
-        methodConfig: {
-          rank: 2,
-          targetModules: 'all-linear',
-          excludeModules: ['up_proj'],
-          rankPattern: { down_proj: 3 },
-          alphaPattern: { 'layers.1.self_attn.q_proj': 2 },
-          useRslora: true,
-          modulesToSave: ['lm_head'],
-        },
-      },
-      { name: 'gpt2, fused qkv, biases', ...tinyGpt2, methodConfig: { rank: 2, dropout: 0.1, bias: 'lora_only' } },
-    ],
-  });
-
-  describeMethod(full, {
-    createBackend,
-    extent,
-    cases: [
-      { name: 'llama', ...tinyLlama },
-      { name: 'gpt2', ...tinyGpt2 },
-    ],
-  });
+describe.each([
+  ['onnx-cpu', 'all'],
+  ['tfjs-cpu', 'gradient'],
+] as const)('%s', (backend, extent) => {
+  const where = { createBackend: backends[backend], extent };
+  methodCases.lora.describe(tinyLlama, where);
+  methodCases['lora-all-linear'].describe(tinyLlama, where);
+  methodCases['lora-biases'].describe(tinyGpt2, where);
+  methodCases.full.describe(tinyLlama, where);
+  methodCases.full.describe(tinyGpt2, where);
 });

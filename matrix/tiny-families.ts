@@ -1,25 +1,65 @@
-import { gpt2, llama } from '@tunesmith/models';
+import { gpt2, llama, mistral, qwen2, qwen3 } from '@tunesmith/models';
+import type { TinyModelCase } from '@tunesmith/testing';
 
-/** A two-layer Llama with grouped queries, as config.json describes it. */
+/** A family's tiny model, and the names by which a method's patterns find modules in it. */
+export interface TinyFamily extends TinyModelCase {
+  /** A linear module of the feed-forward layer, and the one after it. */
+  readonly feedForward: readonly [first: string, last: string];
+  /** A single attention module of the second block. */
+  readonly attention: string;
+  /** A module outside the blocks whose weight no other shares. */
+  readonly unshared: string;
+}
+
+const decoder = {
+  vocab_size: 48,
+  hidden_size: 16,
+  intermediate_size: 24,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  max_position_embeddings: 64,
+  rms_norm_eps: 1e-5,
+  rope_theta: 10000,
+  hidden_act: 'silu',
+  tie_word_embeddings: false,
+};
+const decoderNames = {
+  feedForward: ['up_proj', 'down_proj'],
+  attention: 'layers.1.self_attn.q_proj',
+  unshared: 'lm_head',
+} as const;
+
+/** Two layers with grouped queries. */
 export const tinyLlama = {
   family: llama,
-  config: {
-    model_type: 'llama',
-    vocab_size: 48,
-    hidden_size: 16,
-    intermediate_size: 24,
-    num_hidden_layers: 2,
-    num_attention_heads: 4,
-    num_key_value_heads: 2,
-    max_position_embeddings: 64,
-    rms_norm_eps: 1e-5,
-    rope_theta: 10000,
-    hidden_act: 'silu',
-    tie_word_embeddings: false,
-  },
-};
+  config: { ...decoder, model_type: 'llama' },
+  ...decoderNames,
+} satisfies TinyFamily;
 
-/** A two-layer GPT-2: biases everywhere, fused `[in, out]` projections, tied embeddings. */
+/** A window shorter than the rows. */
+const tinyMistral = {
+  family: mistral,
+  config: { ...decoder, model_type: 'mistral', sliding_window: 5 },
+  ...decoderNames,
+} satisfies TinyFamily;
+
+/** Biases on queries, keys and values; a window in the second layer only. */
+const tinyQwen2 = {
+  family: qwen2,
+  config: { ...decoder, model_type: 'qwen2', use_sliding_window: true, sliding_window: 5, max_window_layers: 1 },
+  ...decoderNames,
+} satisfies TinyFamily;
+
+/** Norms on queries and keys, heads wider than hidden / heads, tied embeddings. */
+const tinyQwen3 = {
+  family: qwen3,
+  config: { ...decoder, model_type: 'qwen3', head_dim: 6, tie_word_embeddings: true },
+  ...decoderNames,
+  unshared: 'model.norm',
+} satisfies TinyFamily;
+
+/** Biases everywhere, fused `[in, out]` projections, learned positions, tied embeddings. */
 export const tinyGpt2 = {
   family: gpt2,
   config: {
@@ -34,4 +74,15 @@ export const tinyGpt2 = {
     activation_function: 'gelu_new',
     tie_word_embeddings: true,
   },
-};
+  feedForward: ['mlp.c_fc', 'mlp.c_proj'],
+  attention: 'h.1.attn.c_attn',
+  unshared: 'transformer.ln_f',
+} satisfies TinyFamily;
+
+export const tinyFamilies = {
+  llama: tinyLlama,
+  mistral: tinyMistral,
+  qwen2: tinyQwen2,
+  qwen3: tinyQwen3,
+  gpt2: tinyGpt2,
+} satisfies Record<string, TinyFamily>;

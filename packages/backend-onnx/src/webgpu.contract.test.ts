@@ -28,7 +28,8 @@ if (error === undefined) {
     differs: { 'infinities [4]': 'a shader may assume that there is no infinity' },
   });
 } else {
-  it('says that there is no adapter', () => {
+  it('says that there is no adapter, and none is required', () => {
     expect(TunesmithError.isInstance(error) && error.code).toBe('BACKEND_UNAVAILABLE');
+    expect(process.env.TUNESMITH_REQUIRE).not.toBe('webgpu');
   });
 }

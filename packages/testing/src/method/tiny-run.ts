@@ -91,11 +91,11 @@ export function rowSource(rows: readonly Row[]): RowSource {
 export type TinyTrainerOptions = Partial<
   Pick<
     TrainerOptions,
-    'batchSize' | 'gradientAccumulation' | 'steps' | 'seed' | 'gradientCheckpointing' | 'learningRate'
+    'batchSize' | 'gradientAccumulation' | 'steps' | 'seed' | 'gradientCheckpointing' | 'learningRate' | 'optimizer'
   >
 > & { readonly checkpoints?: CheckpointStore };
 
-/** A trainer over random rows: AdamW, clipping, rows of one bucket so that every batch has one shape. */
+/** A trainer over random rows: AdamW and clipping unless told otherwise, rows of one bucket so that every batch has one shape. */
 export function tinyTrainer(tiny: TinyModel, options: TinyTrainerOptions = {}): Promise<Trainer> {
   const { checkpoints, ...given } = options;
   return createTrainer({

@@ -1,0 +1,48 @@
+import type { MethodFactory } from '@tunesmith/core';
+import { lora } from '@tunesmith/lora';
+import { full } from '@tunesmith/selective';
+import { type DescribeMethodOptions, describeMethod } from '@tunesmith/testing';
+import type { z } from 'zod';
+import type { TinyFamily } from './tiny-families.js';
+
+type Where = Pick<DescribeMethodOptions<z.ZodObject>, 'createBackend' | 'extent'>;
+
+/** A method with one of its configs, written for any of the families. */
+interface MethodRow {
+  /** Declares the contract of the method on one family and backend. */
+  readonly describe: (family: TinyFamily, where: Where) => void;
+}
+
+function row<Schema extends z.ZodObject>(
+  name: string,
+  factory: MethodFactory<Schema>,
+  methodConfig: (family: TinyFamily) => z.input<Schema>,
+): MethodRow {
+  return {
+    describe(tiny, where) {
+      const { family, config } = tiny;
+      const testCase = { name: `${family.name}, ${name}`, family, config, methodConfig: methodConfig(tiny) };
+      describeMethod(factory, { ...where, cases: [testCase] });
+    },
+  };
+}
+
+/** The rows of the matrix. */
+export const methodCases = {
+  lora: row("the family's targets, dropout", lora, () => ({ rank: 2, dropout: 0.1 })),
+  'lora-all-linear': row(
+    'all linear, rsLoRA, patterns, a module saved',
+    lora,
+    ({ feedForward, attention, unshared }) => ({
+      rank: 2,
+      targetModules: 'all-linear',
+      excludeModules: [feedForward[0]],
+      rankPattern: { [feedForward[1]]: 3 },
+      alphaPattern: { [attention]: 2 },
+      useRslora: true,
+      modulesToSave: [unshared],
+    }),
+  ),
+  'lora-biases': row('biases, dropout', lora, () => ({ rank: 2, dropout: 0.1, bias: 'lora_only' as const })),
+  full: row('every weight', full, () => ({})),
+};

@@ -1,0 +1,78 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { extents, type Shard, shardKey, shards } from './shards.js';
+
+/** What one shard's run came to. */
+export interface ShardResult {
+  readonly passed: number;
+  /** Names of the tests that failed, each with the first line of its error; of a run that broke off, how. */
+  readonly failures: readonly string[];
+  readonly seconds: number;
+  /** When it ended, ISO 8601. */
+  readonly at: string;
+}
+
+/** The matrix of one commit in one environment. */
+export interface MatrixResults {
+  readonly commit: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** By shard key; a shard that is not here has not run. */
+  readonly shards: Record<string, ShardResult>;
+}
+
+/** What the file holds if it is of this commit and environment; otherwise nothing has run yet. */
+export function openResults(
+  path: string,
+  commit: string,
+  environment: Readonly<Record<string, string>>,
+): MatrixResults {
+  const fresh: MatrixResults = { commit, environment, shards: {} };
+  if (!existsSync(path)) return fresh;
+  const saved = JSON.parse(readFileSync(path, 'utf8')) as MatrixResults;
+  const same = saved.commit === commit && JSON.stringify(saved.environment) === JSON.stringify(environment);
+  return same ? saved : fresh;
+}
+
+/** Replaces the file in one step, so that a run broken off at any moment resumes from a whole one. */
+export function saveResults(path: string, results: MatrixResults): void {
+  const temporary = `${path}.${process.pid}`;
+  writeFileSync(temporary, `${JSON.stringify(results, null, 2)}\n`);
+  renameSync(temporary, path);
+}
+
+/** The results as a Markdown page: a row for each method and family, a column for each backend. */
+export function resultsPage({ commit, environment, shards: results }: MatrixResults): string {
+  const backends = Object.keys(extents) as Shard['backend'][];
+  const ran = Object.values(results);
+  const times = ran.map(({ at }) => at).sort();
+  const failures = shards.flatMap((shard) =>
+    (results[shardKey(shard)]?.failures ?? []).map((failure) => `- \`${shardKey(shard)}\`: ${failure}`),
+  );
+  const rows = shards
+    .filter(({ backend }) => backend === backends[0])
+    .map(({ method, family }) => {
+      const cells = backends.map((backend) => cell(results[shardKey({ method, family, backend })]));
+      return `| ${method} | ${family} | ${cells.join(' | ')} |`;
+    });
+  return [
+    '# The last full matrix',
+    'Written by `npm run matrix`: the contract of every method on every family and backend. A cell counts tests that',
+    'passed and the seconds they took, start of the process included.',
+    '',
+    `- commit: ${commit}`,
+    `- ran: ${ran.length} of ${shards.length} shards, ended between ${times[0] ?? '—'} and ${times.at(-1) ?? '—'}`,
+    ...Object.entries(environment).map(([name, value]) => `- ${name}: ${value}`),
+    '',
+    `| method | family | ${backends.map((backend) => `${backend} (${extents[backend]})`).join(' | ')} |`,
+    `| --- | --- |${' --- |'.repeat(backends.length)}`,
+    ...rows,
+    ...(failures.length === 0 ? [] : ['', '## Failures', '', ...failures]),
+    '',
+  ].join('\n');
+}
+
+function cell(result: ShardResult | undefined): string {
+  if (result === undefined) return 'not run';
+  const { passed, failures, seconds } = result;
+  const outcome = failures.length === 0 ? `${passed} passed` : `**${failures.length} failed**, ${passed} passed`;
+  return `${outcome}, ${seconds.toFixed(0)} s`;
+}

@@ -1,0 +1,40 @@
+import type { backends } from './backends.js';
+import type { methodCases } from './method-cases.js';
+import type { tinyFamilies } from './tiny-families.js';
+
+/** One cell of the product: what one child process tests. */
+export interface Shard {
+  readonly method: keyof typeof methodCases;
+  readonly family: keyof typeof tinyFamilies;
+  readonly backend: keyof typeof backends;
+}
+
+const families = ['llama', 'mistral', 'qwen2', 'qwen3', 'gpt2'] as const;
+
+/** What each method runs on. Stated apart from the tables, so that the runner loads no engine. */
+const methods: Record<Shard['method'], readonly Shard['family'][]> = {
+  lora: families,
+  'lora-all-linear': families,
+  // Biases of the targets can train where the targets have some.
+  'lora-biases': ['qwen2', 'gpt2'],
+  full: families,
+};
+
+/** How much of the contract each backend runs: WebGPU compiles too slowly in software for all of it. */
+export const extents: Record<Shard['backend'], 'all' | 'gradient'> = {
+  'onnx-cpu': 'all',
+  'tfjs-cpu': 'all',
+  'onnx-webgpu': 'gradient',
+};
+
+const keys = <Key extends string>(record: Record<Key, unknown>): Key[] => Object.keys(record) as Key[];
+
+/** The full product, backend by backend. */
+export const shards: readonly Shard[] = keys(extents).flatMap((backend) =>
+  keys(methods).flatMap((method) => methods[method].map((family) => ({ method, family, backend }))),
+);
+
+/** The name that selects a shard: `lora/llama/onnx-cpu`. */
+export function shardKey({ method, family, backend }: Shard): string {
+  return `${method}/${family}/${backend}`;
+}
