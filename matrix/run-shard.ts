@@ -56,7 +56,7 @@ function outcome(outputFile: string): { passed: number; failures: string[] } {
     if (assertionResults.length === 0) failures.push(firstLine(message));
     for (const { fullName, status, failureMessages } of assertionResults) {
       if (status === 'passed') passed++;
-      else failures.push(`${fullName}: ${firstLine(failureMessages[0] ?? status)}`);
+      else failures.push(`${fullName}: ${reason(failureMessages[0] ?? status)}`);
     }
   }
   return { passed, failures };
@@ -69,6 +69,11 @@ function readReport(path: string): Report | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Vitest reports an error by its stack, and a timeout's has a placeholder where the message would be. */
+function reason(stack: string): string {
+  return stack.startsWith('Error: STACK_TRACE_ERROR') ? 'timed out' : firstLine(stack);
 }
 
 const firstLine = (text: string): string => text.trim().split('\n', 1)[0] as string;
