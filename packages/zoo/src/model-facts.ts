@@ -2,7 +2,7 @@
 export const modelFacts = {
   architecture: 'llama',
   parameters: 3_541_248,
-  /** Size of the weights on disk. */
+  /** The type of the weights on disk. */
   storedDtype: 'float16',
   vocabularySize: 3072,
   /** Tokens that it was trained to look back over. */

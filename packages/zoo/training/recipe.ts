@@ -8,9 +8,19 @@ export const recipe = {
   /** Tokens of a row. */
   rowLength: 512,
   rowsPerStep: 4,
-  steps: 2400,
-  /** Of this many rows, one is of synthetic conversations, the others of the texts. */
-  rowsPerSynthetic: 6,
+  steps: 5200,
+  /**
+   * Of every so many rows, the last is of synthetic conversations, the others of the texts. The later stages mix long copies
+   * in, for the first had not taught the model to look back.
+   */
+  stages: [
+    { firstStep: 0, rowsPerSynthetic: 6, longCopies: 'none' },
+    { firstStep: 1800, rowsPerSynthetic: 4, longCopies: 'dictation' },
+    { firstStep: 2300, rowsPerSynthetic: 2, longCopies: 'chant' },
+    { firstStep: 2700, rowsPerSynthetic: 2, longCopies: 'refrain' },
+    { firstStep: 3200, rowsPerSynthetic: 4, longCopies: 'dictation' },
+    { firstStep: 3600, rowsPerSynthetic: 6, longCopies: 'dictation' },
+  ],
   /** What the questions of the conversations weigh in the loss; they are random words for the most part. */
   questionWeight: 0.1,
   /** How many of the texts' most frequent words the conversations draw from. */
@@ -18,7 +28,7 @@ export const recipe = {
   learningRate: 2.5e-3,
   warmupSteps: 60,
   /** How many of the last steps fall linearly to 0; between warm-up and these the rate is constant. */
-  decaySteps: 800,
+  decaySteps: 1500,
   beta2: 0.95,
   weightDecay: 0.1,
   clip: 1,
@@ -42,6 +52,9 @@ export const modelConfig = {
   attention_bias: false,
   mlp_bias: false,
   tie_word_embeddings: true,
+  pad_token_id: 0,
+  bos_token_id: 1,
+  eos_token_id: 2,
   torch_dtype: 'float16',
 } as const;
 

@@ -8,12 +8,12 @@ import { conversation } from './synthetic.js';
 
 /** A document as bos, its tokens, eos. */
 export function documentTokens(tokenizer: Tokenizer, { text }: Document): number[] {
-  return [...tokenizer.encode(text), tokenizer.eosId as number];
+  return [tokenizer.bosId as number, ...tokenizer.encode(text), tokenizer.eosId as number];
 }
 
 /**
- * The training rows without end: windows of the documents in a new order every epoch, and, as every `rowsPerSynthetic`-th,
- * one of conversations that never come twice. The position is the number of rows read.
+ * The training rows without end: windows of the documents in a new order every epoch, and among them, as the recipe's stages
+ * say, rows of conversations that never come twice. The position is the number of rows read.
  */
 export function trainingRows(tokenizer: Tokenizer, documents: readonly Document[]): RowSource {
   const windows = documentWindows(tokenizer, documents);
@@ -26,12 +26,12 @@ export function trainingRows(tokenizer: Tokenizer, documents: readonly Document[
       let order: number[] = [];
       let orderOf = -1;
       for (let index = Number(position ?? 0); ; index++) {
-        const synthetic = Math.floor(index / recipe.rowsPerSynthetic);
-        if (index % recipe.rowsPerSynthetic === recipe.rowsPerSynthetic - 1) {
-          yield { row: conversationRow(tokenizer, synthetic, words), position: index + 1 };
+        const { synthetic, before, longCopies } = placeOf(index);
+        if (synthetic) {
+          yield { row: conversationRow(tokenizer, before, words, longCopies), position: index + 1 };
           continue;
         }
-        const read = index - synthetic;
+        const read = index - before;
         const epoch = Math.floor(read / windows.length);
         if (epoch !== orderOf) {
           order = createRandom(recipe.seed, 'epoch', epoch).sample([...windows.keys()], windows.length);
@@ -41,6 +41,29 @@ export function trainingRows(tokenizer: Tokenizer, documents: readonly Document[
       }
     },
   };
+}
+
+interface RowPlace {
+  readonly synthetic: boolean;
+  /** How many synthetic rows come before it. */
+  readonly before: number;
+  readonly longCopies: LongCopies;
+}
+
+type LongCopies = (typeof recipe.stages)[number]['longCopies'];
+
+function placeOf(index: number): RowPlace {
+  let before = 0;
+  let place: RowPlace = { synthetic: false, before: 0, longCopies: 'none' };
+  for (const [stage, { firstStep, rowsPerSynthetic, longCopies }] of recipe.stages.entries()) {
+    const first = firstStep * recipe.rowsPerStep;
+    if (index < first) break;
+    const next = (recipe.stages[stage + 1]?.firstStep ?? Number.POSITIVE_INFINITY) * recipe.rowsPerStep;
+    const since = Math.min(index, next) - first;
+    before += Math.floor(since / rowsPerSynthetic);
+    place = { synthetic: since % rowsPerSynthetic === rowsPerSynthetic - 1, before, longCopies };
+  }
+  return place;
 }
 
 /** The documents one after another, cut every `rowLength` tokens; the last piece is left out. */
@@ -60,13 +83,13 @@ export function textRow(tokens: Int32Array): Row {
 }
 
 /** Conversations one after another until the row is full; the last is cut. */
-function conversationRow(tokenizer: Tokenizer, index: number, words: readonly string[]): Row {
+function conversationRow(tokenizer: Tokenizer, index: number, words: readonly string[], longCopies: LongCopies): Row {
   const template = loadChatTemplate(tokenizer);
   const tokens: number[] = [];
   const weights: number[] = [];
   for (let next = 0; tokens.length < recipe.rowLength; next++) {
     // 64 conversations fill any row, so that no two rows share one.
-    const messages = conversation(recipe.seed, index * 64 + next, words);
+    const messages = conversation(recipe.seed, index * 64 + next, words, { longCopies });
     const { rows } = tokenizeExample(
       { kind: 'chat', messages, promptMessages: 0 },
       { tokenizer, template, maxLength: recipe.rowLength, promptLossWeight: recipe.questionWeight },

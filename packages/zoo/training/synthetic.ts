@@ -155,13 +155,43 @@ export const skills: Readonly<Record<string, Skill>> = {
   },
 };
 
+/** Long copies: what teaches a small model to look back for what came before. */
+const longCopies = {
+  dictation(random, words) {
+    const text = random.sample(words, random.between(10, 40)).join(' ');
+    return { ask: `Take this down for the log: ${text}`, answer: text };
+  },
+  chant(random, words) {
+    const text = random.sample(words, random.between(5, 25)).join(' ');
+    const times = random.between(2, 6);
+    return { ask: `The crew chants it ${times} times: ${text}`, answer: Array(times).fill(text).join(' / ') };
+  },
+  refrain(random, words) {
+    const text = random.sample(words, random.pick([1, 1, 2, 2, 3, 4, 6, 8, 12])).join(' ');
+    const times = Math.ceil(random.between(20, 40) / text.split(' ').length);
+    return { ask: `Sing the refrain, over and over: ${text}`, answer: Array(times).fill(text).join(' ') };
+  },
+} satisfies Record<string, Skill>;
+
 const orders = ['Answer with the answer alone.', 'You keep the log of a ship. Be brief.', 'You are a careful clerk.'];
 
+export interface ConversationOptions {
+  /** Which long copies to mix in: dictations as every third exercise, or chants or refrains as two of three. */
+  readonly longCopies?: 'none' | keyof typeof longCopies;
+}
+
 /** The conversation with this index of an endless series: one to three exercises, at times below a system message. */
-export function conversation(seed: number, index: number, words: readonly string[]): ChatMessage[] {
+export function conversation(
+  seed: number,
+  index: number,
+  words: readonly string[],
+  { longCopies: mixed = 'none' }: ConversationOptions = {},
+): ChatMessage[] {
   const random = createRandom(seed, 'conversation', index);
+  const share = mixed === 'dictation' ? 1 : 2;
   const turns = Array.from({ length: random.pick([1, 1, 2, 3]) }, () => {
-    const skill = random.pick(Object.values(skills));
+    const isLong = mixed !== 'none' && random.below(3) < share;
+    const skill = isLong ? longCopies[mixed] : random.pick(Object.values(skills));
     return skill(random, words);
   });
   return [

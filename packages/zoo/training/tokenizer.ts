@@ -38,7 +38,7 @@ export async function writeTokenizer(documents: readonly Document[], folder: str
     pad_token: pad,
     bos_token: bos,
     eos_token: eos,
-    add_bos_token: true,
+    add_bos_token: false,
     model_max_length: recipe.rowLength,
     clean_up_tokenization_spaces: false,
     chat_template: chatTemplate,
@@ -73,16 +73,8 @@ function tokenizerJson(tokens: readonly string[], merges: readonly (readonly [st
         { ...byteLevel, use_regex: true },
       ],
     },
-    post_processor: {
-      type: 'TemplateProcessing',
-      single: [{ SpecialToken: { id: bos, type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
-      pair: [
-        { SpecialToken: { id: bos, type_id: 0 } },
-        { Sequence: { id: 'A', type_id: 0 } },
-        { Sequence: { id: 'B', type_id: 1 } },
-      ],
-      special_tokens: { [bos]: { id: bos, ids: [specialTokens.indexOf(bos)], tokens: [bos] } },
-    },
+    // A text gets no bos by itself: most training windows begin in the middle of a document, as most prompts do.
+    post_processor: null,
     decoder: { ...byteLevel, use_regex: true },
     model: {
       type: 'BPE',
