@@ -11,6 +11,13 @@ const results: MatrixResults = {
   shards: {
     'full/llama/onnx-cpu': { passed: 10, failures: [], seconds: 8.2, at: '2026-01-01T00:00:00Z' },
     'full/llama/tfjs-cpu': { passed: 9, failures: ['merges: broken'], seconds: 9, at: '2026-01-02T00:00:00Z' },
+    'full/gpt2/onnx-cpu': {
+      passed: 10,
+      failures: [],
+      earlierFailures: ['starts: timed out'],
+      seconds: 7,
+      at: '2026-01-01T00:00:00Z',
+    },
   },
 };
 
@@ -32,7 +39,8 @@ it('shows what passed, what failed and what has not run', () => {
   const page = resultsPage(results);
   expect(page).toContain('| full | llama | 10 passed, 8 s | **1 failed**, 9 passed, 9 s | not run |');
   expect(page).toContain('- `full/llama/tfjs-cpu`: merges: broken');
-  expect(page).toContain(`ran: 2 of ${shards.length} shards`);
+  expect(page).toMatch(/## Failures of earlier runs.*\n\n- `full\/gpt2\/onnx-cpu`: starts: timed out/);
+  expect(page).toContain(`ran: 3 of ${shards.length} shards`);
 });
 
 it('names each shard once, on every backend alike', () => {

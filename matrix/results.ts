@@ -6,6 +6,8 @@ export interface ShardResult {
   readonly passed: number;
   /** Names of the tests that failed, each with the first line of its error; of a run that broke off, how. */
   readonly failures: readonly string[];
+  /** Those of the shard's runs before this one, on the same commit. */
+  readonly earlierFailures?: readonly string[];
   readonly seconds: number;
   /** When it ended, ISO 8601. */
   readonly at: string;
@@ -44,9 +46,11 @@ export function resultsPage({ commit, environment, shards: results }: MatrixResu
   const backends = Object.keys(extents) as Shard['backend'][];
   const ran = Object.values(results);
   const times = ran.map(({ at }) => at).sort();
-  const failures = shards.flatMap((shard) =>
-    (results[shardKey(shard)]?.failures ?? []).map((failure) => `- \`${shardKey(shard)}\`: ${failure}`),
-  );
+  const list = (pick: (result: ShardResult) => readonly string[]): string[] =>
+    shards.flatMap((shard) => {
+      const result = results[shardKey(shard)];
+      return (result === undefined ? [] : pick(result)).map((failure) => `- \`${shardKey(shard)}\`: ${failure}`);
+    });
   const rows = shards
     .filter(({ backend }) => backend === backends[0])
     .map(({ method, family }) => {
@@ -65,9 +69,20 @@ export function resultsPage({ commit, environment, shards: results }: MatrixResu
     `| method | family | ${backends.map((backend) => `${backend} (${extents[backend]})`).join(' | ')} |`,
     `| --- | --- |${' --- |'.repeat(backends.length)}`,
     ...rows,
-    ...(failures.length === 0 ? [] : ['', '## Failures', '', ...failures]),
+    ...section(
+      'Failures',
+      list(({ failures }) => failures),
+    ),
+    ...section(
+      'Failures of earlier runs of a shard, on the same commit',
+      list(({ earlierFailures }) => earlierFailures ?? []),
+    ),
     '',
   ].join('\n');
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : ['', `## ${title}`, '', ...lines];
 }
 
 function cell(result: ShardResult | undefined): string {

@@ -49,7 +49,9 @@ for (const [index, shard] of chosen.entries()) {
     continue;
   }
   const result = await runShard(root, shard);
-  results.shards[key] = result;
+  const before = results.shards[key];
+  const earlierFailures = [...(before?.earlierFailures ?? []), ...(before?.failures ?? [])];
+  results.shards[key] = { ...result, ...(earlierFailures.length === 0 ? {} : { earlierFailures }) };
   saveResults(statePath, results);
   writeFileSync(pagePath, resultsPage(results));
   console.log(`${counter}: ${result.passed} passed, ${result.failures.length} failed, ${result.seconds.toFixed(0)} s`);
