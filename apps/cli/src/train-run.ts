@@ -88,7 +88,9 @@ function nextCommands({ adapters, model, run }: RunResult, recipe: Recipe): stri
 function printNext(commands: readonly string[], terminal: Terminal): void {
   terminal.print();
   terminal.print(terminal.style('dim', 'Next:'));
-  for (const command of commands) terminal.print(`  ${command}`);
+  // Under npx or an npm script the command is the project's own, not on the PATH.
+  const prefix = process.env.npm_execpath === undefined ? '' : 'npx ';
+  for (const command of commands) terminal.print(`  ${prefix}${command}`);
 }
 
 /** A path as one would type it here. */
