@@ -104,11 +104,15 @@ async function prepare(name: string, base: string, backend: Backend): Promise<Pr
 const backends: Record<string, () => Promise<Backend>> = {
   'onnx-cpu': async () => createOnnxBackend({ device: 'cpu' }),
   'tfjs-cpu': () => createTfjsBackend({ prefer: 'cpu' }),
+  'tfjs-node': () => createTfjsBackend({ prefer: 'tfjs-node' }),
 };
-/** One case shows that the eager backend takes the same twenty steps; the compiled one takes them all. */
+/** The script that builds tfjs-node natively asks for it; elsewhere it is not installed. */
+const hasTfjsNode = process.env.TUNESMITH_REQUIRE?.split(',').includes('tfjs-node') ?? false;
+/** One case shows that the eager backends take the same twenty steps; the compiled one takes them all. */
 const runs = Object.keys(cases).flatMap((name) => [
   { name, backendName: 'onnx-cpu' },
   ...(name === 'llama' ? [{ name, backendName: 'tfjs-cpu' }] : []),
+  ...(name === 'llama' && hasTfjsNode ? [{ name, backendName: 'tfjs-node' }] : []),
 ]);
 
 describe.each(runs)('$name on $backendName', ({ name, backendName }) => {
