@@ -95,7 +95,7 @@ export type { StoredDtype, StoredTensor, TensorSource } from './storage/stored-t
 export { geGlu, gelu, geluTanh, silu, swiGlu } from './tensor/activations.js';
 export type { AttentionAttributes, AttentionInputs } from './tensor/attention.js';
 export { attention } from './tensor/attention.js';
-export { attentionMask } from './tensor/attention-mask.js';
+export { attentionMask, treeMask } from './tensor/attention-mask.js';
 export { checkpoint } from './tensor/checkpoint.js';
 export type { InputGradients, Op, OpDefinition } from './tensor/define-op.js';
 export { defineOp } from './tensor/define-op.js';

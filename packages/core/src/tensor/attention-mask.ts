@@ -25,6 +25,33 @@ export function attentionMask(querySegments: Tensor, keySegments: Tensor): Tenso
 }
 
 /**
+ * The additive mask [batch, 1, seq, keys] of segments that form trees: a query sees the keys of its own segment and of
+ * every segment above it, so that a prompt shared by several answers is computed once and no answer sees another.
+ * `parents[s]` is the segment above s, or 0 for a root; segments count from 1, and 0 is padding, which nobody sees.
+ * `querySegments` int32 [batch, seq], `keySegments` int32 [batch, keys].
+ */
+export function treeMask(querySegments: Tensor, keySegments: Tensor, parents: readonly number[]): Tensor {
+  const count = parents.length;
+  const sees = Array.from({ length: count }, (_, segment) => {
+    const row = new Array<number>(count).fill(0);
+    // A parent that comes later, or the segment itself, would make a circle: each step must lead to an earlier one.
+    for (let above = segment; above > 0; above = (parents[above] ?? 0) < above ? (parents[above] ?? 0) : 0)
+      row[above] = 1;
+    return row;
+  });
+  const [batch = 0, length = 0] = querySegments.shape;
+  const query = tf.reshape(tf.oneHot(querySegments as never, count), [batch * length, count]);
+  const above = tf.reshape(tf.matMul(tf.cast(query, 'float32'), tf.tensor2d(sees, [count, count])), [
+    batch,
+    length,
+    count,
+  ]);
+  const key = tf.cast(tf.oneHot(keySegments as never, count), 'float32'); // [batch, keys, count]
+  const visible = tf.greater(tf.matMul(above as never, key as never, false, true), 0.5); // [batch, seq, keys]
+  return tf.expandDims(additiveMask(visible), 1);
+}
+
+/**
  * The additive mask [1, 1, seq, keys] of causal attention whose last query is aligned with the last key: with
  * `prefix = keys − seq`, query i sees key j iff j ≤ i + prefix and, with a window, j > i + prefix − window.
  * Undefined where every pair is visible.

@@ -25,18 +25,43 @@ export async function lockRun(folder: string): Promise<RunLock> {
   const draft = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`;
   await writeFile(draft, `${JSON.stringify(mine)}\n`);
   try {
-    // A link appears with its content or not at all, and fails where there is a lock already.
-    while (!(await tryLink(draft, path))) await removeStaleLock(path, folder);
+    await take(path, draft, folder);
   } finally {
     await rm(draft, { force: true });
   }
   return { release: () => rm(path, { force: true }) };
 }
 
+/**
+ * Makes `path` a lock with the draft's content. A dead owner's lock is replaced only under a second lock, on the right to
+ * replace that owner's: without it, one of two processes that found the same dead owner could throw out the other.
+ */
+async function take(path: string, draft: string, folder: string): Promise<void> {
+  // A link appears with its content or not at all, and fails where there is a lock already.
+  while (!(await tryLink(draft, path))) {
+    const owner = await readOwner(path);
+    if (owner === 'none') continue;
+    if (owner !== 'damaged' && isAlive(owner)) {
+      throw new TunesmithError('RUN_LOCKED', `another process (${owner.pid}) is writing to this run`, {
+        where: folder,
+        hint: 'Wait for it or stop it; or choose another --output.',
+      });
+    }
+    const claim = `${path}.after-${nameOf(owner)}`;
+    await take(claim, draft, folder);
+    try {
+      const isStill = nameOf(await readOwner(path)) === nameOf(owner);
+      if (isStill) return await rename(draft, path);
+    } finally {
+      await rm(claim, { force: true });
+    }
+  }
+}
+
 /** The process that holds a run folder's lock, or null. */
 export async function runOwner(folder: string): Promise<number | null> {
   const owner = await readOwner(join(folder, lockFile));
-  return owner !== null && isAlive(owner) ? owner.pid : null;
+  return typeof owner !== 'string' && isAlive(owner) ? owner.pid : null;
 }
 
 async function tryLink(from: string, to: string): Promise<boolean> {
@@ -49,34 +74,24 @@ async function tryLink(from: string, to: string): Promise<boolean> {
   }
 }
 
-async function removeStaleLock(path: string, folder: string): Promise<void> {
-  const owner = await readOwner(path);
-  if (owner !== null && isAlive(owner)) {
-    throw new TunesmithError('RUN_LOCKED', `another process (${owner.pid}) is writing to this run`, {
-      where: folder,
-      hint: 'Wait for it or stop it; or choose another --output.',
-    });
-  }
-  // Of two processes that find a dead owner, one renames the lock; the other finds it gone, or a new one to respect.
-  const stale = `${path}.stale-${process.pid}-${randomBytes(4).toString('hex')}`;
+/** Who wrote a lock; `damaged` where that cannot be read, which no writer of ours leaves. */
+async function readOwner(path: string): Promise<Owner | 'none' | 'damaged'> {
+  let text: string;
   try {
-    await rename(path, stale);
+    text = await readFile(path, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'none';
     throw error;
   }
-  const taken = await readOwner(stale);
-  if (taken !== null && isAlive(taken)) await tryLink(stale, path);
-  await rm(stale, { force: true });
+  try {
+    return ownerSchema.parse(JSON.parse(text));
+  } catch {
+    return 'damaged';
+  }
 }
 
-/** Null where there is no lock, or one that no writer finished. */
-async function readOwner(path: string): Promise<Owner | null> {
-  try {
-    return ownerSchema.parse(JSON.parse(await readFile(path, 'utf8')));
-  } catch {
-    return null;
-  }
+function nameOf(owner: Owner | 'none' | 'damaged'): string {
+  return typeof owner === 'string' ? owner : `${owner.pid}-${encodeURIComponent(owner.started)}`;
 }
 
 function isAlive({ pid, started }: Owner): boolean {
