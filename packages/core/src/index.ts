@@ -13,8 +13,8 @@ export type {
   TokenGeneratorOptions,
 } from './generate/token-generator.js';
 export { createTokenGenerator, generationSchema } from './generate/token-generator.js';
-export type { Adapter } from './method/adapter.js';
 export { exportAdapter, importAdapter, peftName } from './method/adapter.js';
+export type { Adapter, AdapterHost, AdapterTensor } from './method/adapter-file.js';
 export type { MethodDefinition, MethodFactory } from './method/define-method.js';
 export { defineMethod, parseConfig } from './method/define-method.js';
 export type { Merged } from './method/merge.js';
@@ -106,6 +106,7 @@ export { linearCrossEntropy, logProbabilities } from './tensor/linear-cross-entr
 export { completeGradients } from './tensor/missing-gradients.js';
 export { rmsNorm } from './tensor/rms-norm.js';
 export { rotary, rotaryTable } from './tensor/rotary.js';
+export { stopGradient } from './tensor/stop-gradient.js';
 export type { Dtype, Named, Shape, Tensor } from './tensor/tfjs.js';
 export { tf } from './tensor/tfjs.js';
 export type { DivergenceLimit } from './trainer/divergence.js';

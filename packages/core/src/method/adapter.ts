@@ -5,7 +5,7 @@ import { elementCount, type Handle } from '../parameters/handle.js';
 import type { ParameterStore } from '../parameters/parameter-store.js';
 import { readFloat32 } from '../storage/memory-tensor.js';
 import type { TensorSource } from '../storage/stored-tensor.js';
-import type { Shape } from '../tensor/tfjs.js';
+import type { Adapter, AdapterHost } from './adapter-file.js';
 import type { Method } from './method.js';
 
 /** A module path's tensor name in a PEFT adapter file (peft/utils/save_and_load.py). */
@@ -13,15 +13,14 @@ export function peftName(path: string): string {
   return `base_model.model.${path}`;
 }
 
-/** What an adapter folder holds: PEFT's config and the tensors that the method trained, by PEFT's names. */
-export interface Adapter {
-  /** Null where PEFT has no such method. */
-  readonly config: Record<string, unknown> | null;
-  readonly tensors: readonly { readonly name: string; readonly shape: Shape; readonly data: Float32Array }[];
-}
-
 function adapterName(method: Method, handle: Handle): string {
   return method.adapterName?.(handle) ?? peftName(handle.path);
+}
+
+function adapterHost(model: Model, method: Method, parameters: ParameterStore): AdapterHost {
+  const byPath = new Map(model.handles.filter(({ owner }) => owner === 'base').map((handle) => [handle.path, handle]));
+  for (const handle of model.ownedBy(method)) byPath.set(handle.path, handle);
+  return { handle: (path) => byPath.get(path), read: (handle) => parameters.read(handle) };
 }
 
 /** Everything that a method trained or keeps, by its name in an adapter file. */
@@ -30,7 +29,8 @@ export async function exportAdapter(model: Model, method: Method, parameters: Pa
   for (const handle of model.ownedBy(method)) {
     tensors.push({ name: adapterName(method, handle), shape: handle.shape, data: await parameters.read(handle) });
   }
-  return { config: method.peftConfig?.(model.patched) ?? null, tensors };
+  const adapter = { config: method.peftConfig?.(model.patched) ?? null, tensors };
+  return (await method.exportAdapter?.(adapter, adapterHost(model, method, parameters))) ?? adapter;
 }
 
 /**
@@ -42,8 +42,9 @@ export async function importAdapter(
   model: Model,
   method: Method,
   parameters: ParameterStore,
-  source: TensorSource,
+  file: TensorSource,
 ): Promise<void> {
+  const source = (await method.importAdapter?.(file, adapterHost(model, method, parameters))) ?? file;
   const places = new Map(model.ownedBy(method).map((handle) => [adapterName(method, handle), handle]));
   const stray = source.names().filter((name) => !places.has(name));
   if (stray.length > 0) {

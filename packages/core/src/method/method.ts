@@ -1,7 +1,9 @@
 import type { Selector } from '../model/selector.js';
 import type { MethodScope, Middleware, SiteBase, SiteKind, SiteOf } from '../model/site.js';
 import type { Handle } from '../parameters/handle.js';
+import type { TensorSource } from '../storage/stored-tensor.js';
 import type { Named } from '../tensor/tfjs.js';
+import type { Adapter, AdapterHost } from './adapter-file.js';
 
 /** The plugin contract's version. A method names the one it was written for; the engine refuses any other. */
 export const apiVersion = 1;
@@ -31,9 +33,12 @@ export interface PatchedModel {
 export interface Patcher extends MethodScope {
   readonly model: PatchedModel;
   sites<Kind extends SiteKind>(kind: Kind): readonly SiteOf<Kind>[];
-  /** Wraps every selected site; the first method in a recipe is the innermost. Returns what it wrapped. */
+  /**
+   * Wraps every selected site of a kind, or of several; the first method in a recipe is the innermost. Returns what it
+   * wrapped.
+   */
   wrap<Kind extends SiteKind>(
-    kind: Kind,
+    kind: Kind | readonly Kind[],
     select: Selector,
     patch: (site: PatchableSite<Kind>) => Middleware<Kind>,
   ): readonly PatchableSite<Kind>[];
@@ -69,6 +74,13 @@ export interface Method {
   peftConfig?(model: PatchedModel): Record<string, unknown>;
   /** A handle's tensor name in the adapter file; `peftName(handle.path)` if not said. */
   adapterName?(handle: Handle): string;
+  /** Rewrites what would be saved, one tensor a handle, where the file's form is another. */
+  exportAdapter?(adapter: Adapter, host: AdapterHost): Adapter | Promise<Adapter>;
+  /**
+   * The reverse: the file's tensors as one for every handle. What it does not know it passes on as it is, to be refused
+   * like every tensor without a place.
+   */
+  importAdapter?(source: TensorSource, host: AdapterHost): TensorSource | Promise<TensorSource>;
   /**
    * Folds the method's effect into a linear site's weight, `[out, in]` row-major, in place; `sign` −1 takes it out.
    * False where the method leaves the site alone. Required of a mergeable method.

@@ -1,5 +1,5 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
-import type { Method, PatchableSite, PatchedModel, Patcher } from '../method/method.js';
+import type { Method, PatchedModel, Patcher } from '../method/method.js';
 import type { Handle } from '../parameters/handle.js';
 import { addMethodHandle, type ModelRegistry, siteKey } from './registry.js';
 import { selectSites } from './selector.js';
@@ -11,8 +11,10 @@ export function createPatcher(registry: ModelRegistry, model: PatchedModel, { na
     parameter: (name, spec) => addMethodHandle(registry, method, prefix + name, 'parameter', spec),
     buffer: (name, spec) => addMethodHandle(registry, method, prefix + name, 'buffer', spec),
   });
-  const sitesOf = <Kind extends SiteKind>(kind: Kind): SiteOf<Kind>[] =>
-    [...registry.sites.values()].filter((site): site is SiteOf<Kind> => site.kind === kind);
+  const sitesOf = <Kind extends SiteKind>(kinds: Kind | readonly Kind[]): SiteOf<Kind>[] => {
+    const wanted: readonly SiteKind[] = typeof kinds === 'string' ? [kinds] : kinds;
+    return [...registry.sites.values()].filter((site): site is SiteOf<Kind> => wanted.includes(site.kind));
+  };
 
   return {
     ...scope(''),
@@ -20,7 +22,7 @@ export function createPatcher(registry: ModelRegistry, model: PatchedModel, { na
     sites: sitesOf,
     wrap(kind, select, patch) {
       return selectSites(sitesOf(kind), select, `${method}'s targets`).map((site) => {
-        const patchable = { ...site, ...scope(`${site.path}.`) } as PatchableSite<typeof kind>;
+        const patchable = { ...site, ...scope(`${site.path}.`) } as unknown as Parameters<typeof patch>[0];
         const layers = registry.wraps.get(siteKey(site)) ?? [];
         layers.push({ method, middleware: patch(patchable) as unknown as Middleware<SiteKind> });
         registry.wraps.set(siteKey(site), layers);

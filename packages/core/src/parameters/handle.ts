@@ -7,6 +7,8 @@ export interface InitContext {
   readonly key: RandomKey;
   /** A base weight's current value by its path, as float32 in row-major order. */
   readBase(path: string): Promise<Float32Array>;
+  /** The first value of a handle that was declared before this one: how one value is made from another. */
+  read(handle: Handle): Promise<Float32Array>;
 }
 
 /** Fills a new parameter. Deterministic in the key, so that a seed reproduces a run. */

@@ -153,6 +153,7 @@ export async function initialiseHandles(
   handles: readonly Handle[],
   seed: number,
 ): Promise<void> {
+  const pending = new Set(handles.filter(({ init }) => init !== undefined));
   const byPath = new Map(handles.filter(({ owner }) => owner === 'base').map((handle) => [handle.path, handle]));
   for (const handle of handles) {
     if (handle.init === undefined) continue;
@@ -165,7 +166,15 @@ export async function initialiseHandles(
           throw new TunesmithError('NAME_UNKNOWN', `there is no base weight "${path}"`, { where: handle.path });
         return Float32Array.from(await store.read(base));
       },
+      read: async (other) => {
+        if (!pending.has(other)) return Float32Array.from(await store.read(other));
+        throw new TunesmithError('INTERNAL', `"${other.path}" has no value yet`, {
+          where: handle.path,
+          hint: 'Declare it before what is made from it.',
+        });
+      },
     });
     await store.write(handle, values);
+    pending.delete(handle);
   }
 }

@@ -1,0 +1,23 @@
+import type { Handle } from '../parameters/handle.js';
+import type { Shape } from '../tensor/tfjs.js';
+
+/** What an adapter folder holds: PEFT's config and the tensors that the method trained, by PEFT's names. */
+export interface Adapter {
+  /** Null where PEFT has no such method. */
+  readonly config: Record<string, unknown> | null;
+  readonly tensors: readonly AdapterTensor[];
+}
+
+export interface AdapterTensor {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly data: Float32Array;
+}
+
+/** What a method sees of its model where its file is not one tensor a handle. */
+export interface AdapterHost {
+  /** A base weight or one of the method's own handles, by path. */
+  handle(path: string): Handle | undefined;
+  /** A handle's value, as float32 in row-major order. */
+  read(handle: Handle): Promise<Float32Array>;
+}
