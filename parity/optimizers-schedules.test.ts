@@ -64,6 +64,7 @@ function trajectory(
           ),
           learningRate: tf.scalar((groups[name]?.lr as number) * schedule(step, steps)),
           decay: groups[name]?.weight_decay as number,
+          clip: '',
         },
       ]),
     );

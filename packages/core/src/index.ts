@@ -17,6 +17,15 @@ export { exportAdapter, importAdapter, peftName } from './method/adapter.js';
 export type { Adapter, AdapterHost, AdapterTensor } from './method/adapter-file.js';
 export type { MethodDefinition, MethodFactory } from './method/define-method.js';
 export { defineMethod, parseConfig } from './method/define-method.js';
+export type {
+  AfterUpdateTrace,
+  Clock,
+  Control,
+  GradientTrace,
+  HandleValues,
+  PatchHooks,
+  UpdateTrace,
+} from './method/hooks.js';
 export type { Merged } from './method/merge.js';
 export { mergedWeights, mergeInPlace } from './method/merge.js';
 export type {
@@ -41,7 +50,7 @@ export type {
 export type { CausalModel, Family, ModelShape, TokenColumns } from './model/family.js';
 export type { LoadWeightsOptions, WeightDtype } from './model/load-weights.js';
 export { loadWeights } from './model/load-weights.js';
-export type { Model, ModelOptions, ModelRun } from './model/model.js';
+export type { MethodHooks, Model, ModelOptions, ModelRun } from './model/model.js';
 export { buildModel } from './model/model.js';
 export type { Selector } from './model/selector.js';
 export { matchesName } from './model/selector.js';

@@ -6,5 +6,6 @@ export type { Disturbance, FamilyCase, FamilyFixture } from './family/family-cas
 export { reversedKeyHeads, withConfig, withoutBiases, withoutNorm } from './family/family-case.js';
 export type { DescribeMethodOptions, MethodCase } from './method/describe-method.js';
 export { describeMethod } from './method/describe-method.js';
+export { relativeError } from './method/measure.js';
 export type { TinyModel, TinyModelCase, TinyTrainerOptions } from './method/tiny-run.js';
 export { rowSource, tinyModel, tinyRows, tinyTrainer, trainTiny } from './method/tiny-run.js';

@@ -4,6 +4,7 @@ import type { Handle } from '../parameters/handle.js';
 import type { TensorSource } from '../storage/stored-tensor.js';
 import type { Named } from '../tensor/tfjs.js';
 import type { Adapter, AdapterHost } from './adapter-file.js';
+import type { PatchHooks } from './hooks.js';
 
 /** The plugin contract's version. A method names the one it was written for; the engine refuses any other. */
 export const apiVersion = 1;
@@ -69,7 +70,12 @@ export interface Method {
   readonly apiVersion: number;
   readonly config: unknown;
   readonly capabilities: Capabilities;
-  patchModel(patcher: Patcher): void;
+  /**
+   * Wraps sites and declares parameters. Most methods need no more; one that also acts beside the optimizer returns those
+   * hooks, so that they close over the handles of the model that was patched and of no other.
+   */
+  // biome-ignore lint/suspicious/noConfusingVoidType: a method without further hooks returns nothing.
+  patchModel(patcher: Patcher): PatchHooks | void;
   /** adapter_config.json for this method and model, in PEFT's fields; absent where PEFT has no such method. */
   peftConfig?(model: PatchedModel): Record<string, unknown>;
   /** A handle's tensor name in the adapter file; `peftName(handle.path)` if not said. */

@@ -90,7 +90,7 @@ export interface ModelBuilder {
 export function createBuilder(registry: ModelRegistry, prefix = '', depth: number | null = null): ModelBuilder {
   const pathOf = (name: string): string => (prefix === '' || name === '' ? prefix + name : `${prefix}.${name}`);
   const weight = (path: string, shape: Shape, decay = shape.length > 1): Handle =>
-    addBaseHandle(registry, path, shape, decay);
+    addBaseHandle(registry, path, shape, { decay, depth });
 
   function site<Kind extends SiteKind, Context extends SiteContext = []>(
     declared: SiteBase,

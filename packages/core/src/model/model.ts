@@ -1,4 +1,5 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { PatchHooks } from '../method/hooks.js';
 import { apiVersion, type Method, type PatchedModel } from '../method/method.js';
 import type { Handle } from '../parameters/handle.js';
 import { linearCrossEntropy, logProbabilities } from '../tensor/linear-cross-entropy.js';
@@ -23,6 +24,12 @@ export interface ModelRun {
   logits(positions?: Tensor): Tensor;
 }
 
+/** The hooks that a method returned from patching. */
+export interface MethodHooks {
+  readonly method: string;
+  readonly hooks: PatchHooks;
+}
+
 /** A family's forward pass for one config, patched by methods: sites, handles, and how to run it in a program. */
 export interface Model {
   readonly family: Family;
@@ -33,6 +40,8 @@ export interface Model {
   readonly handles: readonly Handle[];
   /** The handles that training moves, in a stable order. */
   readonly trained: readonly Handle[];
+  /** What the methods do beside the optimizer, in their order. */
+  readonly hooks: readonly MethodHooks[];
   /** What a method declared or trains: the content of its adapter. */
   ownedBy(method: Method): readonly Handle[];
   /** Names of the methods that wrap a site, innermost first. */
@@ -55,10 +64,11 @@ export function buildModel<Config>({ family, config, methods = [] }: ModelOption
   const registry = createRegistry();
   const causal = family.build(createBuilder(registry), config);
   const patched: PatchedModel = { defaultTargets: family.defaultTargets, fanInFanOut: family.fanInFanOut ?? false };
-  for (const method of methods) {
+  const hooks = methods.flatMap((method): MethodHooks[] => {
     checkApiVersion(method);
-    method.patchModel(createPatcher(registry, patched, method));
-  }
+    const returned = method.patchModel(createPatcher(registry, patched, method));
+    return returned === undefined ? [] : [{ method: method.name, hooks: returned }];
+  });
   return {
     family: family as Family,
     shape: family.describe(config),
@@ -66,6 +76,7 @@ export function buildModel<Config>({ family, config, methods = [] }: ModelOption
     patched,
     sites: [...registry.sites.values()],
     handles: [...registry.handles.values()],
+    hooks,
     trained: [...registry.handles.values()].filter(({ key }) => registry.trained.has(key)),
     ownedBy: ({ name }) =>
       [...registry.handles.values()].filter(({ key, owner }) => owner === name || registry.trained.get(key) === name),

@@ -1,28 +1,32 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Method, PatchedModel, Patcher } from '../method/method.js';
-import type { Handle } from '../parameters/handle.js';
+import type { Handle, ParameterSpec } from '../parameters/handle.js';
 import { addMethodHandle, type ModelRegistry, siteKey } from './registry.js';
 import { selectSites } from './selector.js';
 import type { AnySite, MethodScope, Middleware, SiteKind, SiteOf } from './site.js';
 
 /** The patcher that one method gets: everything it declares is its own. */
 export function createPatcher(registry: ModelRegistry, model: PatchedModel, { name: method }: Method): Patcher {
-  const scope = (prefix: string): MethodScope => ({
-    parameter: (name, spec) => addMethodHandle(registry, method, prefix + name, 'parameter', spec),
-    buffer: (name, spec) => addMethodHandle(registry, method, prefix + name, 'buffer', spec),
-  });
+  const scope = (prefix: string, depth: number | null): MethodScope => {
+    const add = (kind: Handle['kind'], name: string, spec: ParameterSpec): Handle =>
+      addMethodHandle(registry, { owner: method, path: prefix + name, kind, depth }, spec);
+    return {
+      parameter: (name, spec) => add('parameter', name, spec),
+      buffer: (name, spec) => add('buffer', name, spec),
+    };
+  };
   const sitesOf = <Kind extends SiteKind>(kinds: Kind | readonly Kind[]): SiteOf<Kind>[] => {
     const wanted: readonly SiteKind[] = typeof kinds === 'string' ? [kinds] : kinds;
     return [...registry.sites.values()].filter((site): site is SiteOf<Kind> => wanted.includes(site.kind));
   };
 
   return {
-    ...scope(''),
+    ...scope('', null),
     model,
     sites: sitesOf,
     wrap(kind, select, patch) {
       return selectSites(sitesOf(kind), select, `${method}'s targets`).map((site) => {
-        const patchable = { ...site, ...scope(`${site.path}.`) } as unknown as Parameters<typeof patch>[0];
+        const patchable = { ...site, ...scope(`${site.path}.`, site.depth) } as unknown as Parameters<typeof patch>[0];
         const layers = registry.wraps.get(siteKey(site)) ?? [];
         layers.push({ method, middleware: patch(patchable) as unknown as Middleware<SiteKind> });
         registry.wraps.set(siteKey(site), layers);
@@ -66,11 +70,12 @@ function replaceByCopy(registry: ModelRegistry, method: string, site: AnySite, b
       hint: 'A copy of one would untie them wherever the adapter is loaded; leave it out or untie the checkpoint first.',
     });
   }
-  const copy = addMethodHandle(registry, method, base.path, 'parameter', {
-    shape: base.shape,
-    decay: base.decay,
-    init: ({ readBase }) => readBase(base.path),
-  });
+  const { path, shape, decay, depth } = base;
+  const copy = addMethodHandle(
+    registry,
+    { owner: method, path, kind: 'parameter', depth },
+    { shape, decay, init: ({ readBase }) => readBase(path) },
+  );
   registry.replacements.set(base.key, copy);
   return copy;
 }

@@ -32,17 +32,20 @@ export function addSite<S extends AnySite>(registry: ModelRegistry, site: S): S 
 }
 
 /** Declares a weight that the checkpoint brings; the same path twice is the same weight. */
-export function addBaseHandle(registry: ModelRegistry, path: string, shape: Shape, decay: boolean): Handle {
-  const handle: Handle = { key: path, path, owner: 'base', kind: 'parameter', shape, decay, tags: [] };
+export function addBaseHandle(
+  registry: ModelRegistry,
+  path: string,
+  shape: Shape,
+  { decay, depth }: Pick<Handle, 'decay' | 'depth'>,
+): Handle {
+  const handle: Handle = { key: path, path, owner: 'base', kind: 'parameter', shape, decay, depth, tags: [] };
   registry.handles.set(path, handle);
   return handle;
 }
 
 export function addMethodHandle(
   registry: ModelRegistry,
-  owner: string,
-  path: string,
-  kind: Handle['kind'],
+  { owner, path, kind, depth }: Pick<Handle, 'owner' | 'path' | 'kind' | 'depth'>,
   { shape, init, decay = shape.length > 1, tags = [] }: ParameterSpec,
 ): Handle {
   const key = `${owner}/${path}`;
@@ -51,7 +54,7 @@ export function addMethodHandle(
       hint: 'Two methods of one kind in a recipe need different targets.',
     });
   }
-  const handle: Handle = { key, path, owner, kind, shape, decay, tags, init };
+  const handle: Handle = { key, path, owner, kind, shape, decay, depth, tags, init };
   registry.handles.set(key, handle);
   if (kind === 'parameter') registry.trained.set(key, owner);
   return handle;

@@ -9,17 +9,26 @@ export function globalNorm(gradients: Named<Tensor>): Tensor {
 
 /**
  * Scales all gradients by min(1, maxNorm / (norm + 1e-6)), as `torch.nn.utils.clip_grad_norm_`
- * (torch/nn/utils/clip_grad.py), and observes the norm before clipping as `gradientNorm`.
+ * (torch/nn/utils/clip_grad.py), and observes the norm before clipping as `gradientNorm`. Leaves that their group clips
+ * under a name of its own are scaled by the norm of those alone.
  */
 export function clipByGlobalNorm(maxNorm: number): GradientTransformation {
   return {
     name: 'clip',
     slots: [],
-    update(gradients, _, context) {
-      const norm = globalNorm(gradients);
-      context.observe('gradientNorm', norm);
-      const factor = tf.minimum(tf.div(maxNorm, tf.add(norm, 1e-6)), 1);
-      return { updates: mapNamed(gradients, (gradient) => tf.mul(gradient, factor)), state: {} };
+    update(gradients, leaves, context) {
+      const clipOf = (name: string): string => leaves[name]?.clip ?? '';
+      const clips = [...new Set(Object.keys(gradients).map(clipOf))];
+      const norms = clips.map((clip) => {
+        const own = Object.entries(gradients).filter(([name]) => clipOf(name) === clip);
+        return globalNorm(Object.fromEntries(own));
+      });
+      const [only] = norms;
+      const whole = norms.length === 1 ? (only as Tensor) : tf.sqrt(tf.addN(norms.map((norm) => tf.square(norm))));
+      context.observe('gradientNorm', whole);
+      const factors = norms.map((norm) => tf.minimum(tf.div(maxNorm, tf.add(norm, 1e-6)), 1));
+      const factorOf = (name: string): Tensor => factors[clips.indexOf(clipOf(name))] as Tensor;
+      return { updates: mapNamed(gradients, (gradient, name) => tf.mul(gradient, factorOf(name))), state: {} };
     },
   };
 }

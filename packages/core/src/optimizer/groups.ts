@@ -1,18 +1,30 @@
 import type { Handle } from '../parameters/handle.js';
 
-/** Parameters that share a learning-rate scale and a weight decay. */
+/** Parameters that share a learning rate, a weight decay and a way of clipping. */
 export interface ParameterGroup {
   readonly match: (handle: Handle) => boolean;
-  /** Factor on the schedule's rate; 1 if not said. */
+  /** Factor on the learning rate; 1 if not said. */
   readonly scale?: number;
+  /** A peak rate of its own, in place of the trainer's; the schedule applies to it alike. */
+  readonly learningRate?: number;
   /** Overrides the optimizer's decay for the group's parameters. */
   readonly decay?: number;
+  /** Clipped by a norm of its own under this name, rather than by the norm of everything else. */
+  readonly clip?: string;
 }
 
-export interface GroupedHandles {
-  readonly handles: readonly Handle[];
+/** How a group's parameters are updated. */
+export interface GroupSettings {
   readonly scale: number;
+  /** Null for the trainer's. */
+  readonly learningRate: number | null;
   readonly decay: number;
+  /** Which norm clips it; empty for the one that most parameters share. */
+  readonly clip: string;
+}
+
+export interface GroupedHandles extends GroupSettings {
+  readonly handles: readonly Handle[];
 }
 
 /**
@@ -24,13 +36,17 @@ export function groupHandles(
   groups: readonly ParameterGroup[],
   defaultDecay: number,
 ): GroupedHandles[] {
-  const divided = new Map<string, { handles: Handle[]; scale: number; decay: number }>();
+  const divided = new Map<string, GroupSettings & { handles: Handle[] }>();
   for (const handle of handles) {
     const group = groups.find(({ match }) => match(handle));
-    const scale = group?.scale ?? 1;
-    const decay = group?.decay ?? (handle.decay ? defaultDecay : 0);
-    const key = `${scale} ${decay}`;
-    const entry = divided.get(key) ?? { handles: [], scale, decay };
+    const settings: GroupSettings = {
+      scale: group?.scale ?? 1,
+      learningRate: group?.learningRate ?? null,
+      decay: group?.decay ?? (handle.decay ? defaultDecay : 0),
+      clip: group?.clip ?? '',
+    };
+    const key = JSON.stringify(settings);
+    const entry = divided.get(key) ?? { ...settings, handles: [] };
     entry.handles.push(handle);
     divided.set(key, entry);
   }

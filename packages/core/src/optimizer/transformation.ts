@@ -7,10 +7,12 @@ export interface Leaf {
   readonly state: Named<Tensor>;
   /** Scalars that the host computed for this leaf and step in double precision, by the name in `scalars`. */
   readonly scalars: Named<Tensor>;
-  /** The schedule's rate × the group's scale, a scalar. */
+  /** The group's rate at this step, a scalar. */
   readonly learningRate: Tensor;
   /** The group's weight decay. */
   readonly decay: number;
+  /** Leaves of one name are clipped by one norm; most have the empty name. */
+  readonly clip: string;
 }
 
 export interface UpdateContext {

@@ -36,6 +36,8 @@ export interface Handle {
   readonly kind: 'parameter' | 'buffer';
   readonly shape: Shape;
   readonly decay: boolean;
+  /** The index of the block that it lies in, or null outside the blocks. */
+  readonly depth: number | null;
   readonly tags: readonly string[];
   /** Absent for base weights, which come from a checkpoint. */
   readonly init?: Initializer;

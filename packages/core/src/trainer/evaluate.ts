@@ -4,7 +4,8 @@ import type { CollateOptions, Objective } from '../objective/objective.js';
 import type { Row } from '../objective/row.js';
 import type { ParameterStore } from '../parameters/parameter-store.js';
 import type { ExecutableCache } from './executable-cache.js';
-import { evaluationProgram, outputNames } from './programs.js';
+import { outputNames } from './program-names.js';
+import { evaluationProgram } from './programs.js';
 
 export interface Evaluation {
   /** The objective's loss over the whole split, normalised once. */

@@ -1,37 +1,16 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import { createTrace } from '../model/trace.js';
 import type { Batch } from '../objective/objective.js';
-import { globalNorm } from '../optimizer/clip-by-global-norm.js';
-import { type Leaf, mapNamed } from '../optimizer/transformation.js';
+import { mapNamed } from '../optimizer/transformation.js';
 import type { Program, ProgramIO, ProgramResult, TensorSpec } from '../program/program.js';
 import { attentionMask } from '../tensor/attention-mask.js';
 import { type Named, type Tensor, tf } from '../tensor/tfjs.js';
+import { applyGradients, optimizerSpecs } from './apply-gradients.js';
 import { differentiate } from './gradients.js';
-import {
-  chunkShape,
-  chunksOf,
-  columnSpecs,
-  gradientEntry,
-  optimizerEntry,
-  type PlannedGroup,
-  type TrainingPlan,
-} from './training-plan.js';
+import { inputNames, outputNames } from './program-names.js';
+import { chunkShape, chunksOf, columnSpecs, gradientEntry, type TrainingPlan } from './training-plan.js';
 
 const scalar: TensorSpec = { shape: [], dtype: 'float32' };
-
-/** Names of the scalar inputs that the host sets before every run. */
-export const inputNames = {
-  /** One over a normaliser, summed over the accumulated batch. */
-  scale: (per: string): string => `scale.${per}`,
-  learningRate: (group: number): string => `learningRate.${group}`,
-  optimizerScalar: (group: number, name: string): string => `optimizer.${group}.${name}`,
-};
-
-/** Output names: the objective's terms, already scaled, and what was observed. */
-export const outputNames = {
-  term: (name: string): string => `term.${name}`,
-  observed: (name: string): string => `observed.${name}`,
-};
 
 /** Forward, backward, clipping and update in one program: training without accumulation. */
 export function stepProgram(plan: TrainingPlan, batch: Batch): Program {
@@ -101,14 +80,6 @@ function batchSpecs(batch: Batch): Named<TensorSpec> {
   return { ...columnSpecs(batch), ...Object.fromEntries(scales) };
 }
 
-function optimizerSpecs({ groups, optimizer }: TrainingPlan): Named<TensorSpec> {
-  const names = groups.flatMap((_, index) => [
-    inputNames.learningRate(index),
-    ...Object.keys(optimizer.scalars?.(1) ?? {}).map((name) => inputNames.optimizerScalar(index, name)),
-  ]);
-  return Object.fromEntries(names.map((name) => [name, scalar]));
-}
-
 function open(
   io: ProgramIO,
   { model, parameters, gradientCheckpointing }: Pick<TrainingPlan, 'model' | 'parameters' | 'gradientCheckpointing'>,
@@ -170,44 +141,4 @@ function backward(
       return [entry, tf.concat(lastFirst.reverse())];
     });
   return { gradients: Object.fromEntries(byChunk), outputs: kept };
-}
-
-function applyGradients(io: ProgramIO, { groups, optimizer }: TrainingPlan, gradients: Named<Tensor>): ProgramResult {
-  const outputs: Named<Tensor> = {};
-  const leaves = Object.assign({}, ...groups.map((group, index) => groupLeaves(io, group, index, optimizer)));
-  const result = optimizer.update(gradients, leaves as Named<Leaf>, {
-    observe: (name, value) => {
-      outputs[outputNames.observed(name)] = value;
-    },
-  });
-  // Divergence shows in the norm first, so that it is there also where no transformation observes it.
-  outputs[outputNames.observed('gradientNorm')] ??= globalNorm(gradients);
-  const updates: Named<Tensor> = {};
-  for (const chunk of groups.flatMap(({ chunks }) => chunks)) {
-    const { entry } = chunk;
-    updates[entry] = tf.add((leaves as Named<Leaf>)[entry]?.parameter as Tensor, result.updates[entry] as Tensor);
-    for (const [slot, value] of Object.entries(result.state[entry] ?? {})) updates[optimizerEntry(slot, chunk)] = value;
-  }
-  return { outputs, updates };
-}
-
-function groupLeaves(
-  io: ProgramIO,
-  { chunks, scale, decay }: PlannedGroup,
-  index: number,
-  optimizer: TrainingPlan['optimizer'],
-): Named<Leaf> {
-  const rate = io.input(inputNames.learningRate(index));
-  const learningRate = scale === 1 ? rate : tf.mul(rate, scale);
-  const scalars = mapNamed(optimizer.scalars?.(1) ?? {}, (_, name) =>
-    io.input(inputNames.optimizerScalar(index, name)),
-  );
-  const leaf = (chunk: (typeof chunks)[number]): Leaf => ({
-    parameter: io.read(chunk.entry),
-    state: Object.fromEntries(optimizer.slots.map((slot) => [slot, io.read(optimizerEntry(slot, chunk))])),
-    scalars,
-    learningRate,
-    decay,
-  });
-  return Object.fromEntries(chunks.map((chunk) => [chunk.entry, leaf(chunk)]));
 }

@@ -1,11 +1,13 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { Clock } from '../method/hooks.js';
 import type { Batch } from '../objective/objective.js';
 import type { Row } from '../objective/row.js';
 import type { HostTensor } from '../program/backend.js';
 import type { Named } from '../tensor/tfjs.js';
 import type { ExecutableCache } from './executable-cache.js';
 import type { StepEvent } from './ports.js';
-import { accumulateProgram, applyProgram, inputNames, outputNames, stepProgram } from './programs.js';
+import { inputNames, outputNames } from './program-names.js';
+import { accumulateProgram, applyProgram, stepProgram } from './programs.js';
 import type { TrainerOptions } from './trainer.js';
 import type { TrainingPlan } from './training-plan.js';
 
@@ -39,8 +41,12 @@ export async function trainStep(
   }
   // Rule A: what losses are divided by is known for the whole accumulated batch before its first micro-batch runs.
   const scales = normalizerScales(batches, step);
-  const learningRate = options.learningRate * schedule(step, steps);
-  const optimizerInputs = optimizerScalars(plan, learningRate, update);
+  const factor = schedule(step, steps);
+  const learningRate = options.learningRate * factor;
+  const optimizerInputs = {
+    ...optimizerScalars(plan, { peak: options.learningRate, factor }, update),
+    ...controlInputs(plan, { step, steps }),
+  };
 
   const outputs: Named<number>[] = [];
   const accumulate = gradientAccumulation > 1;
@@ -101,16 +107,29 @@ function normalizerScales(batches: readonly Batch[], step: number): Named<HostTe
 
 function optimizerScalars(
   { groups, optimizer }: TrainingPlan,
-  learningRate: number,
+  { peak, factor }: { readonly peak: number; readonly factor: number },
   update: number,
 ): Named<HostTensor> {
   const inputs: Named<HostTensor> = {};
-  groups.forEach((_, group) => {
-    inputs[inputNames.learningRate(group)] = scalarInput(learningRate);
+  groups.forEach(({ scale, learningRate }, group) => {
+    inputs[inputNames.learningRate(group)] = scalarInput((learningRate ?? peak) * scale * factor);
     for (const [name, value] of Object.entries(optimizer.scalars?.(update) ?? {})) {
       inputs[inputNames.optimizerScalar(group, name)] = scalarInput(value);
     }
   });
+  return inputs;
+}
+
+/** Every control's value at this step, for all methods. */
+function controlInputs({ model }: TrainingPlan, clock: Clock): Named<HostTensor> {
+  const inputs: Named<HostTensor> = {};
+  for (const { method, hooks } of model.hooks) {
+    for (const [name, { shape, value }] of Object.entries(hooks.controls ?? {})) {
+      const values = value(clock);
+      const data = Float32Array.from(typeof values === 'number' ? [values] : values);
+      inputs[inputNames.control(method, name)] = { dtype: 'float32', shape, data };
+    }
+  }
   return inputs;
 }
 

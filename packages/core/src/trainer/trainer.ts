@@ -100,6 +100,7 @@ interface Progress {
 /** Plans the training of a model and returns what runs it. */
 export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   const { parameters, backend, gradientAccumulation: accumulation = 1 } = options;
+  checkControls(options);
   const plan = await planTraining(options);
   if (accumulation > 1) addGradientEntries(plan);
   const executables = createExecutableCache(backend, parameters.tensors, options.mostExecutables);
@@ -175,6 +176,11 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
 
     dispose: () => executables.dispose(),
   };
+}
+
+/** Rule K: a method that needs a certain length of run says so before the first step. */
+function checkControls({ model, steps }: TrainerOptions): void {
+  for (const { hooks } of model.hooks) for (const { check } of Object.values(hooks.controls ?? {})) check?.(steps);
 }
 
 function startEvent({ model, steps }: TrainerOptions, plan: TrainingPlan, step: number): TrainerEvent {

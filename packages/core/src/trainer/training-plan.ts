@@ -1,7 +1,7 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Model } from '../model/model.js';
 import type { Batch, Objective } from '../objective/objective.js';
-import { groupHandles, type ParameterGroup } from '../optimizer/groups.js';
+import { type GroupSettings, groupHandles, type ParameterGroup } from '../optimizer/groups.js';
 import type { GradientTransformation } from '../optimizer/transformation.js';
 import { elementCount } from '../parameters/handle.js';
 import type { Chunk, ParameterStore } from '../parameters/parameter-store.js';
@@ -9,10 +9,8 @@ import type { TensorSpec } from '../program/program.js';
 import type { Named } from '../tensor/tfjs.js';
 
 /** Chunks that are updated alike. */
-export interface PlannedGroup {
+export interface PlannedGroup extends GroupSettings {
   readonly chunks: readonly Chunk[];
-  readonly scale: number;
-  readonly decay: number;
 }
 
 /** What all programs of a stage share: what is trained, how it is grouped and stored, and by what rule it moves. */
@@ -58,9 +56,13 @@ export async function planTraining(options: PlanOptions): Promise<TrainingPlan> 
   if (model.trained.length === 0) {
     throw new TunesmithError('CONFIG_INVALID', 'no parameter is trained', { hint: 'Give the recipe a method.' });
   }
-  const grouped = groupHandles(model.trained, groups, weightDecay);
+  const methodGroups = model.hooks.flatMap(({ hooks }) => hooks.groups ?? []);
+  const grouped = groupHandles(model.trained, [...groups, ...methodGroups], weightDecay);
   const packed = await parameters.pack(grouped.map(({ handles }) => handles));
-  const planned = grouped.map(({ scale, decay }, index) => ({ chunks: packed[index] as Chunk[], scale, decay }));
+  const planned = grouped.map(({ handles: _, ...settings }, index) => ({
+    ...settings,
+    chunks: packed[index] as Chunk[],
+  }));
   for (const chunk of planned.flatMap(({ chunks }) => chunks)) {
     const shape = chunkShape(chunk);
     for (const slot of optimizer.slots) {

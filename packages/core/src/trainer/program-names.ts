@@ -1,0 +1,14 @@
+/** Names of the small inputs that the host sets before every run. */
+export const inputNames = {
+  /** One over a normaliser, summed over the accumulated batch. */
+  scale: (per: string): string => `scale.${per}`,
+  learningRate: (group: number): string => `learningRate.${group}`,
+  optimizerScalar: (group: number, name: string): string => `optimizer.${group}.${name}`,
+  control: (method: string, name: string): string => `control.${method}.${name}`,
+};
+
+/** Output names: the objective's terms, already scaled, and what was observed. */
+export const outputNames = {
+  term: (name: string): string => `term.${name}`,
+  observed: (name: string): string => `observed.${name}`,
+};
