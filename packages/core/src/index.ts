@@ -47,6 +47,7 @@ export type {
   SiteFunction,
   StreamOptions,
 } from './model/builder.js';
+export type { Derived } from './model/derived.js';
 export type { CausalModel, Family, ModelShape, TokenColumns } from './model/family.js';
 export type { LoadWeightsOptions, WeightDtype } from './model/load-weights.js';
 export { loadWeights } from './model/load-weights.js';
@@ -77,6 +78,7 @@ export { bucketLength } from './objective/buckets.js';
 export type { Batch, CollateOptions, LossTerm, Objective } from './objective/objective.js';
 export type { Row } from './objective/row.js';
 export { sft } from './objective/sft.js';
+export { addVirtualTokens, collateRows } from './objective/virtual-tokens.js';
 export type { AdamWOptions } from './optimizer/adamw.js';
 export { adamw } from './optimizer/adamw.js';
 export { clipByGlobalNorm, globalNorm, observeGlobalNorm } from './optimizer/clip-by-global-norm.js';

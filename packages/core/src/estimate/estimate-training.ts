@@ -2,6 +2,7 @@ import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Model } from '../model/model.js';
 import type { Objective } from '../objective/objective.js';
 import type { Row } from '../objective/row.js';
+import { collateRows } from '../objective/virtual-tokens.js';
 import type { GradientTransformation } from '../optimizer/transformation.js';
 import { elementCount, type Handle } from '../parameters/handle.js';
 import { createParameterStore } from '../parameters/parameter-store.js';
@@ -19,7 +20,7 @@ export interface EstimateOptions {
   readonly batchSize: number;
   readonly gradientAccumulation?: number;
   readonly gradientCheckpointing?: boolean;
-  /** Length of the rows to plan for: the longest. */
+  /** Length of the rows to plan for, without virtual tokens: the longest. */
   readonly length: number;
   /** Share of a row's tokens that have a loss weight; 1 if not said. */
   readonly weightedShare?: number;
@@ -72,7 +73,7 @@ export async function estimateTraining(options: EstimateOptions): Promise<Traini
   const gradientBytes = bytesOf(store.specs.values()) - weightBytes - optimizerBytes;
 
   const rows = Array.from({ length: batchSize }, () => longestRow(length, options.weightedShare ?? 1));
-  const batch = objective.collate(rows, { rows: batchSize, maxLength: length, padToken: 0 });
+  const batch = collateRows(model, objective, rows, { rows: batchSize, maxLength: length, padToken: 0 });
   const estimate = (program: Program) => (backend.estimate as NonNullable<Backend['estimate']>)(program, store.specs);
   const programs =
     gradientAccumulation > 1

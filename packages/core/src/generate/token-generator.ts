@@ -71,6 +71,7 @@ export function createTokenGenerator(options: TokenGeneratorOptions): TokenGener
   if (maxLength > maxPositions) {
     throw invalid('maxLength', `at most the model's ${maxPositions} positions`, maxLength);
   }
+  const before = model.virtualTokens;
   const eos = new Set(eosTokens);
   const executables = createExecutableCache(backend, parameters.tensors);
   const sites = attentionSites(model);
@@ -84,7 +85,7 @@ export function createTokenGenerator(options: TokenGeneratorOptions): TokenGener
       const cache = createKeyValueCache(
         sites,
         rows.length,
-        bucketLength(Math.min(longest + maxNewTokens, maxLength), maxLength),
+        before.length + bucketLength(Math.min(longest + maxNewTokens, maxLength), maxLength),
       );
       const breathe = createBreather();
 
@@ -112,12 +113,12 @@ export function createTokenGenerator(options: TokenGeneratorOptions): TokenGener
 
       throwIfAborted(signal);
       const length = bucketLength(longest, maxLength);
-      const prompt = await executables.get(promptProgram(options, rows.length, length));
-      const read = await prompt.run(promptColumns(rows, length, padToken));
+      const prompt = await executables.get(promptProgram(options, rows.length, before.length + length));
+      const read = await prompt.run(promptColumns(rows, before, length, padToken));
       cache.write(
         read,
         rows.map(() => 0),
-        rows.map(({ promptLength }) => promptLength),
+        rows.map(({ promptLength }) => before.length + promptLength),
       );
       yield* draw(read.logits as HostTensor);
 
@@ -125,7 +126,7 @@ export function createTokenGenerator(options: TokenGeneratorOptions): TokenGener
         await breathe();
         throwIfAborted(signal);
         const decode = await executables.get(decodingProgram(options, rows.length, cache.slots));
-        const columns = tokenColumns(rows);
+        const columns = tokenColumns(rows, before.length);
         const given = await decode.run({ ...columns, ...cache.inputs });
         cache.write(
           given,
@@ -150,10 +151,15 @@ function openRow(prompt: ArrayLike<number>, index: number, maxLength: number, vo
   return { index, tokens, promptLength: tokens.length, ended: false };
 }
 
-function promptColumns(rows: readonly Row[], length: number, padToken: number) {
+/** The prompts, each behind the virtual tokens. */
+function promptColumns(rows: readonly Row[], before: Int32Array, textLength: number, padToken: number) {
+  const length = before.length + textLength;
   const ids = new Int32Array(rows.length * length).fill(padToken);
-  for (const { index, tokens } of rows) ids.set(tokens, index * length);
-  const last = Int32Array.from(rows, ({ index, promptLength }) => index * length + promptLength - 1);
+  for (const { index, tokens } of rows) {
+    ids.set(before, index * length);
+    ids.set(tokens, index * length + before.length);
+  }
+  const last = Int32Array.from(rows, ({ index, promptLength }) => index * length + before.length + promptLength - 1);
   return {
     ids: int32([rows.length, length], ids),
     positions: int32(
@@ -165,7 +171,7 @@ function promptColumns(rows: readonly Row[], length: number, padToken: number) {
 }
 
 /** Each row's newest token; one that has ended repeats its last, for nobody. */
-function tokenColumns(rows: readonly Row[]) {
+function tokenColumns(rows: readonly Row[], before: number) {
   const column = [rows.length, 1];
   return {
     ids: int32(
@@ -174,7 +180,7 @@ function tokenColumns(rows: readonly Row[]) {
     ),
     positions: int32(
       column,
-      Int32Array.from(rows, ({ tokens }) => tokens.length - 1),
+      Int32Array.from(rows, ({ tokens }) => before + tokens.length - 1),
     ),
   };
 }

@@ -1,11 +1,16 @@
 import { didYouMean } from '../errors/nearest-names.js';
 import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { Derived } from '../model/derived.js';
 import type { Model } from '../model/model.js';
+import { createTrace } from '../model/trace.js';
 import { elementCount, type Handle } from '../parameters/handle.js';
 import type { ParameterStore } from '../parameters/parameter-store.js';
+import type { Backend } from '../program/backend.js';
+import type { Program } from '../program/program.js';
 import { readFloat32 } from '../storage/memory-tensor.js';
 import type { TensorSource } from '../storage/stored-tensor.js';
-import type { Adapter, AdapterHost } from './adapter-file.js';
+import type { Shape } from '../tensor/tfjs.js';
+import type { Adapter, AdapterHost, AdapterTensor } from './adapter-file.js';
 import type { Method } from './method.js';
 
 /** A module path's tensor name in a PEFT adapter file (peft/utils/save_and_load.py). */
@@ -13,8 +18,8 @@ export function peftName(path: string): string {
   return `base_model.model.${path}`;
 }
 
-function adapterName(method: Method, handle: Handle): string {
-  return method.adapterName?.(handle) ?? peftName(handle.path);
+function adapterName(method: Method, value: Handle | Derived): string {
+  return method.adapterName?.(value) ?? peftName(value.path);
 }
 
 function adapterHost(model: Model, method: Method, parameters: ParameterStore): AdapterHost {
@@ -23,14 +28,58 @@ function adapterHost(model: Model, method: Method, parameters: ParameterStore): 
   return { handle: (path) => byPath.get(path), read: (handle) => parameters.read(handle) };
 }
 
-/** Everything that a method trained or keeps, by its name in an adapter file. */
-export async function exportAdapter(model: Model, method: Method, parameters: ParameterStore): Promise<Adapter> {
-  const tensors = [];
+/**
+ * Everything that a method trained or keeps, by its name in an adapter file. A derived value stands for what it is
+ * computed from; the backend computes it, and may be left out where a method has none.
+ */
+export async function exportAdapter(
+  model: Model,
+  method: Method,
+  parameters: ParameterStore,
+  backend?: Backend,
+): Promise<Adapter> {
+  const tensors: AdapterTensor[] = [];
+  for (const derived of model.derived.filter(({ owner }) => owner === method.name)) {
+    const { shape, data } = await computeDerived(model, derived, parameters, backend);
+    tensors.push({ name: adapterName(method, derived), shape, data });
+  }
   for (const handle of model.ownedBy(method)) {
+    if (model.onlyDerivedFrom(handle)) continue;
     tensors.push({ name: adapterName(method, handle), shape: handle.shape, data: await parameters.read(handle) });
   }
   const adapter = { config: method.peftConfig?.(model.patched) ?? null, tensors };
   return (await method.exportAdapter?.(adapter, adapterHost(model, method, parameters))) ?? adapter;
+}
+
+/** A derived value at the parameters' present values. */
+async function computeDerived(
+  model: Model,
+  derived: Derived,
+  parameters: ParameterStore,
+  backend: Backend | undefined,
+): Promise<{ shape: Shape; data: Float32Array }> {
+  if (backend === undefined) {
+    throw new TunesmithError('CAPABILITY_MISSING', `only a backend can compute "${derived.path}"`, {
+      where: derived.owner,
+      hint: 'Give exportAdapter the backend that holds the parameters.',
+    });
+  }
+  const program: Program = {
+    name: `derive ${derived.path}`,
+    inputs: {},
+    body(io) {
+      const read = (handle: Handle) => parameters.readIn(io, handle);
+      const t = createTrace(io, { training: false, resolve: model.resolve, read });
+      return { outputs: { value: t.value(derived) } };
+    },
+  };
+  const executable = await backend.compile(program, parameters.tensors);
+  try {
+    const { value } = await executable.run({});
+    return { shape: value?.shape as Shape, data: value?.data as Float32Array };
+  } finally {
+    await executable.dispose();
+  }
 }
 
 /**
@@ -46,6 +95,13 @@ export async function importAdapter(
 ): Promise<void> {
   const source = (await method.importAdapter?.(file, adapterHost(model, method, parameters))) ?? file;
   const places = new Map(model.ownedBy(method).map((handle) => [adapterName(method, handle), handle]));
+  for (const derived of model.derived.filter(({ owner }) => owner === method.name)) {
+    if (source.get(adapterName(method, derived)) === undefined) continue;
+    throw new TunesmithError('CAPABILITY_MISSING', 'what this value was computed from is not in the adapter', {
+      where: adapterName(method, derived),
+      hint: 'Load it with the config that lies beside it; a run goes on from its checkpoint.',
+    });
+  }
   const stray = source.names().filter((name) => !places.has(name));
   if (stray.length > 0) {
     throw new TunesmithError(

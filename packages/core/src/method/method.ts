@@ -1,3 +1,4 @@
+import type { Derived } from '../model/derived.js';
 import type { Selector } from '../model/selector.js';
 import type { MethodScope, Middleware, SiteBase, SiteKind, SiteOf } from '../model/site.js';
 import type { Handle } from '../parameters/handle.js';
@@ -43,6 +44,13 @@ export interface Patcher extends MethodScope {
     select: Selector,
     patch: (site: PatchableSite<Kind>) => Middleware<Kind>,
   ): readonly PatchableSite<Kind>[];
+  /**
+   * Puts `count` virtual tokens before every text, each embedded as a row of `embedding` `[count, hidden]`. They are
+   * tokens like any other, from their positions to the cache, but for the loss: they weigh nothing.
+   */
+  reserve(count: number, embedding: Handle | Derived): void;
+  /** Begins every text's positions at `count`: what a prefix of keys and values takes, which is no token. */
+  shiftPositions(count: number): void;
   /** Trains weights of the checkpoint: all whose path the predicate takes. Returns them. */
   train(select: (handle: Handle) => boolean): readonly Handle[];
   /**
@@ -78,8 +86,8 @@ export interface Method {
   patchModel(patcher: Patcher): PatchHooks | void;
   /** adapter_config.json for this method and model, in PEFT's fields; absent where PEFT has no such method. */
   peftConfig?(model: PatchedModel): Record<string, unknown>;
-  /** A handle's tensor name in the adapter file; `peftName(handle.path)` if not said. */
-  adapterName?(handle: Handle): string;
+  /** The tensor name of a handle or a derived value in the adapter file; `peftName(path)` if not said. */
+  adapterName?(value: Handle | Derived): string;
   /** Rewrites what would be saved, one tensor a handle, where the file's form is another. */
   exportAdapter?(adapter: Adapter, host: AdapterHost): Adapter | Promise<Adapter>;
   /**

@@ -1,13 +1,14 @@
 import type { Handle } from '../parameters/handle.js';
-import { attention as attentionOp } from '../tensor/attention.js';
 import { layerNorm } from '../tensor/layer-norm.js';
 import { linear as linearOp } from '../tensor/linear.js';
 import { rmsNorm } from '../tensor/rms-norm.js';
 import { type Named, type Shape, type Tensor, tf } from '../tensor/tfjs.js';
 import { checkpointBlock } from './checkpoint-block.js';
 import { addBaseHandle, addSite, type ModelRegistry, siteKey } from './registry.js';
-import type { AttentionCall, LinearSite, SiteBase, SiteCalls, SiteKind, SiteRole, Slice } from './site.js';
+import { runAttention } from './run-attention.js';
+import type { LinearSite, SiteBase, SiteCalls, SiteKind, SiteRole, Slice } from './site.js';
 import type { Trace } from './trace.js';
+import { withVirtualTokens } from './virtual-tokens.js';
 
 /** Tensors that a site's body needs beside its input. */
 export type SiteContext = readonly Readonly<Named<Tensor>>[];
@@ -117,7 +118,8 @@ export function createBuilder(registry: ModelRegistry, prefix = '', depth: numbe
       const weightHandle = weight(`${path}.weight`, [rows, features]);
       const declared = addSite(registry, { kind: 'embedding', path, role, depth, rows, features, weightHandle });
       const call = site<'embedding'>(declared, (t, ids) => tf.gather(t.value(weightHandle), ids as never));
-      return Object.assign(call, { weight: weightHandle });
+      const whole = role === 'embedding.token' ? withVirtualTokens(registry, rows, call) : call;
+      return Object.assign(whole, { weight: weightHandle });
     },
 
     linear(name, { role, inFeatures, outFeatures, bias = false, layout = 'out-in', slices, tiedTo }) {
@@ -209,31 +211,4 @@ export function createBuilder(registry: ModelRegistry, prefix = '', depth: numbe
         t.checkpointBlocks ? checkpointBlock(registry, prefix, call, t, x, context) : call(t, x, ...context);
     },
   };
-}
-
-/** Attention over the prefix, then what the cache holds, then the new tokens. */
-function runAttention(
-  t: Trace,
-  path: string,
-  { query, key, value, prefix }: AttentionCall,
-  options: { scale: number; causal: boolean; window?: number },
-): Tensor {
-  let keys = { key, value };
-  if (t.cache !== undefined) keys = t.cache.extend(path, key, value);
-  if (prefix !== undefined) {
-    keys = { key: tf.concat([prefix.key, keys.key], 2), value: tf.concat([prefix.value, keys.value], 2) };
-  }
-  const cacheMask = t.cache?.mask?.(options.window);
-  let mask = cacheMask ?? t.mask;
-  const missing = mask === undefined ? 0 : (keys.key.shape[2] as number) - (mask.shape.at(-1) as number);
-  // Every query sees the whole prefix.
-  if (mask !== undefined && missing > 0)
-    mask = tf.pad(mask, [
-      [0, 0],
-      [0, 0],
-      [0, 0],
-      [missing, 0],
-    ]);
-  const attributes = cacheMask === undefined ? options : { scale: options.scale, causal: false };
-  return attentionOp({ query, ...keys, ...(mask === undefined ? {} : { mask }) }, attributes);
 }

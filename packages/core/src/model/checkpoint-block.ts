@@ -1,13 +1,15 @@
 import { checkpoint } from '../tensor/checkpoint.js';
 import type { Tensor } from '../tensor/tfjs.js';
 import type { SiteContext, SiteFunction } from './builder.js';
+import { readByBlock } from './derived.js';
 import type { ModelRegistry } from './registry.js';
 import type { Trace } from './trace.js';
 
 /**
  * Runs a block so that its inside is recomputed in the backward pass instead of being kept (Chen et al. 2016).
  * The recomputation sees only what it lists as inputs: the stream, the block's context, the mask, every trained value
- * of the block, and the trained values that methods share between sites.
+ * of the block, and what methods share between sites: trained values and derived ones. Reading another one in the block
+ * is an error, since its gradient would be lost.
  */
 export function checkpointBlock<Context extends SiteContext>(
   registry: ModelRegistry,
@@ -17,14 +19,14 @@ export function checkpointBlock<Context extends SiteContext>(
   x: Tensor,
   context: Context,
 ): Tensor {
-  const trained = [...registry.handles.values()].filter(
-    ({ key, path: handlePath }) =>
-      registry.trained.has(key) && (handlePath.startsWith(`${path}.`) || !belongsToSite(registry, handlePath)),
-  );
+  const read = readByBlock(registry, path);
   const contextTensors = context.flatMap((record) => Object.values<Tensor>(record));
   const masks = t.mask === undefined ? [] : [t.mask];
   let recomputed = { x, context };
-  const body = t.repeatable(() => call(t, recomputed.x, ...recomputed.context));
+  const body = t.repeatable(
+    () => call(t, recomputed.x, ...recomputed.context),
+    (key) => registry.trained.has(key) || registry.derived.has(key),
+  );
   const [result] = checkpoint(
     (inputs) => {
       const next = inputs[Symbol.iterator]();
@@ -36,14 +38,9 @@ export function checkpointBlock<Context extends SiteContext>(
         ) as never,
       };
       const mask = masks.length === 0 ? undefined : take();
-      return [body(new Map(trained.map(({ key }) => [key, take()])), mask)];
+      return [body(new Map(read.map(({ key }) => [key, take()])), mask)];
     },
-    [x, ...contextTensors, ...masks, ...trained.map((handle) => t.value(handle))],
+    [x, ...contextTensors, ...masks, ...read.map((each) => t.value(each))],
   );
   return result as Tensor;
-}
-
-function belongsToSite(registry: ModelRegistry, handlePath: string): boolean {
-  for (const { path } of registry.sites.values()) if (path !== '' && handlePath.startsWith(`${path}.`)) return true;
-  return false;
 }

@@ -5,6 +5,7 @@ import type { Handle } from '../parameters/handle.js';
 import { linearCrossEntropy, logProbabilities } from '../tensor/linear-cross-entropy.js';
 import { type Tensor, tf } from '../tensor/tfjs.js';
 import { createBuilder } from './builder.js';
+import type { Derived } from './derived.js';
 import type { CausalModel, Family, ModelShape, TokenColumns } from './family.js';
 import { createPatcher } from './patcher.js';
 import { createRegistry, type ModelRegistry, siteKey } from './registry.js';
@@ -33,7 +34,10 @@ export interface MethodHooks {
 /** A family's forward pass for one config, patched by methods: sites, handles, and how to run it in a program. */
 export interface Model {
   readonly family: Family;
+  /** The family's, but that the positions which methods take are none of `maxPositions`. */
   readonly shape: ModelShape;
+  /** Ids of the tokens that belong before every text: from the vocabulary's size on. */
+  readonly virtualTokens: Int32Array;
   readonly methods: readonly Method[];
   readonly patched: PatchedModel;
   readonly sites: readonly AnySite[];
@@ -42,6 +46,10 @@ export interface Model {
   readonly trained: readonly Handle[];
   /** What the methods do beside the optimizer, in their order. */
   readonly hooks: readonly MethodHooks[];
+  /** Values computed from parameters. */
+  readonly derived: readonly Derived[];
+  /** Whether nothing but a derived value reads the handle. */
+  onlyDerivedFrom(handle: Handle): boolean;
   /** What a method declared or trains: the content of its adapter. */
   ownedBy(method: Method): readonly Handle[];
   /** Names of the methods that wrap a site, innermost first. */
@@ -69,15 +77,20 @@ export function buildModel<Config>({ family, config, methods = [] }: ModelOption
     const returned = method.patchModel(createPatcher(registry, patched, method));
     return returned === undefined ? [] : [{ method: method.name, hooks: returned }];
   });
+  const shape = family.describe(config);
+  const virtualCount = registry.virtual.reduce((sum, { count }) => sum + count, 0);
   return {
     family: family as Family,
-    shape: family.describe(config),
+    shape: { ...shape, maxPositions: freePositions(shape, virtualCount + registry.positionShift) },
+    virtualTokens: Int32Array.from({ length: virtualCount }, (_, index) => shape.vocabularySize + index),
     methods,
     patched,
     sites: [...registry.sites.values()],
     handles: [...registry.handles.values()],
     hooks,
     trained: [...registry.handles.values()].filter(({ key }) => registry.trained.has(key)),
+    derived: [...registry.derived.values()],
+    onlyDerivedFrom: ({ key }) => registry.onlyDerivedFrom.has(key),
     ownedBy: ({ name }) =>
       [...registry.handles.values()].filter(({ key, owner }) => owner === name || registry.trained.get(key) === name),
     wrappedBy: (site) => (registry.wraps.get(siteKey(site)) ?? []).map(({ method }) => method),
@@ -95,8 +108,18 @@ function checkApiVersion(method: Method): void {
   });
 }
 
+function freePositions({ maxPositions }: ModelShape, taken: number): number {
+  if (taken < maxPositions) return maxPositions - taken;
+  throw new TunesmithError('CONFIG_INVALID', 'the methods leave no position for a text', {
+    expected: `fewer than the model's ${maxPositions} positions`,
+    got: `${taken} taken by prefixes and virtual tokens`,
+  });
+}
+
 function runModel(registry: ModelRegistry, causal: CausalModel, t: Trace, columns: TokenColumns): ModelRun {
-  const hidden = causal.hidden(t, columns);
+  const { positionShift: shift } = registry;
+  const positions = shift === 0 ? columns.positions : tf.add(columns.positions, tf.scalar(shift, 'int32'));
+  const hidden = t.placed(positions, () => causal.hidden(t, { ...columns, positions }));
   const [batch = 1, seq = 1, width = 1] = hidden.shape;
   const rows = (positions: Tensor): Tensor => tf.gather(tf.reshape(hidden, [-1, width]), positions as never);
   const headAt = (positions: Tensor): Tensor =>

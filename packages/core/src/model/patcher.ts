@@ -1,7 +1,7 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Method, PatchedModel, Patcher } from '../method/method.js';
 import type { Handle, ParameterSpec } from '../parameters/handle.js';
-import { addMethodHandle, type ModelRegistry, siteKey } from './registry.js';
+import { addDerived, addMethodHandle, type ModelRegistry, siteKey } from './registry.js';
 import { selectSites } from './selector.js';
 import type { AnySite, MethodScope, Middleware, SiteKind, SiteOf } from './site.js';
 
@@ -13,6 +13,18 @@ export function createPatcher(registry: ModelRegistry, model: PatchedModel, { na
     return {
       parameter: (name, spec) => add('parameter', name, spec),
       buffer: (name, spec) => add('buffer', name, spec),
+      derived(name, define) {
+        const { parameter, buffer } = scope(`${prefix}${name}.`, depth);
+        const own = (handle: Handle): Handle => {
+          registry.onlyDerivedFrom.add(handle.key);
+          return handle;
+        };
+        const make = define({
+          parameter: (inner, spec) => own(parameter(inner, spec)),
+          buffer: (inner, spec) => own(buffer(inner, spec)),
+        });
+        return addDerived(registry, method, prefix + name, make);
+      },
     };
   };
   const sitesOf = <Kind extends SiteKind>(kinds: Kind | readonly Kind[]): SiteOf<Kind>[] => {
@@ -32,6 +44,12 @@ export function createPatcher(registry: ModelRegistry, model: PatchedModel, { na
         registry.wraps.set(siteKey(site), layers);
         return patchable;
       });
+    },
+    reserve(count, embedding) {
+      registry.virtual.push({ count, embedding });
+    },
+    shiftPositions(count) {
+      registry.positionShift += count;
     },
     train(select) {
       const selected = [...registry.handles.values()].filter(

@@ -1,6 +1,7 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Handle, ParameterSpec } from '../parameters/handle.js';
 import type { Shape } from '../tensor/tfjs.js';
+import type { Derived } from './derived.js';
 import type { AnySite, Middleware, SiteKind } from './site.js';
 
 /** What building and patching a model adds up to: its sites, its handles, and what wraps what. */
@@ -11,8 +12,22 @@ export interface ModelRegistry {
   readonly trained: Map<string, string>;
   /** Handles that stand in for a base weight, by the base weight's key: modules trained as copies. */
   readonly replacements: Map<string, Handle>;
+  /** Values computed from parameters, by their key. */
+  readonly derived: Map<string, Derived>;
+  /** Keys of the handles that nothing but a derived value reads. */
+  readonly onlyDerivedFrom: Set<string>;
+  /** Tokens that methods put before every text. */
+  readonly virtual: VirtualTokens[];
+  /** How many positions before a text methods take without tokens: prefixes of keys and values. */
+  positionShift: number;
   /** By site, innermost first. */
   readonly wraps: Map<string, { method: string; middleware: Middleware<SiteKind> }[]>;
+}
+
+/** Tokens of a method's own: the rows that a model embeds them as, `[count, hidden]`. */
+export interface VirtualTokens {
+  readonly count: number;
+  readonly embedding: Handle | Derived;
 }
 
 /** A site's name in the registry: one path may be a sublayer, its attention and its residual at once. */
@@ -21,7 +36,17 @@ export function siteKey({ kind, path }: { kind: SiteKind; path: string }): strin
 }
 
 export function createRegistry(): ModelRegistry {
-  return { sites: new Map(), handles: new Map(), trained: new Map(), replacements: new Map(), wraps: new Map() };
+  return {
+    sites: new Map(),
+    handles: new Map(),
+    trained: new Map(),
+    replacements: new Map(),
+    derived: new Map(),
+    onlyDerivedFrom: new Set(),
+    virtual: [],
+    positionShift: 0,
+    wraps: new Map(),
+  };
 }
 
 export function addSite<S extends AnySite>(registry: ModelRegistry, site: S): S {
@@ -48,14 +73,24 @@ export function addMethodHandle(
   { owner, path, kind, depth }: Pick<Handle, 'owner' | 'path' | 'kind' | 'depth'>,
   { shape, init, decay = shape.length > 1, tags = [] }: ParameterSpec,
 ): Handle {
-  const key = `${owner}/${path}`;
-  if (registry.handles.has(key)) {
-    throw new TunesmithError('METHOD_CONFLICT', `${owner} declares "${path}" twice`, {
-      hint: 'Two methods of one kind in a recipe need different targets.',
-    });
-  }
+  const key = ownKey(registry, owner, path);
   const handle: Handle = { key, path, owner, kind, shape, decay, depth, tags, init };
   registry.handles.set(key, handle);
   if (kind === 'parameter') registry.trained.set(key, owner);
   return handle;
+}
+
+export function addDerived(registry: ModelRegistry, owner: string, path: string, make: Derived['make']): Derived {
+  const derived: Derived = { key: ownKey(registry, owner, path), path, owner, kind: 'derived', make };
+  registry.derived.set(derived.key, derived);
+  return derived;
+}
+
+/** The key of something that a method declares, once. */
+function ownKey(registry: ModelRegistry, owner: string, path: string): string {
+  const key = `${owner}/${path}`;
+  if (!registry.handles.has(key) && !registry.derived.has(key)) return key;
+  throw new TunesmithError('METHOD_CONFLICT', `${owner} declares "${path}" twice`, {
+    hint: 'Two methods of one kind in a recipe need different targets.',
+  });
 }

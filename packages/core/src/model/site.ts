@@ -1,5 +1,6 @@
 import type { Handle, ParameterSpec } from '../parameters/handle.js';
 import type { Tensor } from '../tensor/tfjs.js';
+import type { Derived } from './derived.js';
 import type { Trace } from './trace.js';
 
 /** One attention call. Query and key come after rotary; a prefix is never rotated and every query sees it. */
@@ -121,6 +122,11 @@ export interface MethodScope {
   parameter(name: string, spec: ParameterSpec): Handle;
   /** Stored state that no optimizer touches. */
   buffer(name: string, spec: ParameterSpec): Handle;
+  /**
+   * A value computed once a run, however many sites read it. What `define` declares with the scope that it is given,
+   * named `<name>.<its name>`, is read by the returned function alone; an adapter file holds the value instead.
+   */
+  derived(name: string, define: (scope: Omit<MethodScope, 'derived'>) => (t: Trace) => Tensor): Derived;
 }
 
 export type Middleware<Kind extends SiteKind> = (

@@ -1,6 +1,8 @@
+import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Handle } from '../parameters/handle.js';
 import type { ProgramIO } from '../program/program.js';
 import { type Tensor, tf } from '../tensor/tfjs.js';
+import type { Derived } from './derived.js';
 
 /** Keys and values of the tokens before those of this run, kept by whoever generates. */
 export interface AttentionCache {
@@ -25,12 +27,16 @@ export interface Trace {
   /** Additive attention mask `[batch | 1, 1, seq, keys]`; absent where causality says all. */
   readonly mask: Tensor | undefined;
   readonly cache: AttentionCache | undefined;
-  /** A parameter's or buffer's value in this program. */
-  value(handle: Handle): Tensor;
+  /** Where the tokens stand, int32 `[batch | 1, seq]`, counted from a text's start with all that methods put before it. */
+  readonly positions: Tensor | undefined;
+  /** A parameter's, a buffer's or a derived value in this program. */
+  value(handle: Handle | Derived): Tensor;
   /** Inverted dropout, with a mask keyed by (seed, step, row, site, call): rule F of the plugin contract. */
   dropout(x: Tensor, rate: number): Tensor;
   /** Reports a small value to the host under a name. */
   observe(name: string, value: Tensor): void;
+  /** Runs `body`, a model's forward pass, on tokens at these positions. */
+  placed<Result>(positions: Tensor, body: () => Result): Result;
   /** Runs `body` as part of the named site, which keys its random draws. */
   atSite<Result>(path: string, body: () => Result): Result;
   /**
@@ -40,9 +46,13 @@ export interface Trace {
   atPositions<Result>(positions: Tensor, shape: readonly [batch: number, seq: number], body: () => Result): Result;
   /**
    * A form of `body` that can run more than once, each time with the mask and the handles' values that it is given, and
-   * draws the same dropout masks: how a checkpointed block is recomputed on its own inputs.
+   * draws the same dropout masks: how a checkpointed block is recomputed on its own inputs. Reading what `mustBeGiven`
+   * says of, and is not given, is an error.
    */
-  repeatable<Result>(body: () => Result): (values: ReadonlyMap<string, Tensor>, mask: Tensor | undefined) => Result;
+  repeatable<Result>(
+    body: () => Result,
+    mustBeGiven: (key: string) => boolean,
+  ): (values: ReadonlyMap<string, Tensor>, mask: Tensor | undefined) => Result;
 }
 
 export interface TraceOptions {
@@ -66,25 +76,52 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
   const resolve = options.resolve ?? ((handle: Handle) => handle);
   const observations = new Map<string, Tensor>();
   let values: ReadonlyMap<string, Tensor> = new Map();
+  let mustBeGiven = (_key: string): boolean => false;
+  const derivedValues = new Map<string, Tensor>();
   let { mask } = options;
+  let positions: Tensor | undefined;
   let site = '';
+  let deriving = false;
   let picked: Picked | undefined;
   let draws = new Map<string, number>();
 
-  return {
+  const derive = (derived: Derived): Tensor => {
+    const known = derivedValues.get(derived.key);
+    if (known !== undefined) return known;
+    const outer = deriving;
+    deriving = true;
+    try {
+      const value = derived.make(trace);
+      derivedValues.set(derived.key, value);
+      return value;
+    } finally {
+      deriving = outer;
+    }
+  };
+
+  const trace: TraceWithObservations = {
     training: options.training,
     checkpointBlocks: options.checkpointBlocks ?? false,
     get mask() {
       return mask;
     },
     cache: options.cache,
+    get positions() {
+      return positions;
+    },
     observations,
     value(handle) {
-      const resolved = resolve(handle);
-      return values.get(resolved.key) ?? read(resolved);
+      const resolved = handle.kind === 'derived' ? handle : resolve(handle);
+      const given = values.get(resolved.key);
+      if (given !== undefined) return given;
+      if (mustBeGiven(resolved.key)) throw lostGradient(resolved.path, site);
+      return resolved.kind === 'derived' ? derive(resolved) : read(resolved);
     },
     dropout(x, rate) {
       if (!options.training || rate === 0) return x;
+      if (deriving) {
+        throw new TunesmithError('INTERNAL', 'a derived value has no rows to draw dropout for', { where: site });
+      }
       const draw = draws.get(site) ?? 0;
       draws.set(site, draw + 1);
       const name = draw === 0 ? site : `${site}#${draw}`;
@@ -92,6 +129,15 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
     },
     observe(name, value) {
       observations.set(name, value);
+    },
+    placed(given, body) {
+      const outer = positions;
+      positions = given;
+      try {
+        return body();
+      } finally {
+        positions = outer;
+      }
     },
     atSite(path, body) {
       const outer = site;
@@ -110,21 +156,36 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
         picked = undefined;
       }
     },
-    repeatable(body) {
+    repeatable(body, needed) {
       const drawsAtStart = new Map(draws);
+      const positionsAtStart = positions;
       return (replacements, givenMask) => {
-        const outer = { values, mask };
+        const outer = { values, mask, mustBeGiven, positions };
         values = new Map([...values, ...replacements]);
         mask = givenMask;
+        mustBeGiven = needed;
+        positions = positionsAtStart;
         draws = new Map(drawsAtStart);
         try {
           return body();
         } finally {
-          ({ values, mask } = outer);
+          ({ values, mask, mustBeGiven, positions } = outer);
         }
       };
     },
   };
+  return trace;
+}
+
+function lostGradient(path: string, site: string): TunesmithError {
+  return new TunesmithError(
+    'INTERNAL',
+    'a recomputed block reads what it was not given, whose gradient would be lost',
+    {
+      where: `"${path}" at ${site}`,
+      hint: 'Declare it at a site of the block, or by the method itself.',
+    },
+  );
 }
 
 /** Rows picked out of a batch. */

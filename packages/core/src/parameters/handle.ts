@@ -9,6 +9,11 @@ export interface InitContext {
   readBase(path: string): Promise<Float32Array>;
   /** The first value of a handle that was declared before this one: how one value is made from another. */
   read(handle: Handle): Promise<Float32Array>;
+  /**
+   * A text as the model's token ids, special tokens included.
+   * @throws CAPABILITY_MISSING where the model was loaded without a tokenizer
+   */
+  tokenize(text: string): ArrayLike<number>;
 }
 
 /** Fills a new parameter. Deterministic in the key, so that a seed reproduces a run. */

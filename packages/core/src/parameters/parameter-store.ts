@@ -4,7 +4,7 @@ import type { ProgramIO } from '../program/program.js';
 import { randomKey } from '../random/mixer.js';
 import { toFloat32 } from '../storage/float-codecs.js';
 import { type Tensor, tf } from '../tensor/tfjs.js';
-import { elementCount, type Handle } from './handle.js';
+import { elementCount, type Handle, type InitContext } from './handle.js';
 
 /** Handles whose values lie one after another in one stored tensor, so that the optimizer runs over few large tensors. */
 export interface Chunk {
@@ -147,11 +147,15 @@ function splitIntoChunks(handles: readonly Handle[], name: string): Chunk[] {
   }));
 }
 
-/** Gives every handle that has an initialiser its first value, keyed by (seed, key). */
+/**
+ * Gives every handle that has an initialiser its first value, keyed by (seed, key). The tokenizer is for those that start
+ * from a text.
+ */
 export async function initialiseHandles(
   store: ParameterStore,
   handles: readonly Handle[],
   seed: number,
+  tokenize?: InitContext['tokenize'],
 ): Promise<void> {
   const pending = new Set(handles.filter(({ init }) => init !== undefined));
   const byPath = new Map(handles.filter(({ owner }) => owner === 'base').map((handle) => [handle.path, handle]));
@@ -165,6 +169,13 @@ export async function initialiseHandles(
         if (base === undefined)
           throw new TunesmithError('NAME_UNKNOWN', `there is no base weight "${path}"`, { where: handle.path });
         return Float32Array.from(await store.read(base));
+      },
+      tokenize: (text) => {
+        if (tokenize !== undefined) return tokenize(text);
+        throw new TunesmithError('CAPABILITY_MISSING', 'there is no tokenizer to start from a text with', {
+          where: handle.path,
+          hint: 'Give initialiseHandles one, or choose another initialisation.',
+        });
       },
       read: async (other) => {
         if (!pending.has(other)) return Float32Array.from(await store.read(other));

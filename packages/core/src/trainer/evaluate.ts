@@ -2,6 +2,7 @@ import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Model } from '../model/model.js';
 import type { CollateOptions, Objective } from '../objective/objective.js';
 import type { Row } from '../objective/row.js';
+import { collateRows } from '../objective/virtual-tokens.js';
 import type { ParameterStore } from '../parameters/parameter-store.js';
 import type { ExecutableCache } from './executable-cache.js';
 import { outputNames } from './program-names.js';
@@ -32,7 +33,7 @@ export async function evaluate(
   const normalizers = new Map<string, number>();
   let count = 0;
   for await (const group of inGroups(rows, collate.rows)) {
-    const batch = objective.collate(group, collate);
+    const batch = collateRows(model, objective, group, collate);
     const program = evaluationProgram({ model, parameters, objective, gradientCheckpointing: false }, batch);
     const executable = await executables.get(program);
     const outputs = await executable.run(batch.columns);

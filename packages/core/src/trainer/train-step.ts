@@ -2,6 +2,7 @@ import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Clock } from '../method/hooks.js';
 import type { Batch } from '../objective/objective.js';
 import type { Row } from '../objective/row.js';
+import { collateRows } from '../objective/virtual-tokens.js';
 import type { HostTensor } from '../program/backend.js';
 import type { Named } from '../tensor/tfjs.js';
 import type { ExecutableCache } from './executable-cache.js';
@@ -33,11 +34,12 @@ export async function trainStep(
   rows: readonly Row[],
   { step, update, totalTokens, started }: StepContext,
 ): Promise<StepEvent> {
-  const { objective, batchSize, maxLength, padToken, seed, schedule, steps, gradientAccumulation = 1 } = options;
+  const { model, objective, batchSize, maxLength, padToken, seed, schedule, steps, gradientAccumulation = 1 } = options;
   const began = performance.now();
   const batches: Batch[] = [];
   for (let first = 0; first < rows.length; first += batchSize) {
-    batches.push(objective.collate(rows.slice(first, first + batchSize), { rows: batchSize, maxLength, padToken }));
+    const some = rows.slice(first, first + batchSize);
+    batches.push(collateRows(model, objective, some, { rows: batchSize, maxLength, padToken }));
   }
   // Rule A: what losses are divided by is known for the whole accumulated batch before its first micro-batch runs.
   const scales = normalizerScales(batches, step);

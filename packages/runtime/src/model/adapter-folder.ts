@@ -77,12 +77,12 @@ export async function loadAdapter({ model, parameters }: LoadedModel, method: Me
 
 /** Saves what a method trained, in PEFT's form; `base` names the model that it belongs to. */
 export async function saveAdapter(
-  { model, parameters }: LoadedModel,
+  { model, parameters, backend }: LoadedModel,
   method: Method,
   path: string,
   details: { readonly base: string; readonly revision?: string; readonly step: number; readonly template?: string },
 ): Promise<void> {
-  const { config, tensors } = await exportAdapter(model, method, parameters);
+  const { config, tensors } = await exportAdapter(model, method, parameters, backend);
   const { base, revision = null, step, template = null } = details;
   await writePeftAdapter(path, {
     // A type that PEFT does not know makes it refuse the adapter, as it must.

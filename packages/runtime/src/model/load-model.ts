@@ -52,7 +52,7 @@ export async function loadModel(options: LoadModelOptions): Promise<LoadedModel>
     const tensors = backend.createStore();
     const parameters = createParameterStore(tensors);
     await loadWeights(model, folder.tensors, parameters, { dtype: dtype === 'auto' ? dtypeOf(folder) : dtype });
-    await initialiseHandles(parameters, model.handles, seed);
+    await initialiseHandles(parameters, model.handles, seed, (text) => tokenizer.encode(text));
     const dtypes = new Map(folder.tensors.names().map((name) => [name, folder.tensors.get(name)?.dtype]));
     return {
       path: folder.path,

@@ -1,4 +1,6 @@
 import {
+  addVirtualTokens,
+  collateRows,
   createTrace,
   type HostTensor,
   type Model,
@@ -10,12 +12,20 @@ import {
 } from '@tunesmith/core';
 import { type TinyModel, tinyRows } from './tiny-run.js';
 
-const shape = [2, 10];
-const int32 = (data: Int32Array): HostTensor => ({ dtype: 'int32', shape, data });
-
+/** Two rows of ten tokens, behind what the methods put before a text. */
 function probeInputs(model: Model): Named<HostTensor> {
-  const ids = Int32Array.from({ length: 20 }, (_, index) => (index * 7 + 3) % model.shape.vocabularySize);
-  return { ids: int32(ids), positions: int32(Int32Array.from({ length: 20 }, (_, index) => index % 10)) };
+  const rows = [0, 1].map((row) => {
+    const token = (index: number): number => ((10 * row + index) * 7 + 3) % model.shape.vocabularySize;
+    const tokens = Int32Array.from({ length: 10 }, (_, index) => token(index));
+    return addVirtualTokens(model, { tokens, weights: new Float32Array(10) }).tokens;
+  });
+  const length = 10 + model.virtualTokens.length;
+  const int32 = (value: (row: number, index: number) => number): HostTensor => ({
+    dtype: 'int32',
+    shape: [2, length],
+    data: Int32Array.from({ length: 2 * length }, (_, flat) => value(Math.floor(flat / length), flat % length)),
+  });
+  return { ids: int32((row, index) => rows[row]?.[index] as number), positions: int32((_, index) => index) };
 }
 
 async function runOnce(
@@ -35,7 +45,8 @@ async function runOnce(
 /** Logits [2, 10, vocabulary] for fixed token ids, without dropout. */
 export async function probeLogits(tiny: TinyModel): Promise<Float32Array> {
   const { model, parameters } = tiny;
-  const spec = { shape, dtype: 'int32' as const };
+  const inputs = probeInputs(model);
+  const spec = { shape: inputs.ids?.shape as readonly number[], dtype: 'int32' as const };
   const program: Program = {
     name: 'probe',
     inputs: { ids: spec, positions: spec },
@@ -45,10 +56,11 @@ export async function probeLogits(tiny: TinyModel): Promise<Float32Array> {
         resolve: model.resolve,
         read: (handle) => parameters.readIn(io, handle),
       });
-      return { outputs: { logits: model.run(t, { ids: io.input('ids'), positions: io.input('positions') }).logits() } };
+      const logits = model.run(t, { ids: io.input('ids'), positions: io.input('positions') }).logits();
+      return { outputs: { logits: tf.slice(logits, [0, model.virtualTokens.length, 0]) } };
     },
   };
-  const { logits } = await runOnce(tiny, program, probeInputs(model));
+  const { logits } = await runOnce(tiny, program, inputs);
   return logits as Float32Array;
 }
 
@@ -58,7 +70,7 @@ export async function lossAndGradients(
   { checkpointBlocks = false } = {},
 ): Promise<{ loss: number; gradients: Named<Float32Array> }> {
   const { model, parameters } = tiny;
-  const batch = sft.collate(tinyRows(model).slice(0, 4), { rows: 4, maxLength: 16, padToken: 0 });
+  const batch = collateRows(model, sft, tinyRows(model).slice(0, 4), { rows: 4, maxLength: 16, padToken: 0 });
   const program: Program = {
     name: 'gradients',
     inputs: Object.fromEntries(
