@@ -35,6 +35,8 @@ export function createProgress(terminal: Terminal): Progress {
         case 'start':
           ({ steps, step: firstStep } = event);
           return terminal.note(startLine(event));
+        case 'stage':
+          return terminal.note(`stage ${event.name}: training ${formatCount(event.trainedParameters)} parameters`);
         case 'step':
           return onStep(event);
         case 'evaluate':

@@ -38,6 +38,7 @@ export type {
   Patcher,
 } from './method/method.js';
 export { apiVersion } from './method/method.js';
+export type { RunLength, Stage, StageEntry, StageHost, StageState } from './method/stage.js';
 export type {
   AttentionOptions,
   EmbeddingOptions,
@@ -101,6 +102,7 @@ export { randomBits, randomKey, randomNormal, randomUniform } from './random/mix
 export type { Schedule, Warmup } from './schedule/schedule.js';
 export { constantSchedule, cosineSchedule, linearSchedule } from './schedule/schedule.js';
 export { bytesPerElement, fromFloat32, isStoredDtype, toFloat32 } from './storage/float-codecs.js';
+export type { Json } from './storage/json.js';
 export { memoryTensor, readFloat32 } from './storage/memory-tensor.js';
 export type { StoredDtype, StoredTensor, TensorSource } from './storage/stored-tensor.js';
 export { geGlu, gelu, geluTanh, silu, swiGlu } from './tensor/activations.js';
@@ -129,7 +131,6 @@ export { createExecutableCache } from './trainer/executable-cache.js';
 export type {
   CheckpointStore,
   EvaluateEvent,
-  Json,
   MetricsSink,
   RowSource,
   StepEvent,

@@ -53,6 +53,8 @@ export interface PatchHooks {
   /** A scalar over the parameters, added to the loss once a step and never divided by a normaliser (rule L: reported beside it). */
   penalty?(u: UpdateTrace): Tensor;
   transformGradients?(u: GradientTrace): HandleValues;
+  /** In a `gradients` stage: new values of the method's buffers from the gradients of one row's loss. */
+  fold?(u: GradientTrace): HandleValues;
   /** New values of the method's parameters and buffers, which the optimizer's own step is followed by. */
   afterUpdate?(u: AfterUpdateTrace): HandleValues;
 }

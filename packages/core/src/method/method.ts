@@ -6,6 +6,7 @@ import type { TensorSource } from '../storage/stored-tensor.js';
 import type { Named } from '../tensor/tfjs.js';
 import type { Adapter, AdapterHost } from './adapter-file.js';
 import type { PatchHooks } from './hooks.js';
+import type { RunLength, Stage, StageState } from './stage.js';
 
 /** The plugin contract's version. A method names the one it was written for; the engine refuses any other. */
 export const apiVersion = 1;
@@ -34,6 +35,8 @@ export interface PatchedModel {
 /** What `patchModel` works with. */
 export interface Patcher extends MethodScope {
   readonly model: PatchedModel;
+  /** The stage to patch for, of a method that has stages; null before a run, and for methods without. */
+  readonly stage: StageState | null;
   sites<Kind extends SiteKind>(kind: Kind): readonly SiteOf<Kind>[];
   /**
    * Wraps every selected site of a kind, or of several; the first method in a recipe is the innermost. Returns what it
@@ -84,6 +87,11 @@ export interface Method {
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: a method without further hooks returns nothing.
   patchModel(patcher: Patcher): PatchHooks | void;
+  /**
+   * The stages of a run, in order, for a method whose trained set changes; one method of a recipe may have them.
+   * @throws CONFIG_INVALID for a run that is too short
+   */
+  stages?(run: RunLength): readonly Stage[];
   /** adapter_config.json for this method and model, in PEFT's fields; absent where PEFT has no such method. */
   peftConfig?(model: PatchedModel): Record<string, unknown>;
   /** The tensor name of a handle or a derived value in the adapter file; `peftName(path)` if not said. */

@@ -1,6 +1,7 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { PatchHooks } from '../method/hooks.js';
 import { apiVersion, type Method, type PatchedModel } from '../method/method.js';
+import type { StageState } from '../method/stage.js';
 import type { Handle } from '../parameters/handle.js';
 import { linearCrossEntropy, logProbabilities } from '../tensor/linear-cross-entropy.js';
 import { type Tensor, tf } from '../tensor/tfjs.js';
@@ -44,6 +45,8 @@ export interface Model {
   readonly handles: readonly Handle[];
   /** The handles that training moves, in a stable order. */
   readonly trained: readonly Handle[];
+  /** The stage that it is patched for, of a method that has stages. */
+  readonly stage: StageState | null;
   /** What the methods do beside the optimizer, in their order. */
   readonly hooks: readonly MethodHooks[];
   /** Values computed from parameters. */
@@ -57,6 +60,8 @@ export interface Model {
   /** The handle that programs read for a base weight: itself, or the copy that a method trains in its place. */
   resolve(handle: Handle): Handle;
   run(t: Trace, columns: TokenColumns): ModelRun;
+  /** Patches it anew: other handles, and programs that read them, are void. Values stay where they lie. */
+  enterStage(stage: StageState): void;
 }
 
 export interface ModelOptions<Config> {
@@ -65,38 +70,91 @@ export interface ModelOptions<Config> {
   readonly config: Config;
   /** In wrapping order: the first is the innermost. */
   readonly methods?: readonly Method[];
+  /** The stage to patch for: that of an adapter which was saved in one. */
+  readonly stage?: StageState | null;
 }
 
 /** Builds the family's sites and lets each method patch them. No weight is read and nothing is traced. */
-export function buildModel<Config>({ family, config, methods = [] }: ModelOptions<Config>): Model {
-  const registry = createRegistry();
-  const causal = family.build(createBuilder(registry), config);
+export function buildModel<Config>(options: ModelOptions<Config>): Model {
+  const { family, config, methods = [] } = options;
+  for (const method of methods) checkApiVersion(method);
   const patched: PatchedModel = { defaultTargets: family.defaultTargets, fanInFanOut: family.fanInFanOut ?? false };
-  const hooks = methods.flatMap((method): MethodHooks[] => {
-    checkApiVersion(method);
-    const returned = method.patchModel(createPatcher(registry, patched, method));
-    return returned === undefined ? [] : [{ method: method.name, hooks: returned }];
-  });
+  let state = patch(options, patched, options.stage ?? null);
+  const all = (): Handle[] => [...state.registry.handles.values()];
   const shape = family.describe(config);
-  const virtualCount = registry.virtual.reduce((sum, { count }) => sum + count, 0);
+  const virtualCount = state.registry.virtual.reduce((sum, { count }) => sum + count, 0);
   return {
     family: family as Family,
-    shape: { ...shape, maxPositions: freePositions(shape, virtualCount + registry.positionShift) },
+    shape: { ...shape, maxPositions: freePositions(shape, virtualCount + state.registry.positionShift) },
     virtualTokens: Int32Array.from({ length: virtualCount }, (_, index) => shape.vocabularySize + index),
     methods,
     patched,
-    sites: [...registry.sites.values()],
-    handles: [...registry.handles.values()],
-    hooks,
-    trained: [...registry.handles.values()].filter(({ key }) => registry.trained.has(key)),
-    derived: [...registry.derived.values()],
-    onlyDerivedFrom: ({ key }) => registry.onlyDerivedFrom.has(key),
-    ownedBy: ({ name }) =>
-      [...registry.handles.values()].filter(({ key, owner }) => owner === name || registry.trained.get(key) === name),
-    wrappedBy: (site) => (registry.wraps.get(siteKey(site)) ?? []).map(({ method }) => method),
-    resolve: (handle) => registry.replacements.get(handle.key) ?? handle,
-    run: (t, columns) => runModel(registry, causal, t, columns),
+    get stage() {
+      return state.stage;
+    },
+    get sites() {
+      return [...state.registry.sites.values()];
+    },
+    get handles() {
+      return all();
+    },
+    get hooks() {
+      return state.hooks;
+    },
+    get trained() {
+      return all().filter(({ key }) => state.registry.trained.has(key));
+    },
+    get derived() {
+      return [...state.registry.derived.values()];
+    },
+    onlyDerivedFrom: ({ key }) => state.registry.onlyDerivedFrom.has(key),
+    ownedBy: (method) => all().filter((handle) => ownerOf(state, handle) === method.name),
+    wrappedBy: (site) => (state.registry.wraps.get(siteKey(site)) ?? []).map(({ method }) => method),
+    resolve: (handle) => state.registry.replacements.get(handle.key) ?? handle,
+    run: (t, columns) => runModel(state.registry, state.causal, t, columns),
+    enterStage(stage) {
+      state = patch(options, patched, stage);
+    },
   };
+}
+
+/** A family's sites as the methods patched them for one stage. */
+interface PatchedState {
+  readonly registry: ModelRegistry;
+  readonly causal: CausalModel;
+  readonly hooks: readonly MethodHooks[];
+  readonly stage: StageState | null;
+  /** The method whose stages are the run's. */
+  readonly stager: Method | undefined;
+}
+
+function patch<Config>(
+  { family, config, methods = [] }: ModelOptions<Config>,
+  patched: PatchedModel,
+  stage: StageState | null,
+): PatchedState {
+  const stagers = methods.filter((method) => method.stages !== undefined);
+  if (stagers.length > 1) {
+    throw new TunesmithError('METHOD_CONFLICT', 'two methods divide the run into stages', {
+      got: stagers.map(({ name }) => name).join(', '),
+      hint: 'Train them one after another: merge the first, or load it as the base of the second.',
+    });
+  }
+  const [stager] = stagers;
+  const registry = createRegistry();
+  const causal = family.build(createBuilder(registry), config);
+  const hooks = methods.flatMap((method): MethodHooks[] => {
+    const own = method === stager ? stage : null;
+    const returned = method.patchModel(createPatcher(registry, patched, method, own));
+    return returned === undefined ? [] : [{ method: method.name, hooks: returned }];
+  });
+  return { registry, causal, hooks, stage, stager };
+}
+
+/** The method that declared a handle, trains it now, or trained it in an earlier stage. */
+function ownerOf({ registry, stage, stager }: PatchedState, { owner, key, path }: Handle): string | undefined {
+  if (owner !== 'base') return owner;
+  return registry.trained.get(key) ?? (stage?.moved.includes(path) ? stager?.name : undefined);
 }
 
 function checkApiVersion(method: Method): void {

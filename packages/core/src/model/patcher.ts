@@ -1,12 +1,18 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Method, PatchedModel, Patcher } from '../method/method.js';
+import type { StageState } from '../method/stage.js';
 import type { Handle, ParameterSpec } from '../parameters/handle.js';
 import { addDerived, addMethodHandle, type ModelRegistry, siteKey } from './registry.js';
 import { selectSites } from './selector.js';
 import type { AnySite, MethodScope, Middleware, SiteKind, SiteOf } from './site.js';
 
 /** The patcher that one method gets: everything it declares is its own. */
-export function createPatcher(registry: ModelRegistry, model: PatchedModel, { name: method }: Method): Patcher {
+export function createPatcher(
+  registry: ModelRegistry,
+  model: PatchedModel,
+  { name: method }: Method,
+  stage: StageState | null,
+): Patcher {
   const scope = (prefix: string, depth: number | null): MethodScope => {
     const add = (kind: Handle['kind'], name: string, spec: ParameterSpec): Handle =>
       addMethodHandle(registry, { owner: method, path: prefix + name, kind, depth }, spec);
@@ -35,6 +41,7 @@ export function createPatcher(registry: ModelRegistry, model: PatchedModel, { na
   return {
     ...scope('', null),
     model,
+    stage,
     sites: sitesOf,
     wrap(kind, select, patch) {
       return selectSites(sitesOf(kind), select, `${method}'s targets`).map((site) => {

@@ -21,6 +21,8 @@ export interface GroupSettings {
   readonly decay: number;
   /** Which norm clips it; empty for the one that most parameters share. */
   readonly clip: string;
+  /** Updates of the run before its parameters were trained: an optimizer counts from there. */
+  readonly since: number;
 }
 
 export interface GroupedHandles extends GroupSettings {
@@ -35,6 +37,7 @@ export function groupHandles(
   handles: readonly Handle[],
   groups: readonly ParameterGroup[],
   defaultDecay: number,
+  since: ReadonlyMap<string, number> = new Map(),
 ): GroupedHandles[] {
   const divided = new Map<string, GroupSettings & { handles: Handle[] }>();
   for (const handle of handles) {
@@ -44,6 +47,7 @@ export function groupHandles(
       learningRate: group?.learningRate ?? null,
       decay: group?.decay ?? (handle.decay ? defaultDecay : 0),
       clip: group?.clip ?? '',
+      since: since.get(handle.key) ?? 0,
     };
     const key = JSON.stringify(settings);
     const entry = divided.get(key) ?? { ...settings, handles: [] };

@@ -27,6 +27,8 @@ export interface ParameterStore {
   readIn(io: ProgramIO, handle: Handle): Tensor;
   read(handle: Handle): Promise<Float32Array>;
   write(handle: Handle, values: Float32Array): Promise<void>;
+  /** Gives every handle a tensor of its own again. Programs compiled before are void. */
+  unpack(): Promise<void>;
   /** Moves the handles of each group into chunks, in order, and returns these. Programs compiled before are void. */
   pack(groups: readonly (readonly Handle[])[]): Promise<Chunk[][]>;
 }
@@ -75,13 +77,24 @@ export function createParameterStore(tensors: TensorStore): ParameterStore {
       tensors.set(place.chunk.entry, { dtype: 'float32', shape: [place.chunk.size], data: data as Float32Array });
     },
 
+    async unpack() {
+      const chunks = new Set([...places.values()].map(({ chunk }) => chunk));
+      for (const { entry, handles } of chunks) {
+        const values = await Promise.all(handles.map((handle) => store.read(handle)));
+        tensors.delete(entry);
+        handles.forEach((handle, index) => {
+          places.delete(handle.key);
+          tensors.set(handle.key, { dtype: 'float32', shape: handle.shape, data: values[index] as Float32Array });
+        });
+      }
+    },
+
     async pack(groups) {
+      await store.unpack();
       const values = new Map<string, Float32Array>();
-      for (const handle of groups.flat()) values.set(handle.key, await store.read(handle));
       for (const handle of groups.flat()) {
-        const place = places.get(handle.key);
-        places.delete(handle.key);
-        tensors.delete(place?.chunk.entry ?? handle.key);
+        values.set(handle.key, await store.read(handle));
+        tensors.delete(handle.key);
       }
       packs++;
       return groups.map((group, index) => {
@@ -147,45 +160,52 @@ function splitIntoChunks(handles: readonly Handle[], name: string): Chunk[] {
   }));
 }
 
-/**
- * Gives every handle that has an initialiser its first value, keyed by (seed, key). The tokenizer is for those that start
- * from a text.
- */
+export interface InitialiseOptions {
+  /** The handles to give a value; all if not said. */
+  readonly only?: readonly Handle[];
+  /** Values by path, in place of the initialisers'. */
+  readonly values?: ReadonlyMap<string, Float32Array> | undefined;
+  /** For those that start from a text. */
+  readonly tokenize?: InitContext['tokenize'] | undefined;
+}
+
+/** Gives every handle that has an initialiser its first value, keyed by (seed, key). */
 export async function initialiseHandles(
   store: ParameterStore,
   handles: readonly Handle[],
   seed: number,
-  tokenize?: InitContext['tokenize'],
+  { only = handles, values: given, tokenize }: InitialiseOptions = {},
 ): Promise<void> {
-  const pending = new Set(handles.filter(({ init }) => init !== undefined));
+  const fresh = new Set(only.filter(({ init }) => init !== undefined));
+  const pending = new Set(fresh);
   const byPath = new Map(handles.filter(({ owner }) => owner === 'base').map((handle) => [handle.path, handle]));
+  const contextOf = (handle: Handle): InitContext => ({
+    shape: handle.shape,
+    key: randomKey(seed, 'init', handle.key),
+    readBase: async (path) => {
+      const base = byPath.get(path);
+      if (base === undefined)
+        throw new TunesmithError('NAME_UNKNOWN', `there is no base weight "${path}"`, { where: handle.path });
+      return Float32Array.from(await store.read(base));
+    },
+    tokenize: (text) => {
+      if (tokenize !== undefined) return tokenize(text);
+      throw new TunesmithError('CAPABILITY_MISSING', 'there is no tokenizer to start from a text with', {
+        where: handle.path,
+        hint: 'Give initialiseHandles one, or choose another initialisation.',
+      });
+    },
+    read: async (other) => {
+      if (!pending.has(other)) return Float32Array.from(await store.read(other));
+      throw new TunesmithError('INTERNAL', `"${other.path}" has no value yet`, {
+        where: handle.path,
+        hint: 'Declare it before what is made from it.',
+      });
+    },
+  });
   for (const handle of handles) {
-    if (handle.init === undefined) continue;
-    const values = await handle.init({
-      shape: handle.shape,
-      key: randomKey(seed, 'init', handle.key),
-      readBase: async (path) => {
-        const base = byPath.get(path);
-        if (base === undefined)
-          throw new TunesmithError('NAME_UNKNOWN', `there is no base weight "${path}"`, { where: handle.path });
-        return Float32Array.from(await store.read(base));
-      },
-      tokenize: (text) => {
-        if (tokenize !== undefined) return tokenize(text);
-        throw new TunesmithError('CAPABILITY_MISSING', 'there is no tokenizer to start from a text with', {
-          where: handle.path,
-          hint: 'Give initialiseHandles one, or choose another initialisation.',
-        });
-      },
-      read: async (other) => {
-        if (!pending.has(other)) return Float32Array.from(await store.read(other));
-        throw new TunesmithError('INTERNAL', `"${other.path}" has no value yet`, {
-          where: handle.path,
-          hint: 'Declare it before what is made from it.',
-        });
-      },
-    });
-    await store.write(handle, values);
+    if (handle.init === undefined || !fresh.has(handle)) continue;
+    await store.write(handle, given?.get(handle.path) ?? (await handle.init(contextOf(handle))));
     pending.delete(handle);
   }
 }

@@ -106,7 +106,13 @@ function addPenalty(
   );
 }
 
-function updateTrace(io: ProgramIO, plan: TrainingPlan, { method }: MethodHooks, outputs: Named<Tensor>): UpdateTrace {
+/** What a method's hooks see of a program. */
+export function updateTrace(
+  io: ProgramIO,
+  plan: TrainingPlan,
+  { method }: MethodHooks,
+  outputs: Named<Tensor>,
+): UpdateTrace {
   return {
     value: (handle) => plan.parameters.readIn(io, handle),
     control: (name) => io.input(inputNames.control(method, name)),
@@ -127,7 +133,7 @@ function gradientTrace(
 }
 
 /** A method moves its own parameters and buffers; the frozen base is not its to write. */
-function checkOwned({ model }: TrainingPlan, { method }: MethodHooks, values: HandleValues): HandleValues {
+export function checkOwned({ model }: TrainingPlan, { method }: MethodHooks, values: HandleValues): HandleValues {
   const trained = new Set(model.trained);
   for (const handle of values.keys()) {
     if (handle.owner === method || trained.has(handle)) continue;

@@ -1,8 +1,6 @@
 import type { Row } from '../objective/row.js';
+import type { Json } from '../storage/json.js';
 import type { Shape } from '../tensor/tfjs.js';
-
-/** Anything that survives a round trip through JSON. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /** Training rows in a repeatable order, epoch after epoch, from any earlier position. */
 export interface RowSource {
@@ -71,6 +69,13 @@ export type TrainerEvent =
       readonly steps: number;
       readonly trainedParameters: number;
       readonly totalParameters: number;
+    }
+  | {
+      readonly type: 'stage';
+      readonly name: string;
+      /** Steps done when it begins. */
+      readonly step: number;
+      readonly trainedParameters: number;
     }
   | StepEvent
   | EvaluateEvent

@@ -2,10 +2,11 @@ import { TunesmithError } from '../errors/tunesmith-error.js';
 import { createTrace } from '../model/trace.js';
 import type { Batch } from '../objective/objective.js';
 import { mapNamed } from '../optimizer/transformation.js';
+import type { Handle } from '../parameters/handle.js';
 import type { Program, ProgramIO, ProgramResult, TensorSpec } from '../program/program.js';
 import { attentionMask } from '../tensor/attention-mask.js';
 import { type Named, type Tensor, tf } from '../tensor/tfjs.js';
-import { applyGradients, optimizerSpecs } from './apply-gradients.js';
+import { applyGradients, checkOwned, optimizerSpecs, updateTrace } from './apply-gradients.js';
 import { differentiate } from './gradients.js';
 import { inputNames, outputNames } from './program-names.js';
 import { chunkShape, chunksOf, columnSpecs, gradientEntry, type TrainingPlan } from './training-plan.js';
@@ -56,8 +57,28 @@ export function applyProgram(plan: TrainingPlan): Program {
   };
 }
 
+/** Forward and backward of single rows, whose gradients the methods fold into their buffers. */
+export function foldProgram(plan: TrainingPlan, batch: Batch): Program {
+  return {
+    name: `fold[${shapeKey(batch)}]`,
+    inputs: batchSpecs(batch),
+    body(io) {
+      const { byKey, outputs } = gradientsByKey(io, plan, batch);
+      const gradient = (handle: Handle): Tensor => byKey.get(handle.key) as Tensor;
+      const folded = plan.model.hooks.flatMap((owner) => {
+        const trace = { ...updateTrace(io, plan, owner, outputs), gradient };
+        return [...checkOwned(plan, owner, owner.hooks.fold?.(trace) ?? new Map())];
+      });
+      return { outputs, updates: Object.fromEntries(folded.map(([{ key }, value]) => [key, value])) };
+    },
+  };
+}
+
 /** The objective's terms over a batch without dropout, unscaled: the host divides by the whole split's normalisers. */
-export function evaluationProgram(plan: Omit<TrainingPlan, 'groups' | 'optimizer'>, batch: Batch): Program {
+export function evaluationProgram(
+  plan: Pick<TrainingPlan, 'model' | 'parameters' | 'objective' | 'gradientCheckpointing'>,
+  batch: Batch,
+): Program {
   return {
     name: `evaluate[${shapeKey(batch)}]`,
     inputs: columnSpecs(batch),
@@ -105,6 +126,26 @@ function backward(
   plan: TrainingPlan,
   batch: Batch,
 ): { gradients: Named<Tensor>; outputs: Named<Tensor> } {
+  const { byKey, outputs } = gradientsByKey(io, plan, batch);
+  // Last layers first, as the backward pass finds them: a compiled program takes each gradient when it is first asked
+  // for, and asking for the first layer's would run the whole backward chain with nothing freed on the way.
+  const byChunk = chunksOf(plan)
+    .reverse()
+    .map(({ entry, handles }): [string, Tensor] => {
+      const [only] = handles;
+      if (handles.length === 1 && only !== undefined) return [entry, byKey.get(only.key) as Tensor];
+      const lastFirst = [...handles].reverse().map(({ key }) => tf.reshape(byKey.get(key) as Tensor, [-1]));
+      return [entry, tf.concat(lastFirst.reverse())];
+    });
+  return { gradients: Object.fromEntries(byChunk), outputs };
+}
+
+/** Scaled terms and the gradients of their sum, by the trained handles' keys. */
+function gradientsByKey(
+  io: ProgramIO,
+  plan: TrainingPlan,
+  batch: Batch,
+): { byKey: ReadonlyMap<string, Tensor>; outputs: Named<Tensor> } {
   const { model, parameters, objective } = plan;
   const values = model.trained.map((handle) => parameters.readIn(io, handle));
   const trained = new Map(model.trained.map((handle, index) => [handle.key, values[index] as Tensor]));
@@ -119,8 +160,7 @@ function backward(
     return tf.addN(terms);
   }, values);
 
-  const byHandle = new Map(model.trained.map(({ key }, index) => [key, gradients[index] ?? null]));
-  const unreached = model.trained.filter(({ key }) => byHandle.get(key) === null);
+  const unreached = model.trained.filter((_, index) => gradients[index] == null);
   if (unreached.length > 0) {
     throw new TunesmithError('CONFIG_INVALID', `the loss does not depend on ${unreached.length} trained parameters`, {
       where: unreached
@@ -130,15 +170,6 @@ function backward(
       hint: 'Leave them out of the training, or use an objective that reaches them.',
     });
   }
-  // Last layers first, as the backward pass finds them: a compiled program takes each gradient when it is first asked
-  // for, and asking for the first layer's would run the whole backward chain with nothing freed on the way.
-  const byChunk = chunksOf(plan)
-    .reverse()
-    .map(({ entry, handles }): [string, Tensor] => {
-      const [only] = handles;
-      if (handles.length === 1 && only !== undefined) return [entry, byHandle.get(only.key) as Tensor];
-      const lastFirst = [...handles].reverse().map(({ key }) => tf.reshape(byHandle.get(key) as Tensor, [-1]));
-      return [entry, tf.concat(lastFirst.reverse())];
-    });
-  return { gradients: Object.fromEntries(byChunk), outputs: kept };
+  const byKey = new Map(model.trained.map(({ key }, index) => [key, gradients[index] as Tensor]));
+  return { byKey, outputs: kept };
 }

@@ -113,9 +113,9 @@ function optimizerScalars(
   update: number,
 ): Named<HostTensor> {
   const inputs: Named<HostTensor> = {};
-  groups.forEach(({ scale, learningRate }, group) => {
+  groups.forEach(({ scale, learningRate, since }, group) => {
     inputs[inputNames.learningRate(group)] = scalarInput((learningRate ?? peak) * scale * factor);
-    for (const [name, value] of Object.entries(optimizer.scalars?.(update) ?? {})) {
+    for (const [name, value] of Object.entries(optimizer.scalars?.(update - since) ?? {})) {
       inputs[inputNames.optimizerScalar(group, name)] = scalarInput(value);
     }
   });

@@ -9,6 +9,7 @@ import { elementCount } from '../parameters/handle.js';
 import type { ParameterStore } from '../parameters/parameter-store.js';
 import type { Backend } from '../program/backend.js';
 import type { Schedule } from '../schedule/schedule.js';
+import type { Json } from '../storage/json.js';
 import {
   type DivergenceLimit,
   type DivergenceMemory,
@@ -19,9 +20,11 @@ import {
 import { type BestSoFar, type EarlyStopping, nothingYet, observe, shouldStop } from './early-stopping.js';
 import { evaluate } from './evaluate.js';
 import { createExecutableCache, type ExecutableCache } from './executable-cache.js';
-import type { CheckpointStore, EvaluateEvent, Json, RowSource, TrainerCheckpoint, TrainerEvent } from './ports.js';
+import { foldGradients } from './fold-gradients.js';
+import type { CheckpointStore, EvaluateEvent, RowSource, TrainerCheckpoint, TrainerEvent } from './ports.js';
+import { createStageRunner, type StageProgress, type StageRunner, stageProgressSchema } from './stages.js';
 import { trainStep } from './train-step.js';
-import { addGradientEntries, planTraining, type TrainingPlan } from './training-plan.js';
+import type { TrainingPlan } from './training-plan.js';
 import { readTrainingState, writeTrainingState } from './training-state.js';
 
 export interface EvaluationOptions {
@@ -67,6 +70,7 @@ export interface TrainerOptions {
 }
 
 export interface Trainer {
+  /** Of the stage that the run is in. */
   readonly plan: TrainingPlan;
   /**
    * Trains, yielding each event and, between steps, to the event loop. An aborted signal ends the run after the step in
@@ -85,6 +89,7 @@ const progressSchema = z.object({
   totalTokens: z.number(),
   best: z.object({ value: z.number().nullable(), step: z.number().nullable(), evaluationsSince: z.number() }),
   divergence: z.object({ firstLoss: z.number().nullable(), stepsAbove: z.number(), stepsWithoutGradient: z.number() }),
+  stage: stageProgressSchema.optional(),
 });
 
 /** Everything that changes from step to step and is no tensor. */
@@ -95,14 +100,15 @@ interface Progress {
   readonly totalTokens: number;
   readonly best: BestSoFar;
   readonly divergence: DivergenceMemory;
+  /** Absent in a run without stages. */
+  readonly stage?: StageProgress | undefined;
 }
 
 /** Plans the training of a model and returns what runs it. */
 export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   const { parameters, backend, gradientAccumulation: accumulation = 1 } = options;
   checkControls(options);
-  const plan = await planTraining(options);
-  if (accumulation > 1) addGradientEntries(plan);
+  const stages = await createStageRunner(options, { steps: options.steps, stepsPerEpoch: stepsPerEpoch(options) });
   const executables = createExecutableCache(backend, parameters.tensors, options.mostExecutables);
   let step = 0;
   let progress: Progress = {
@@ -114,21 +120,27 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   };
 
   return {
-    plan,
+    get plan() {
+      return stages.plan;
+    },
 
     async restore(checkpoint) {
-      await writeTrainingState(plan, checkpoint.tensors);
       progress = progressSchema.parse(checkpoint.state) as Progress;
       step = checkpoint.step;
+      await executables.dispose();
+      await stages.restore(progress.stage);
+      await writeTrainingState(stages.plan, checkpoint.tensors);
     },
 
     async *run({ signal } = {}) {
       const { evaluation, checkpoints, steps } = options;
-      yield startEvent(options, plan, step);
+      yield startEvent(options, stages.plan, step);
+      if (progress.stage === undefined && stages.progress() !== undefined) yield stageEvent(stages, step);
       let lastCheckpoint = step > 0 ? step : null;
       const save = async (best: boolean): Promise<TrainerEvent> => {
-        const tensors = await readTrainingState(plan);
-        await checkpoints?.store.save({ step, tensors, state: progress as unknown as Json }, { best });
+        const tensors = await readTrainingState(stages.plan);
+        const state = { ...progress, stage: stages.progress() } as unknown as Json;
+        await checkpoints?.store.save({ step, tensors, state }, { best });
         lastCheckpoint = step;
         return { type: 'checkpoint', step, best };
       };
@@ -137,11 +149,23 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
       const windows = readWindows(options.rows, progress.position, options.batchSize * accumulation);
       let reason: 'finished' | 'earlyStopping' | 'aborted' = signal?.aborted === true ? 'aborted' : 'finished';
       while (step < steps && reason === 'finished') {
+        if (stages.current.run === 'gradients') {
+          const { length = 0 } = stages.current;
+          const whole = await foldGradients(options, stages.plan, executables, length, signal);
+          if (!whole) reason = 'aborted';
+        }
+        if (reason === 'finished' && stages.isOver(step)) {
+          await executables.dispose();
+          await stages.next(progress.updates);
+          yield stageEvent(stages, step);
+          continue;
+        }
+        if (reason !== 'finished') break;
         const window = await windows.next();
         if (window.done === true) throw endOfRows(step, steps);
         const { updates, totalTokens } = progress;
         const at = { step, update: updates + 1, totalTokens, started };
-        const event = await trainStep(options, plan, executables, window.value.rows, at);
+        const event = await trainStep(options, stages.plan, executables, window.value.rows, at);
         progress = {
           ...progress,
           position: window.value.position,
@@ -183,11 +207,21 @@ function checkControls({ model, steps }: TrainerOptions): void {
   for (const { hooks } of model.hooks) for (const { check } of Object.values(hooks.controls ?? {})) check?.(steps);
 }
 
+function stepsPerEpoch({ rows, batchSize, gradientAccumulation = 1 }: TrainerOptions): number | null {
+  return rows.length === undefined ? null : Math.max(1, Math.floor(rows.length / (batchSize * gradientAccumulation)));
+}
+
+function stageEvent({ current, plan }: StageRunner, step: number): TrainerEvent {
+  return { type: 'stage', name: current.name, step, trainedParameters: countParameters(plan.model.trained) };
+}
+
+function countParameters(handles: Model['handles']): number {
+  return handles.reduce((sum, { shape, kind }) => sum + (kind === 'parameter' ? elementCount(shape) : 0), 0);
+}
+
 function startEvent({ model, steps }: TrainerOptions, plan: TrainingPlan, step: number): TrainerEvent {
-  const count = (handles: Model['handles']): number =>
-    handles.reduce((sum, { shape, kind }) => sum + (kind === 'parameter' ? elementCount(shape) : 0), 0);
-  const trained = plan.groups.flatMap(({ chunks }) => chunks.flatMap(({ handles }) => handles));
-  return { type: 'start', step, steps, trainedParameters: count(trained), totalParameters: count(model.handles) };
+  const trained = countParameters(plan.model.trained);
+  return { type: 'start', step, steps, trainedParameters: trained, totalParameters: countParameters(model.handles) };
 }
 
 /** The rows of one optimizer step after another, each with the position after its last row. */

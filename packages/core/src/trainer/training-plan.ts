@@ -21,6 +21,8 @@ export interface TrainingPlan {
   readonly optimizer: GradientTransformation;
   readonly groups: readonly PlannedGroup[];
   readonly gradientCheckpointing: boolean;
+  /** Updates of the run before a handle was first trained, by key; 0 where not said. */
+  readonly since: ReadonlyMap<string, number>;
 }
 
 export interface PlanOptions {
@@ -31,6 +33,9 @@ export interface PlanOptions {
   readonly groups?: readonly ParameterGroup[];
   readonly weightDecay: number;
   readonly gradientCheckpointing?: boolean;
+  readonly since?: ReadonlyMap<string, number>;
+  /** False where gradients are looked at and nothing is updated: nothing is packed, and no optimizer state made. */
+  readonly updates?: boolean;
 }
 
 export function optimizerEntry(slot: string, chunk: Chunk): string {
@@ -52,12 +57,13 @@ export function chunksOf(plan: TrainingPlan): Chunk[] {
 
 /** Packs the trained handles into chunks by group and gives the optimizer its zero state. */
 export async function planTraining(options: PlanOptions): Promise<TrainingPlan> {
-  const { model, parameters, optimizer, groups = [], weightDecay } = options;
+  const { model, parameters, optimizer, groups = [], weightDecay, since = new Map() } = options;
   if (model.trained.length === 0) {
     throw new TunesmithError('CONFIG_INVALID', 'no parameter is trained', { hint: 'Give the recipe a method.' });
   }
   const methodGroups = model.hooks.flatMap(({ hooks }) => hooks.groups ?? []);
-  const grouped = groupHandles(model.trained, [...groups, ...methodGroups], weightDecay);
+  const updated = options.updates === false ? [] : model.trained;
+  const grouped = groupHandles(updated, [...groups, ...methodGroups], weightDecay, since);
   const packed = await parameters.pack(grouped.map(({ handles }) => handles));
   const planned = grouped.map(({ handles: _, ...settings }, index) => ({
     ...settings,
@@ -77,6 +83,7 @@ export async function planTraining(options: PlanOptions): Promise<TrainingPlan> 
     optimizer,
     groups: planned,
     gradientCheckpointing: options.gradientCheckpointing ?? false,
+    since,
   };
 }
 

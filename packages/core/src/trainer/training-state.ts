@@ -5,10 +5,15 @@ import { chunkShape, chunksOf, optimizerEntry, type TrainingPlan } from './train
 
 type SavedTensor = TrainerCheckpoint['tensors'][number];
 
-/** Handles whose values a checkpoint holds: what is trained, and what methods keep beside it. */
+/** Handles whose values a checkpoint holds: what is or was trained, and what methods keep beside it. */
 function savedHandles({ model }: TrainingPlan): Handle[] {
   const trained = new Set(model.trained);
-  return model.handles.filter((handle) => trained.has(handle) || handle.owner !== 'base');
+  const moved = new Set(model.stage?.moved);
+  return model.handles.filter((handle) => trained.has(handle) || handle.owner !== 'base' || moved.has(handle.path));
+}
+
+function optimizerName(slot: string, key: string): string {
+  return `optimizer/${slot}/${key}`;
 }
 
 /** Parameters, buffers and optimizer state by path, however they are packed. */
@@ -17,22 +22,46 @@ export async function readTrainingState(plan: TrainingPlan): Promise<SavedTensor
   for (const handle of savedHandles(plan)) {
     tensors.push({ name: `parameter/${handle.key}`, shape: handle.shape, data: await plan.parameters.read(handle) });
   }
-  for (const chunk of chunksOf(plan)) {
-    for (const slot of plan.optimizer.slots) {
-      const { data } = await plan.parameters.tensors.get(optimizerEntry(slot, chunk));
+  return [...tensors, ...(await readOptimizerState(plan))];
+}
+
+/** The optimizer's state of every trained handle. */
+export async function readOptimizerState({ groups, optimizer, parameters }: TrainingPlan): Promise<SavedTensor[]> {
+  const tensors: SavedTensor[] = [];
+  for (const chunk of groups.flatMap(({ chunks }) => chunks)) {
+    for (const slot of optimizer.slots) {
+      const { data } = await parameters.tensors.get(optimizerEntry(slot, chunk));
       let offset = 0;
       for (const { key, shape } of chunk.handles) {
         const size = elementCount(shape);
-        tensors.push({
-          name: `optimizer/${slot}/${key}`,
-          shape,
-          data: (data as Float32Array).slice(offset, offset + size),
-        });
+        const own = (data as Float32Array).slice(offset, offset + size);
+        tensors.push({ name: optimizerName(slot, key), shape, data: own });
         offset += size;
       }
     }
   }
   return tensors;
+}
+
+/** Puts the optimizer's state back, as `take` gives it for each name and shape. */
+function fillOptimizerState(plan: TrainingPlan, take: (name: string, shape: readonly number[]) => Float32Array): void {
+  for (const chunk of chunksOf(plan)) {
+    for (const slot of plan.optimizer.slots) {
+      const data = new Float32Array(chunk.size);
+      let offset = 0;
+      for (const { key, shape } of chunk.handles) {
+        data.set(take(optimizerName(slot, key), shape), offset);
+        offset += elementCount(shape);
+      }
+      plan.parameters.tensors.set(optimizerEntry(slot, chunk), { dtype: 'float32', shape: chunkShape(chunk), data });
+    }
+  }
+}
+
+/** Gives what an earlier plan trained too the state that it had there; all else starts at zero. */
+export function carryOptimizerState(plan: TrainingPlan, tensors: readonly SavedTensor[]): void {
+  const saved = new Map(tensors.map(({ name, data }) => [name, data]));
+  fillOptimizerState(plan, (name, shape) => saved.get(name) ?? new Float32Array(elementCount(shape)));
 }
 
 /** Puts a checkpoint's tensors back. Strict: every tensor of the plan must be there with its shape, and no other. */
@@ -54,17 +83,7 @@ export async function writeTrainingState(plan: TrainingPlan, tensors: readonly S
   for (const handle of savedHandles(plan)) {
     await plan.parameters.write(handle, Float32Array.from(take(`parameter/${handle.key}`, handle.shape)));
   }
-  for (const chunk of chunksOf(plan)) {
-    for (const slot of plan.optimizer.slots) {
-      const data = new Float32Array(chunk.size);
-      let offset = 0;
-      for (const { key, shape } of chunk.handles) {
-        data.set(take(`optimizer/${slot}/${key}`, shape), offset);
-        offset += elementCount(shape);
-      }
-      plan.parameters.tensors.set(optimizerEntry(slot, chunk), { dtype: 'float32', shape: chunkShape(chunk), data });
-    }
-  }
+  fillOptimizerState(plan, take);
   const [left] = saved.keys();
   if (left !== undefined) {
     throw new TunesmithError('FILE_INVALID', 'the checkpoint holds a tensor that this recipe has no place for', {

@@ -19,6 +19,11 @@ const manifestSchema = z.strictObject({
   step: z.int(),
   /** The name of the chat template that it was trained with; null where that is the tokenizer's own. */
   template: z.string().nullable(),
+  /** The stage of its method's run that it was saved in, where that has stages. */
+  stage: z
+    .object({ name: z.string(), memory: z.json(), moved: z.array(z.string()) })
+    .nullable()
+    .default(null),
 });
 
 /** What PEFT's config of an adapter has no field for: `tunesmith.json`. */
@@ -93,6 +98,7 @@ export async function saveAdapter(
       config: method.config as AdapterManifest['config'],
       step,
       template,
+      stage: (method.stages === undefined ? null : model.stage) as AdapterManifest['stage'],
     }),
   });
 }

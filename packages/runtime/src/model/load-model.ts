@@ -10,6 +10,7 @@ import {
   type Method,
   type Model,
   type ParameterStore,
+  type StageState,
   type StoredDtype,
   TunesmithError,
   type WeightDtype,
@@ -25,6 +26,8 @@ export interface LoadModelOptions {
   readonly dtype?: 'auto' | WeightDtype;
   /** Of the methods' initial values. */
   readonly seed?: number;
+  /** The stage to patch the model for, of an adapter that was saved in one. */
+  readonly stage?: StageState | null;
 }
 
 /** A model with its weights in a backend's store, and its tokenizer. */
@@ -43,16 +46,16 @@ export interface LoadedModel {
 
 /** Opens a model folder, builds its family's model with the methods, and loads the weights. */
 export async function loadModel(options: LoadModelOptions): Promise<LoadedModel> {
-  const { path, families, backend, methods = [], dtype = 'auto', seed = 0 } = options;
+  const { path, families, backend, methods = [], dtype = 'auto', seed = 0, stage = null } = options;
   const folder = await openModelFolder(path);
   try {
     const tokenizer = await loadTokenizer(folder.path);
-    const model = describeModel(folder.config, path, families, methods);
+    const model = describeModel(folder.config, path, families, methods, stage);
     checkVocabulary(model, tokenizer, path);
     const tensors = backend.createStore();
     const parameters = createParameterStore(tensors);
     await loadWeights(model, folder.tensors, parameters, { dtype: dtype === 'auto' ? dtypeOf(folder) : dtype });
-    await initialiseHandles(parameters, model.handles, seed, (text) => tokenizer.encode(text));
+    await initialiseHandles(parameters, model.handles, seed, { tokenize: (text) => tokenizer.encode(text) });
     const dtypes = new Map(folder.tensors.names().map((name) => [name, folder.tensors.get(name)?.dtype]));
     return {
       path: folder.path,
@@ -78,9 +81,10 @@ export function describeModel(
   where: string,
   families: readonly Family[],
   methods: readonly Method[] = [],
+  stage: StageState | null = null,
 ): Model {
   const family = familyOf(config, where, families);
-  return buildModel({ family, config: family.parseConfig(config), methods });
+  return buildModel({ family, config: family.parseConfig(config), methods, stage });
 }
 
 function familyOf(

@@ -35,7 +35,8 @@ export async function openModel(options: OpenModelOptions): Promise<AdaptedModel
   onPhase('loading the model');
   const backend = await engine.createBackend(options.device);
   const { dtype } = options.model;
-  const loaded = await loadModel({ path, dtype, methods, backend, families: engine.families });
+  const stage = described.map(({ manifest }) => manifest?.stage ?? null).find((found) => found !== null) ?? null;
+  const loaded = await loadModel({ path, dtype, methods, backend, families: engine.families, stage });
   try {
     for (const [index, adapter] of described.entries()) {
       await loadAdapter(loaded, methods[index] as Method, adapter.path);

@@ -1,0 +1,2 @@
+/** Anything that survives a round trip through JSON. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
