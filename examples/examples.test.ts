@@ -17,6 +17,12 @@ const shows: Record<string, (output: string) => void> = {
     expect(losses).toHaveLength(40);
     expect(losses.at(-1)).toBeLessThan(0.6 * (losses[0] as number));
   },
+  'train-ia3.ts'(output) {
+    expect(output).toMatch(/^384 of \d+ numbers train\n/);
+    const losses = numbers(output, /loss (\S+)/g);
+    expect(losses.at(-1)).toBeLessThan(0.85 * (losses[0] as number));
+    expect(output.match(/ia3_l/g)).toHaveLength(6);
+  },
   'own-objective.ts'(output) {
     const [losses, uniform] = [numbers(output, /loss (\S+)/g), numbers(output, /uniform (\S+)/g)];
     expect(losses.at(-1)).toBeLessThan(0.7 * (losses[0] as number));

@@ -1,4 +1,5 @@
 import type { MethodFactory } from '@tunesmith/core';
+import { ia3 } from '@tunesmith/ia3';
 import { lora } from '@tunesmith/lora';
 import { full } from '@tunesmith/selective';
 import { type DescribeMethodOptions, describeMethod } from '@tunesmith/testing';
@@ -44,5 +45,12 @@ export const methodCases = {
     }),
   ),
   'lora-biases': row('biases, dropout', lora, () => ({ rank: 2, dropout: 0.1, bias: 'lora_only' as const })),
+  ia3: row("the family's targets", ia3, () => ({})),
+  'ia3-all-linear': row('all linear, a feed-forward layer on its input, a module saved', ia3, (tiny) => ({
+    targetModules: 'all-linear',
+    feedforwardModules: [tiny.feedForward[1]],
+    excludeModules: [tiny.feedForward[0]],
+    modulesToSave: [tiny.unshared],
+  })),
   full: row('every weight', full, () => ({})),
 };

@@ -12,6 +12,8 @@ describe.each([
   methodCases.lora.describe(tinyLlama, where);
   methodCases['lora-all-linear'].describe(tinyLlama, where);
   methodCases['lora-biases'].describe(tinyGpt2, where);
+  methodCases['ia3-all-linear'].describe(tinyLlama, where);
+  methodCases.ia3.describe(tinyGpt2, where);
   methodCases.full.describe(tinyLlama, where);
   methodCases.full.describe(tinyGpt2, where);
 });

@@ -17,6 +17,8 @@ const methods: Record<Shard['method'], readonly Shard['family'][]> = {
   'lora-all-linear': families,
   // Biases of the targets can train where the targets have some.
   'lora-biases': ['qwen2', 'gpt2'],
+  ia3: families,
+  'ia3-all-linear': families,
   full: families,
 };
 

@@ -1,5 +1,5 @@
 /**
- * Trains a few steps with LoRA, writes the adapter and the merged model, and lets PEFT and transformers load them and compare
+ * Trains a few steps with each method that PEFT has, writes the adapter and the merged model, and lets PEFT and transformers load them and compare
  * logits: `npm run build && npx tsx parity/peft-roundtrip.ts PYTHON`, where PYTHON has what requirements.txt lists.
  */
 import { execFileSync } from 'node:child_process';
@@ -18,6 +18,7 @@ import {
   exportAdapter,
   initialiseHandles,
   loadWeights,
+  type Method,
   memoryTensor,
   mergedWeights,
   type Row,
@@ -26,6 +27,7 @@ import {
   type StoredTensor,
   sft,
 } from '@tunesmith/core';
+import { ia3 } from '@tunesmith/ia3';
 import { lora } from '@tunesmith/lora';
 import { familyFor } from '@tunesmith/models';
 import { logitsOf, type ParityModel } from './logits.js';
@@ -34,42 +36,43 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 const [python = 'python'] = process.argv.slice(2);
 const shape = [2, 16] as const;
 
-const cases: [name: string, base: string, config: Parameters<typeof lora>[0]][] = [
-  ['q and v', 'llama', { rank: 4, alpha: 8, dropout: 0.1 }],
+const cases: [name: string, base: string, method: Method][] = [
+  ['q and v', 'llama', lora({ rank: 4, alpha: 8, dropout: 0.1 })],
   [
     'all linear, rsLoRA, patterns',
     'llama',
-    {
+    lora({
       rank: 4,
       targetModules: 'all-linear',
       useRslora: true,
       rankPattern: { down_proj: 6 },
       alphaPattern: { q_proj: 2 },
-    },
+    }),
   ],
-  ['head saved, one layer left out', 'llama', { rank: 4, layersToTransform: [1], modulesToSave: ['lm_head'] }],
-  ['biases of the targets', 'qwen2', { rank: 4, targetModules: ['q_proj', 'k_proj'], bias: 'lora_only' }],
-  ['fused projection', 'gpt2', { rank: 4, targetModules: ['c_attn', 'c_fc'] }],
+  ['head saved, one layer left out', 'llama', lora({ rank: 4, layersToTransform: [1], modulesToSave: ['lm_head'] })],
+  ['biases of the targets', 'qwen2', lora({ rank: 4, targetModules: ['q_proj', 'k_proj'], bias: 'lora_only' })],
+  ['fused projection', 'gpt2', lora({ rank: 4, targetModules: ['c_attn', 'c_fc'] })],
+  ["IA³, the family's targets", 'llama', ia3()],
+  [
+    'IA³, all linear, head saved',
+    'llama',
+    ia3({ targetModules: 'all-linear', feedforwardModules: '.*(down|o)_proj', modulesToSave: ['lm_head'] }),
+  ],
+  ['IA³, fused projection with its bias', 'gpt2', ia3()],
 ];
 
 const folder = mkdtempSync(join(tmpdir(), 'tunesmith-peft-'));
 try {
-  for (const [index, [name, base, config]] of cases.entries())
-    await roundtrip(name, base, config, join(folder, `${index}`));
+  for (const [index, [name, base, method]] of cases.entries())
+    await roundtrip(name, base, method, join(folder, `${index}`));
 } finally {
   rmSync(folder, { recursive: true });
 }
 
-async function roundtrip(
-  name: string,
-  base: string,
-  config: Parameters<typeof lora>[0],
-  output: string,
-): Promise<void> {
+async function roundtrip(name: string, base: string, method: Method, output: string): Promise<void> {
   const path = join(here, 'fixtures/families', base);
   const checkpoint = await openModelFolder(path);
   const family = familyFor(checkpoint.config);
-  const method = lora(config);
   const model = buildModel({ family, config: family.parseConfig(checkpoint.config), methods: [method] });
   const backend = createOnnxBackend();
   const parameters = createParameterStore(backend.createStore());
@@ -87,9 +90,7 @@ async function roundtrip(
   await writeSafetensors(probe, tensors);
   const adapter = await exportAdapter(model, method, parameters);
   await writePeftAdapter(`${output}-adapter`, {
-    config: { peft_type: 'LORA', ...adapter.config, base_model_name_or_path: path } as Parameters<
-      typeof writePeftAdapter
-    >[1]['config'],
+    config: { ...adapter.config, base_model_name_or_path: path } as Parameters<typeof writePeftAdapter>[1]['config'],
     tensors: adapter.tensors.map((tensor) => memoryTensor(tensor.name, tensor.shape, tensor.data)),
   });
   const merged = async function* (): AsyncGenerator<StoredTensor> {

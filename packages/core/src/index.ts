@@ -32,12 +32,15 @@ export type {
   Capabilities,
   HostValues,
   MergeHost,
+  MergeResult,
   Method,
   PatchableSite,
   PatchedModel,
   Patcher,
 } from './method/method.js';
 export { apiVersion } from './method/method.js';
+export type { PeftFields } from './method/peft-config.js';
+export { readPeftConfig } from './method/peft-config.js';
 export type { RunLength, Stage, StageEntry, StageHost, StageState } from './method/stage.js';
 export type {
   AttentionOptions,

@@ -52,6 +52,15 @@ function transpose(values: Float32Array, rows: number, columns: number): Float32
   return turned;
 }
 
+/** A base weight as a merged checkpoint holds it. */
+interface MergedWeight {
+  readonly handle: Handle;
+  readonly values: Float32Array;
+  readonly changed: boolean;
+  /** False where taking the methods' effect out would not give the weight back. */
+  readonly reversible: boolean;
+}
+
 /**
  * Every base weight with the methods' effect folded in, one at a time: what a merged checkpoint holds. The store's
  * weights stay as they are.
@@ -60,43 +69,55 @@ export async function* mergedWeights(
   model: Model,
   parameters: ParameterStore,
   sign: 1 | -1 = 1,
-): AsyncGenerator<{ handle: Handle; values: Float32Array; changed: boolean }> {
+): AsyncGenerator<MergedWeight> {
   checkMergeable(model);
-  const sites = new Map(mergedSites(model).map((site) => [site.weightHandle.key, site]));
+  const weights = new Map(mergedSites(model).map((site) => [site.weightHandle.key, site]));
+  const biases = new Map(mergedSites(model).map((site) => [site.biasHandle?.key, site]));
+  // What was folded in last comes out first: scaling and adding do not commute.
+  const methods = sign === 1 ? model.methods : model.methods.toReversed();
   for (const handle of model.handles) {
     if (handle.owner !== 'base') continue;
     // Taken out of the merge, a module trained as a copy leaves the checkpoint's own weight.
     const resolved = sign === 1 ? model.resolve(handle) : handle;
     const values = Float32Array.from(await parameters.read(resolved));
-    const site = sites.get(handle.key);
+    const site = weights.get(handle.key) ?? biases.get(handle.key);
+    let changed = resolved !== handle;
     if (site === undefined) {
-      yield { handle, values, changed: resolved !== handle };
+      yield { handle, values, changed, reversible: true };
       continue;
     }
     const { inFeatures, outFeatures } = site;
-    const turned = site.layout === 'in-out';
-    const weight = turned ? transpose(values, inFeatures, outFeatures) : values; // [out, in]
-    let changed = resolved !== handle;
-    for (const method of model.methods) {
-      const merged = await method.merge?.(site, weight, mergeHost(model, parameters, method), sign);
-      changed ||= merged === true;
+    const isWeight = handle === site.weightHandle;
+    const turned = isWeight && site.layout === 'in-out';
+    const folded = turned ? transpose(values, inFeatures, outFeatures) : values; // [out, in], or [out]
+    let reversible = true;
+    for (const method of methods) {
+      const host = mergeHost(model, parameters, method);
+      const merged = await (isWeight
+        ? method.merge?.(site, folded, host, sign)
+        : method.mergeBias?.(site, folded, host, sign));
+      changed ||= merged !== undefined && merged !== false;
+      reversible &&= merged !== 'irreversible';
     }
-    yield { handle, values: turned ? transpose(weight, outFeatures, inFeatures) : weight, changed };
+    yield { handle, values: turned ? transpose(folded, outFeatures, inFeatures) : folded, changed, reversible };
   }
 }
 
 /** A merge that can be taken out again. */
 export interface Merged {
-  /** Takes the methods' effect out: exact for modules trained as copies, to float32 rounding for the others. */
+  /**
+   * Takes the methods' effect out: exact for modules trained as copies and for merges that can't be reversed, whose
+   * weights are kept; to float32 rounding for the others.
+   */
   unmerge(): Promise<void>;
 }
 
 /** Folds the methods' effect into the store's base weights, to be run then without the methods. */
 export async function mergeInPlace(model: Model, parameters: ParameterStore): Promise<Merged> {
   const replaced: { handle: Handle; original: Float32Array }[] = [];
-  for await (const { handle, values, changed } of mergedWeights(model, parameters)) {
+  for await (const { handle, values, changed, reversible } of mergedWeights(model, parameters)) {
     if (!changed) continue;
-    if (model.resolve(handle) !== handle) {
+    if (model.resolve(handle) !== handle || !reversible) {
       replaced.push({ handle, original: Float32Array.from(await parameters.read(handle)) });
     }
     await parameters.write(handle, values);

@@ -75,6 +75,9 @@ export interface MergeHost extends HostValues {
   handle(site: SiteBase, name: string): Handle | undefined;
 }
 
+/** Whether a merge changed the weight, and whether that can be taken out again. */
+export type MergeResult = boolean | 'irreversible';
+
 /** A method bound to its config: what a recipe's `methods` array holds. */
 export interface Method {
   readonly name: string;
@@ -105,7 +108,10 @@ export interface Method {
   importAdapter?(source: TensorSource, host: AdapterHost): TensorSource | Promise<TensorSource>;
   /**
    * Folds the method's effect into a linear site's weight, `[out, in]` row-major, in place; `sign` −1 takes it out.
-   * False where the method leaves the site alone. Required of a mergeable method.
+   * False where the method leaves the site alone, `irreversible` where −1 would not give the weight back. Required of a
+   * mergeable method.
    */
-  merge?(site: SiteOf<'linear'>, weight: Float32Array, host: MergeHost, sign: 1 | -1): Promise<boolean>;
+  merge?(site: SiteOf<'linear'>, weight: Float32Array, host: MergeHost, sign: 1 | -1): Promise<MergeResult>;
+  /** The same for the site's bias `[out]`, where the method changes it too. */
+  mergeBias?(site: SiteOf<'linear'>, bias: Float32Array, host: MergeHost, sign: 1 | -1): Promise<MergeResult>;
 }

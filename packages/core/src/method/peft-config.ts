@@ -1,0 +1,52 @@
+import { TunesmithError } from '../errors/tunesmith-error.js';
+
+/** How PEFT's config of a method maps to ours. */
+export interface PeftFields {
+  /** Our option by PEFT's field. */
+  readonly options: Readonly<Record<string, string>>;
+  /** Fields without a counterpart that change nothing here at the values listed. */
+  readonly neutral?: Readonly<Record<string, readonly unknown[]>>;
+}
+
+/** Facts about the file and the run, and how the base's weights lie, which the family knows (peft/config.py). */
+const descriptive = new Set([
+  'peft_type',
+  'peft_version',
+  'task_type',
+  'inference_mode',
+  'base_model_name_or_path',
+  'revision',
+  'auto_mapping',
+  'runtime_config',
+  'fan_in_fan_out',
+]);
+
+/**
+ * A PEFT config's fields as our options. Null, absent and empty values are left to our defaults, which are PEFT's.
+ * @throws CAPABILITY_MISSING for a field that would change the adapter's meaning and has no counterpart here
+ */
+export function readPeftConfig(
+  peft: Readonly<Record<string, unknown>>,
+  { options, neutral = {} }: PeftFields,
+): Record<string, unknown> {
+  const config: Record<string, unknown> = {};
+  for (const [field, value] of Object.entries(peft)) {
+    const option = options[field];
+    if (option !== undefined) {
+      if (value !== null && !isEmpty(value)) config[option] = value;
+      continue;
+    }
+    const isOff = value === null || value === false || isEmpty(value);
+    if (isOff || descriptive.has(field) || neutral[field]?.includes(value)) continue;
+    throw new TunesmithError('CAPABILITY_MISSING', `"${field}" of this PEFT adapter is not supported`, {
+      where: 'adapter_config.json',
+      expected: 'null, false or empty',
+      got: JSON.stringify(value),
+    });
+  }
+  return config;
+}
+
+function isEmpty(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+}

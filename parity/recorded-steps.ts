@@ -1,0 +1,156 @@
+/** Takes the steps that a recorder took from equal weights, and compares losses, gradient norms and final weights. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openModelFolder, openSafetensors } from '@tunesmith/checkpoints';
+import {
+  type Adapter,
+  adamw,
+  type Backend,
+  buildModel,
+  chain,
+  clipByGlobalNorm,
+  constantSchedule,
+  createParameterStore,
+  createTrainer,
+  exportAdapter,
+  importAdapter,
+  loadWeights,
+  type Method,
+  type Model,
+  type ParameterStore,
+  type Row,
+  type RowSource,
+  readFloat32,
+  type StoredTensor,
+  sft,
+  type TensorSource,
+} from '@tunesmith/core';
+import { familyFor } from '@tunesmith/models';
+import { expect } from 'vitest';
+import { z } from 'zod';
+import { fixtures, relativeError } from './fixture-values.js';
+
+const metaSchema = z.object({
+  cases: z.record(
+    z.string(),
+    z.object({
+      base: z.string(),
+      steps: z.number(),
+      maxGradientNorm: z.number(),
+      adamw: z.object({ lr: z.number(), eps: z.number(), weight_decay: z.number() }),
+    }),
+  ),
+});
+
+/** How one case was trained. */
+export type RecordedCase = z.output<typeof metaSchema>['cases'][string];
+
+/** The cases of a topic, from its meta.json. */
+export function recordedCases(topic: string): Record<string, RecordedCase> {
+  return metaSchema.parse(JSON.parse(readFileSync(join(fixtures, topic, 'meta.json'), 'utf8'))).cases;
+}
+
+/** A recorded model that a method has patched. */
+export interface Prepared {
+  readonly model: Model;
+  readonly method: Method;
+  readonly parameters: ParameterStore;
+  readonly backend: Backend;
+}
+
+/** Loads a recorded model, and the adapter that the recorder began with. */
+export async function prepareModel(
+  base: string,
+  method: Method,
+  backend: Backend,
+  adapter?: TensorSource,
+): Promise<Prepared> {
+  const folder = await openModelFolder(join(fixtures, base));
+  const family = familyFor(folder.config);
+  const model = buildModel({ family, config: family.parseConfig(folder.config), methods: [method] });
+  const parameters = createParameterStore(backend.createStore());
+  await loadWeights(model, folder.tensors, parameters);
+  await folder.close();
+  if (adapter !== undefined) await importAdapter(model, method, parameters, adapter);
+  return { model, method, parameters, backend };
+}
+
+/** Trains as recorded in `fixtures/<topic>/<name>`, holds every loss and norm to what is there, and exports the adapter. */
+export async function takeRecordedSteps(
+  { model, method, parameters, backend }: Prepared,
+  { topic, name, recorded }: { topic: string; name: string; recorded: RecordedCase },
+): Promise<Adapter> {
+  const { steps, maxGradientNorm, adamw: options } = recorded;
+  const trainer = await createTrainer({
+    model,
+    parameters,
+    backend,
+    objective: sft,
+    optimizer: chain(clipByGlobalNorm(maxGradientNorm), adamw({ epsilon: options.eps })),
+    schedule: constantSchedule(),
+    learningRate: options.lr,
+    weightDecay: options.weight_decay,
+    groups: [{ match: () => true, decay: options.weight_decay }],
+    rows: repeat(await batchRows(topic, steps)),
+    batchSize: 4,
+    steps,
+    maxLength: 16,
+    padToken: 0,
+    seed: 0,
+  });
+  const losses: number[] = [];
+  const norms: number[] = [];
+  for await (const event of trainer.run()) {
+    if (event.type !== 'step') continue;
+    losses.push(event.loss);
+    norms.push(event.gradientNorm);
+  }
+  const expected = await openSafetensors(join(fixtures, topic, name, 'expected.safetensors'));
+  expect(relativeError(losses, await values(expected, 'losses'))).toBeLessThan(1e-5);
+  expect(relativeError(norms, await values(expected, 'gradient_norms'))).toBeLessThan(1e-4);
+  await expected.close();
+  const adapter = await exportAdapter(model, method, parameters);
+  await trainer.dispose();
+  return adapter;
+}
+
+/** Compares every tensor of an adapter with a recorded file, which must hold no other. */
+export async function expectTensors(
+  adapter: Adapter,
+  recorded: TensorSource,
+  recordedName = (name: string) => name,
+): Promise<void> {
+  for (const { name, data } of adapter.tensors) {
+    expect(relativeError(data, await values(recorded, recordedName(name))), name).toBeLessThan(1e-4);
+  }
+  expect(adapter.tensors.length).toBe(recorded.names().length);
+}
+
+/** One tensor of a file; a name that is not there is an error. */
+export async function values(source: TensorSource, name: string): Promise<Float32Array> {
+  return readFloat32(source.get(name) as StoredTensor);
+}
+
+async function batchRows(topic: string, steps: number): Promise<Row[]> {
+  const file = await openSafetensors(join(fixtures, topic, 'batches.safetensors'));
+  const ids = await values(file, 'input_ids');
+  const weights = await values(file, 'weights');
+  const [, rows = 0, length = 0] = file.get('input_ids')?.shape ?? [];
+  await file.close();
+  return Array.from({ length: steps * rows }, (_, row) => ({
+    tokens: Int32Array.from(ids.subarray(row * length, (row + 1) * length)),
+    // The first token has nothing before it to be predicted from.
+    weights: weights.slice(row * length, (row + 1) * length).map((weight, index) => (index === 0 ? 0 : weight)),
+  }));
+}
+
+function repeat(rows: readonly Row[]): RowSource {
+  return {
+    length: rows.length,
+    async *read(position) {
+      for (let index = Number(position); ; index++) {
+        yield { row: rows[index % rows.length] as Row, position: index + 1 };
+      }
+    },
+  };
+}
