@@ -1,7 +1,7 @@
 import type { MethodFactory } from '@tunesmith/core';
 import { ia3 } from '@tunesmith/ia3';
 import { lora } from '@tunesmith/lora';
-import { full } from '@tunesmith/selective';
+import { freeze, full, llrd } from '@tunesmith/selective';
 import { type DescribeMethodOptions, describeMethod } from '@tunesmith/testing';
 import type { z } from 'zod';
 import type { TinyFamily } from './tiny-families.js';
@@ -53,4 +53,13 @@ export const methodCases = {
     modulesToSave: [tiny.unshared],
   })),
   full: row('every weight', full, () => ({})),
+  llrd: row('every weight, rates by layer', llrd, () => ({ decay: 0.5 })),
+  freeze: row('the last block and what follows', freeze, () => ({ layers: 1 })),
+  'freeze-modules': row('modules, rates by layer', freeze, ({ feedForward, attention, unshared }) => ({
+    layers: 'all' as const,
+    modules: [feedForward[1], attention],
+    extraModules: [unshared],
+    frozenModules: '.*\\.0\\..*',
+    layerDecay: 0.5,
+  })),
 };

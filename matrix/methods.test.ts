@@ -16,4 +16,7 @@ describe.each([
   methodCases.ia3.describe(tinyGpt2, where);
   methodCases.full.describe(tinyLlama, where);
   methodCases.full.describe(tinyGpt2, where);
+  methodCases.llrd.describe(tinyLlama, where);
+  methodCases.freeze.describe(tinyLlama, where);
+  methodCases['freeze-modules'].describe(tinyGpt2, where);
 });

@@ -20,6 +20,9 @@ const methods: Record<Shard['method'], readonly Shard['family'][]> = {
   ia3: families,
   'ia3-all-linear': families,
   full: families,
+  llrd: families,
+  freeze: families,
+  'freeze-modules': families,
 };
 
 /** How much of the contract each backend runs: WebGPU compiles too slowly in software for all of it. */

@@ -3,6 +3,11 @@ import { didYouMean } from '../errors/nearest-names.js';
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import { apiVersion, type Capabilities, type Method } from './method.js';
 
+export interface MethodDefaults {
+  /** The peak learning rate. */
+  readonly learningRate?: number;
+}
+
 export interface MethodDefinition<Schema extends z.ZodObject> {
   readonly name: string;
   /** The contract it was written for. */
@@ -11,6 +16,8 @@ export interface MethodDefinition<Schema extends z.ZodObject> {
   /** A strict object: every field described, with a default where one is sensible. */
   readonly config: Schema;
   readonly capabilities: Capabilities;
+  /** What a recipe gets that says nothing of its own (rule J of the plugin contract). */
+  readonly defaults?: MethodDefaults;
   /** The hooks, for one config. LoRA needs `patchModel` and the two that save it. */
   create(config: z.output<Schema>): Omit<Method, 'name' | 'apiVersion' | 'config' | 'capabilities'>;
   /** An adapter folder's PEFT config as this method's config, or null if it is another method's. */

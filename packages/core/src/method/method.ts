@@ -19,6 +19,8 @@ export interface Capabilities {
   readonly identityAtInit: boolean;
   /** It trains weights of the checkpoint itself, rather than only parameters of its own. */
   readonly trainsBase: boolean;
+  /** A run saves the whole model, because nearly all of it was trained; an adapter beside the base model if not said. */
+  readonly savesModel?: boolean;
 }
 
 /** A site with a place for the method's own parameters. */
@@ -37,6 +39,8 @@ export interface Patcher extends MethodScope {
   readonly model: PatchedModel;
   /** The stage to patch for, of a method that has stages; null before a run, and for methods without. */
   readonly stage: StageState | null;
+  /** The checkpoint's own weights, in the order of the forward pass: what is before the blocks, the blocks, what is after. */
+  readonly weights: readonly Handle[];
   sites<Kind extends SiteKind>(kind: Kind): readonly SiteOf<Kind>[];
   /**
    * Wraps every selected site of a kind, or of several; the first method in a recipe is the innermost. Returns what it

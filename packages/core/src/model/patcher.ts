@@ -42,6 +42,7 @@ export function createPatcher(
     ...scope('', null),
     model,
     stage,
+    weights: [...registry.handles.values()].filter(({ owner }) => owner === 'base'),
     sites: sitesOf,
     wrap(kind, select, patch) {
       return selectSites(sitesOf(kind), select, `${method}'s targets`).map((site) => {

@@ -53,8 +53,8 @@ async function methodFor(adapter: AdapterDescription, lookup: MethodLookup): Pro
   const factories =
     manifest === null ? await loadMethodsForPeft(peftType, lookup) : await loadMethods([manifest.method], lookup);
   const method = methodOfAdapter(adapter, factories);
-  if (method.capabilities.trainsBase && method.peftConfig === undefined) {
-    throw new TunesmithError('CAPABILITY_MISSING', `"${method.name}" trains the model itself and has no adapters`, {
+  if (method.capabilities.savesModel) {
+    throw new TunesmithError('CAPABILITY_MISSING', `"${method.name}" saves whole models and has no adapters`, {
       where: path,
     });
   }

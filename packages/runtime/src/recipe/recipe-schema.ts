@@ -107,8 +107,9 @@ const trainer = z
       .positive()
       .optional()
       .describe(
-        'Peak learning rate. If not said, 2e-4 (QLoRA, Dettmers et al. 2023, table 9), and 2e-5 where a method trains ' +
-          'the base model’s own weights (TRL’s SFTConfig, Stanford Alpaca).',
+        'Peak learning rate. If not said, the method’s own default, else 2e-4 (QLoRA, Dettmers et al. 2023, table 9), ' +
+          'and 2e-5 where a method trains the base model’s own weights (TRL’s SFTConfig, Stanford Alpaca); the least of ' +
+          'several methods’.',
       ),
     schedule: z
       .strictObject({

@@ -11,16 +11,17 @@ const config = z.object({
   pattern: z.record(z.string(), z.int()).default({}),
 });
 const capabilities = { mergeable: true, identityAtInit: true };
-const define = (name: string, trainsBase: boolean) =>
+const define = (name: string, trainsBase: boolean, defaults = {}) =>
   defineMethod({
-    ...{ name, apiVersion, summary: name, config, capabilities: { ...capabilities, trainsBase } },
+    ...{ name, apiVersion, summary: name, config, capabilities: { ...capabilities, trainsBase }, defaults },
     create: () => ({ patchModel: () => {} }),
   });
 const ranks = define('ranks', false);
 const whole = define('whole', true);
+const fast = define('fast', false, { learningRate: 1e-3 });
 
 const least = { model: { path: '/m' }, data: { train: '/d.jsonl' }, method: 'ranks' };
-const parse = (value: Record<string, unknown>) => parseRecipe({ value, where: 'r.yaml' }, [ranks, whole]);
+const parse = (value: Record<string, unknown>) => parseRecipe({ value, where: 'r.yaml' }, [ranks, whole, fast]);
 const problemsOf = (value: Record<string, unknown>): string => {
   try {
     parse(value);
@@ -50,6 +51,8 @@ describe('parseRecipe', () => {
   it('chooses the learning rate by what the methods train', () => {
     expect(parse(least).trainer.learningRate).toBe(2e-4);
     expect(parse({ ...least, method: 'whole' }).trainer.learningRate).toBe(2e-5);
+    expect(parse({ ...least, method: 'fast' }).trainer.learningRate).toBe(1e-3);
+    expect(parse({ ...least, method: ['fast', 'ranks'] }).trainer.learningRate).toBe(2e-4);
     expect(parse({ ...least, trainer: { learningRate: 1 } }).trainer.learningRate).toBe(1);
   });
   it('tells all problems at once, each with its key and the nearest known one', () => {

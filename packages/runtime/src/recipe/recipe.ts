@@ -46,19 +46,23 @@ export function parseRecipe(source: RecipeSource, factories: readonly MethodFact
     if (factory === undefined) throw new TunesmithError('INTERNAL', `the method "${name}" was not loaded`, { where });
     const { config: schema } = factory.definition;
     const result = schema.strict().safeParse(blocks[name] ?? {}, { reportInput: true });
-    if (result.success) return [{ name, config: result.data, trainsBase: factory.definition.capabilities.trainsBase }];
+    if (result.success) return [{ name, config: result.data, learningRate: defaultLearningRate(factory) }];
     problems.push(...result.error.issues.flatMap((issue) => describeIssue(issue, schema, [name])));
     return [];
   });
   if (problems.length > 0 || !parsed.success) throw invalid(problems, where);
 
   const { $schema: _, method: __, ...fields } = parsed.data;
-  const learningRate = fields.trainer.learningRate ?? (methods.some(({ trainsBase }) => trainsBase) ? 2e-5 : 2e-4);
+  const learningRate = fields.trainer.learningRate ?? Math.min(...methods.map((method) => method.learningRate));
   return {
     ...fields,
     trainer: { ...fields.trainer, learningRate },
     methods: methods.map(({ name, config }) => ({ name, config })),
   };
+}
+
+function defaultLearningRate({ definition: { defaults, capabilities } }: MethodFactory): number {
+  return defaults?.learningRate ?? (capabilities.trainsBase ? 2e-5 : 2e-4);
 }
 
 /**

@@ -14,7 +14,7 @@ export const nothingSaved: Saved = { adapters: [], model: null, savedStep: null 
 
 /**
  * Saves what a finished run trained, from its best checkpoint where evaluation chose one: an adapter, or the whole model
- * where a method trains the model's own weights and has no adapter form.
+ * where a method says that it saves one.
  */
 export async function saveResult(run: OpenRun, lastStep: number, onPhase: OnPhase): Promise<Saved> {
   const { folder, recipe, loaded, methods, trainer, checkpoints } = run;
@@ -43,6 +43,6 @@ export async function saveResult(run: OpenRun, lastStep: number, onPhase: OnPhas
   return { adapters, model: null, savedStep: step };
 }
 
-function isWholeModel({ capabilities, peftConfig }: Method): boolean {
-  return capabilities.trainsBase && peftConfig === undefined;
+function isWholeModel({ capabilities }: Method): boolean {
+  return capabilities.savesModel ?? false;
 }

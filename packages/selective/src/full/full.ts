@@ -10,7 +10,7 @@ export const full = defineMethod({
   apiVersion,
   summary: 'Train every weight of the model',
   config: fullConfigSchema,
-  capabilities: { mergeable: true, identityAtInit: true, trainsBase: true },
+  capabilities: { mergeable: true, identityAtInit: true, trainsBase: true, savesModel: true },
   create: () => ({
     patchModel(patcher) {
       patcher.train(() => true);

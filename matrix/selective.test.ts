@@ -1,0 +1,93 @@
+/** What freezing saves, what options select, and what is saved of it. */
+import { adamw, buildModel, estimateTraining, exportAdapter, type Method, type Model, sft } from '@tunesmith/core';
+import { type FreezeOptions, freeze, full, llrd } from '@tunesmith/selective';
+import { tinyModel } from '@tunesmith/testing';
+import { describe, expect, it } from 'vitest';
+import { backends } from './backends.js';
+import { type TinyFamily, tinyGpt2, tinyLlama } from './tiny-families.js';
+
+const deepLlama: TinyFamily = { ...tinyLlama, config: { ...tinyLlama.config, num_hidden_layers: 4 } };
+
+function build({ family, config }: TinyFamily, method: Method): Model {
+  return buildModel({ family, config: family.parseConfig(config), methods: [method] });
+}
+
+describe('freeze', () => {
+  const trained = (family: TinyFamily, options: FreezeOptions): string[] =>
+    build(family, freeze(options)).trained.map(({ path }) => path);
+  const withoutWeight = (paths: readonly string[]): string[] => paths.map((path) => path.replace(/\.weight$/, ''));
+
+  it('ends the backward pass at the lowest trained layer', async () => {
+    const estimate = (method: Method) => {
+      const [model, backend] = [build(deepLlama, method), backends['onnx-cpu']()];
+      return estimateTraining({ model, backend, objective: sft, optimizer: adamw(), batchSize: 4, length: 16 });
+    };
+    const everything = await estimate(full());
+    const last: Awaited<ReturnType<typeof estimate>>[] = [];
+    for (const layers of [4, 3, 2, 1]) last.push(await estimate(freeze({ layers, top: false })));
+    const saved = last.slice(1).map(({ flopsPerStep }, index) => (last[index]?.flopsPerStep ?? 0) - flopsPerStep);
+    expect(new Set(saved).size).toBe(1); // a block's backward pass each
+    const [one] = last.slice(-1);
+    expect(one?.flopsPerStep).toBeLessThan(0.5 * everything.flopsPerStep);
+    expect(one?.activationBytes).toBeLessThan(0.4 * everything.activationBytes);
+    expect(one?.optimizerBytes).toBe(8 * (one?.trainedParameters ?? 0)); // Adam's two moments of what is trained alone
+  });
+
+  it('trains the last layers and what follows them, but no tied head', () => {
+    const last = trained(tinyLlama, { layers: 1 });
+    expect(last.every((path) => /^model\.layers\.1\.|^model\.norm|^lm_head/.test(path))).toBe(true);
+    expect(last).toHaveLength(9 + 2);
+    expect(trained(tinyGpt2, { layers: 0 })).toEqual(['transformer.ln_f.weight', 'transformer.ln_f.bias']);
+    expect(trained(tinyLlama, { layers: 'all' })).toEqual(build(tinyLlama, full()).trained.map(({ path }) => path));
+  });
+
+  it('takes modules by name and by expression, adds some and leaves some out', () => {
+    const modules = trained(tinyLlama, { layers: 1, top: false, modules: ['self_attn'], frozenModules: ['q_proj'] });
+    expect(withoutWeight(modules)).toEqual(
+      ['k_proj', 'v_proj', 'o_proj'].map((each) => `model.layers.1.self_attn.${each}`),
+    );
+    const extra = trained(tinyLlama, { layers: 0, top: false, extraModules: '.*\\.0\\.mlp\\.(up|down)_proj' });
+    expect(withoutWeight(extra)).toEqual(['model.layers.0.mlp.up_proj', 'model.layers.0.mlp.down_proj']);
+  });
+
+  it('refuses names that match nothing, too many layers, and a choice of nothing', () => {
+    expect(() => trained(tinyLlama, { modules: ['self_attn', 'q_porj'] })).toThrow(/freeze.modules.*q_proj/);
+    expect(() => trained(tinyLlama, { extraModules: '(' })).toThrow('not a regular expression');
+    expect(() => trained(tinyLlama, { layers: 3 })).toThrow('at most 2');
+    expect(() => trained(tinyLlama, { layers: 0, top: false })).toThrow('selects no weight');
+  });
+
+  it('saves four bytes for each weight that it trains', async () => {
+    const tiny = await tinyModel(tinyLlama, [freeze({ layers: 1 })], backends['onnx-cpu']());
+    const { tensors } = await exportAdapter(tiny.model, tiny.model.methods[0] as Method, tiny.parameters);
+    expect(tensors.map(({ name }) => name)).toEqual(tiny.model.trained.map(({ path }) => `base_model.model.${path}`));
+    tiny.parameters.tensors.dispose();
+  });
+});
+
+describe('layer-wise rates', () => {
+  const scales = (family: TinyFamily, method: Method): Record<string, number | undefined> => {
+    const { trained, hooks } = build(family, method);
+    const groups = hooks.flatMap((each) => each.hooks.groups ?? []);
+    return Object.fromEntries(trained.map((handle) => [handle.path, groups.find(({ match }) => match(handle))?.scale]));
+  };
+
+  it('fall by a factor a layer, to the embeddings; a tied head goes with them', () => {
+    expect(scales(tinyLlama, llrd({ decay: 0.5 }))).toMatchObject({
+      'lm_head.weight': 1,
+      'model.norm.weight': 1,
+      'model.layers.1.mlp.up_proj.weight': 1,
+      'model.layers.0.mlp.up_proj.weight': 0.5,
+      'model.embed_tokens.weight': 0.25,
+    });
+    expect(scales(tinyGpt2, llrd({ decay: 0.5 }))).toMatchObject({
+      'transformer.h.0.ln_1.bias': 0.5,
+      'transformer.wte.weight': 0.25,
+      'transformer.wpe.weight': 0.25,
+    });
+    expect(scales(tinyLlama, freeze({ layers: 2, top: false, layerDecay: 0.1 }))).toMatchObject({
+      'model.layers.1.mlp.up_proj.weight': 1,
+      'model.layers.0.mlp.up_proj.weight': 0.1,
+    });
+  });
+});
