@@ -21,8 +21,8 @@ function row<Schema extends z.ZodObject>(
 ): MethodRow {
   return {
     describe(tiny, where) {
-      const { family, config } = tiny;
-      const testCase = { name: `${family.name}, ${name}`, family, config, methodConfig: methodConfig(tiny) };
+      const { family } = tiny;
+      const testCase = { ...tiny, name: `${family.name}, ${name}`, methodConfig: methodConfig(tiny) };
       describeMethod(factory, { ...where, cases: [testCase] });
     },
   };

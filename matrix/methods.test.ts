@@ -1,8 +1,8 @@
-/** Every method on Llama and GPT-2: all of the contract on the compiled engine, gradient and step on the eager one. */
+/** Every method on Llama, GPT-2 and BERT: all of the contract on the compiled engine, gradient and step on the eager one. */
 import { describe } from 'vitest';
 import { backends } from './backends.js';
 import { methodCases } from './method-cases.js';
-import { tinyGpt2, tinyLlama } from './tiny-families.js';
+import { tinyBert, tinyGpt2, tinyLlama } from './tiny-families.js';
 
 describe.each([
   ['onnx-cpu', 'all'],
@@ -19,4 +19,6 @@ describe.each([
   methodCases.llrd.describe(tinyLlama, where);
   methodCases.freeze.describe(tinyLlama, where);
   methodCases['freeze-modules'].describe(tinyGpt2, where);
+  methodCases.lora.describe(tinyBert, where);
+  methodCases.full.describe(tinyBert, where);
 });

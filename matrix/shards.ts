@@ -9,14 +9,14 @@ export interface Shard {
   readonly backend: keyof typeof backends;
 }
 
-const families = ['llama', 'mistral', 'qwen2', 'qwen3', 'gpt2'] as const;
+const families = ['llama', 'mistral', 'qwen2', 'qwen3', 'gpt2', 'bert'] as const;
 
 /** What each method runs on. Stated apart from the tables, so that the runner loads no engine. */
 const methods: Record<Shard['method'], readonly Shard['family'][]> = {
   lora: families,
   'lora-all-linear': families,
   // Biases of the targets can train where the targets have some.
-  'lora-biases': ['qwen2', 'gpt2'],
+  'lora-biases': ['qwen2', 'gpt2', 'bert'],
   ia3: families,
   'ia3-all-linear': families,
   full: families,

@@ -1,4 +1,5 @@
-import { gpt2, llama, mistral, qwen2, qwen3 } from '@tunesmith/models';
+import { classification } from '@tunesmith/core';
+import { bert, gpt2, llama, mistral, qwen2, qwen3 } from '@tunesmith/models';
 import type { TinyModelCase } from '@tunesmith/testing';
 
 /** A family's tiny model, and the names by which a method's patterns find modules in it. */
@@ -79,10 +80,32 @@ export const tinyGpt2 = {
   unshared: 'transformer.ln_f',
 } satisfies TinyFamily;
 
+/** Post-norm blocks in which every token sees every other; pairs of texts in three classes. */
+export const tinyBert = {
+  family: bert,
+  config: {
+    model_type: 'bert',
+    vocab_size: 48,
+    hidden_size: 16,
+    num_hidden_layers: 2,
+    num_attention_heads: 4,
+    intermediate_size: 24,
+    max_position_embeddings: 64,
+    type_vocab_size: 2,
+    layer_norm_eps: 1e-5,
+    hidden_act: 'gelu',
+  },
+  objective: classification({ labels: 3 }),
+  feedForward: ['intermediate.dense', 'output.dense'],
+  attention: 'layer.1.attention.self.query',
+  unshared: 'bert.pooler.dense',
+} satisfies TinyFamily;
+
 export const tinyFamilies = {
   llama: tinyLlama,
   mistral: tinyMistral,
   qwen2: tinyQwen2,
   qwen3: tinyQwen3,
   gpt2: tinyGpt2,
+  bert: tinyBert,
 } satisfies Record<string, TinyFamily>;

@@ -130,7 +130,7 @@ describe('evaluation', () => {
 });
 
 /** Only its vocabulary matters to random rows. */
-const tinyRowsModel = { shape: { vocabularySize: 48 } } as TinyModel['model'];
+const tinyRowsModel = { shape: { vocabularySize: 48 }, head: { labels: 0 } } as TinyModel['model'];
 
 describe('stopping', () => {
   it('ends after the step in hand with a checkpoint when aborted', async () => {

@@ -42,6 +42,8 @@ export { apiVersion } from './method/method.js';
 export type { PeftFields } from './method/peft-config.js';
 export { readPeftConfig } from './method/peft-config.js';
 export type { RunLength, Stage, StageEntry, StageHost, StageState } from './method/stage.js';
+export { accuracy, f1, macroF1, matthews, microF1 } from './metrics/class-metrics.js';
+export { pearson, spearman } from './metrics/rank-metrics.js';
 export type {
   AttentionOptions,
   EmbeddingOptions,
@@ -52,7 +54,7 @@ export type {
   StreamOptions,
 } from './model/builder.js';
 export type { Derived } from './model/derived.js';
-export type { CausalModel, Family, ModelShape, TokenColumns } from './model/family.js';
+export type { Family, ModelShape, Task, TaskHead, TaskModel, TokenColumns } from './model/family.js';
 export type { LoadWeightsOptions, WeightDtype } from './model/load-weights.js';
 export { loadWeights } from './model/load-weights.js';
 export type { MethodHooks, Model, ModelOptions, ModelRun } from './model/model.js';
@@ -79,7 +81,9 @@ export type {
 export type { AttentionCache, Trace, TraceOptions, TraceWithObservations } from './model/trace.js';
 export { createTrace } from './model/trace.js';
 export { bucketLength } from './objective/buckets.js';
-export type { Batch, CollateOptions, LossTerm, Objective } from './objective/objective.js';
+export type { ClassificationOptions, ProblemType } from './objective/classification.js';
+export { classification } from './objective/classification.js';
+export type { Batch, CollateOptions, LossTerm, Objective, Predictions } from './objective/objective.js';
 export type { Row } from './objective/row.js';
 export { sft } from './objective/sft.js';
 export { addVirtualTokens, collateRows } from './objective/virtual-tokens.js';

@@ -1,4 +1,5 @@
 import { didYouMean, type Family, TunesmithError } from '@tunesmith/core';
+import { bert } from './bert/bert.js';
 import { gpt2 } from './gpt2/gpt2.js';
 import { llama } from './llama/llama.js';
 import { mistral } from './mistral/mistral.js';
@@ -6,7 +7,7 @@ import { qwen2 } from './qwen2/qwen2.js';
 import { qwen3 } from './qwen3/qwen3.js';
 
 /** Every family of this package. */
-export const families: readonly Family[] = [llama, mistral, qwen2, qwen3, gpt2];
+export const families: readonly Family[] = [llama, mistral, qwen2, qwen3, gpt2, bert];
 
 /**
  * The family that config.json's `model_type` names.

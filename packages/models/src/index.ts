@@ -1,5 +1,8 @@
+export { bert } from './bert/bert.js';
 export type { DecoderConfig } from './decoder/decoder-config.js';
 export type { Rotary, RotaryScaling } from './decoder/rotary-scaling.js';
+export type { EncoderActivation } from './encoder/encoder-block.js';
+export type { EncoderConfig } from './encoder/encoder-config.js';
 export { families, familyFor } from './families.js';
 export type { Gpt2Activation, Gpt2Config } from './gpt2/config.js';
 export { gpt2 } from './gpt2/gpt2.js';

@@ -1,7 +1,9 @@
 import { didYouMean } from '../errors/nearest-names.js';
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Derived } from '../model/derived.js';
+import type { Task } from '../model/family.js';
 import type { Model } from '../model/model.js';
+import { headOwner } from '../model/task-head.js';
 import { createTrace } from '../model/trace.js';
 import { elementCount, type Handle } from '../parameters/handle.js';
 import type { ParameterStore } from '../parameters/parameter-store.js';
@@ -18,7 +20,16 @@ export function peftName(path: string): string {
   return `base_model.model.${path}`;
 }
 
+/** PEFT's `task_type` of a model's adapters; null where it has none (peft/utils/peft_types.py). */
+const peftTasks: Readonly<Record<Task, string | null>> = {
+  'causal-lm': 'CAUSAL_LM',
+  'masked-lm': null,
+  'sequence-classification': 'SEQ_CLS',
+  embedding: 'FEATURE_EXTRACTION',
+};
+
 function adapterName(method: Method, value: Handle | Derived): string {
+  if (value.owner === headOwner) return peftName(value.path);
   return method.adapterName?.(value) ?? peftName(value.path);
 }
 
@@ -29,8 +40,8 @@ function adapterHost(model: Model, method: Method, parameters: ParameterStore): 
 }
 
 /**
- * Everything that a method trained or keeps, by its name in an adapter file. A derived value stands for what it is
- * computed from; the backend computes it, and may be left out where a method has none.
+ * Everything that a method trained or keeps and the head beside it, by its name in an adapter file. A derived value
+ * stands for what it is computed from; the backend computes it, and may be left out where a method has none.
  */
 export async function exportAdapter(
   model: Model,
@@ -39,16 +50,27 @@ export async function exportAdapter(
   backend?: Backend,
 ): Promise<Adapter> {
   const tensors: AdapterTensor[] = [];
+  const head: AdapterTensor[] = [];
   for (const derived of model.derived.filter(({ owner }) => owner === method.name)) {
     const { shape, data } = await computeDerived(model, derived, parameters, backend);
     tensors.push({ name: adapterName(method, derived), shape, data });
   }
   for (const handle of model.ownedBy(method)) {
     if (model.onlyDerivedFrom(handle)) continue;
-    tensors.push({ name: adapterName(method, handle), shape: handle.shape, data: await parameters.read(handle) });
+    const tensor = { name: adapterName(method, handle), shape: handle.shape, data: await parameters.read(handle) };
+    (handle.owner === headOwner ? head : tensors).push(tensor);
   }
-  const adapter = { config: method.peftConfig?.(model.patched) ?? null, tensors };
-  return (await method.exportAdapter?.(adapter, adapterHost(model, method, parameters))) ?? adapter;
+  const own = { config: method.peftConfig?.(model.patched) ?? null, tensors };
+  const adapter = (await method.exportAdapter?.(own, adapterHost(model, method, parameters))) ?? own;
+  const config = adapter.config === null ? null : withTask(adapter.config, model);
+  return { config, tensors: [...adapter.tensors, ...head] };
+}
+
+/** PEFT's config of a method with what is the model's: its task, and the head that is saved with the adapter. */
+function withTask(config: Record<string, unknown>, { head, headModules }: Model): Record<string, unknown> {
+  const own = Array.isArray(config.modules_to_save) ? (config.modules_to_save as readonly string[]) : [];
+  const saved = [...new Set([...own, ...headModules])];
+  return { ...config, task_type: peftTasks[head.task], ...(saved.length > 0 ? { modules_to_save: saved } : {}) };
 }
 
 /** A derived value at the parameters' present values. */
@@ -93,8 +115,14 @@ export async function importAdapter(
   parameters: ParameterStore,
   file: TensorSource,
 ): Promise<void> {
-  const source = (await method.importAdapter?.(file, adapterHost(model, method, parameters))) ?? file;
   const places = new Map(model.ownedBy(method).map((handle) => [adapterName(method, handle), handle]));
+  const isHead = (name: string): boolean => places.get(name)?.owner === headOwner;
+  const rest = { names: () => file.names().filter((name) => !isHead(name)), get: (name: string) => file.get(name) };
+  const own = (await method.importAdapter?.(rest, adapterHost(model, method, parameters))) ?? rest;
+  const source: TensorSource = {
+    names: () => [...own.names(), ...file.names().filter(isHead)],
+    get: (name) => (isHead(name) ? file : own).get(name),
+  };
   for (const derived of model.derived.filter(({ owner }) => owner === method.name)) {
     if (source.get(adapterName(method, derived)) === undefined) continue;
     throw new TunesmithError('CAPABILITY_MISSING', 'what this value was computed from is not in the adapter', {

@@ -44,7 +44,22 @@ export function defineMethod<Schema extends z.ZodObject>(definition: MethodDefin
     const { name, capabilities } = definition;
     return { name, apiVersion: definition.apiVersion, config, capabilities, ...definition.create(config) };
   };
-  return Object.assign(create, { definition });
+  const { fromPeft } = definition;
+  if (fromPeft === undefined) return Object.assign(create, { definition });
+  return Object.assign(create, {
+    definition: { ...definition, fromPeft: (peft: Record<string, unknown>) => fromPeft(withoutHead(peft)) },
+  });
+}
+
+/**
+ * PEFT lists the classifier among the modules to save, by both names that transformers knows
+ * (peft/peft_model.py, PeftModelForSequenceClassification); here it is the engine that trains it, beside any method.
+ */
+function withoutHead(peft: Record<string, unknown>): Record<string, unknown> {
+  const { modules_to_save: saved, task_type: task } = peft;
+  if (task !== 'SEQ_CLS' || !Array.isArray(saved)) return peft;
+  const others = saved.filter((name) => name !== 'classifier' && name !== 'score');
+  return { ...peft, modules_to_save: others.length > 0 ? others : null };
 }
 
 /** Parses with a strict schema; all errors at once, unknown keys with the nearest known ones. */

@@ -1,4 +1,5 @@
 import type { Derived } from '../model/derived.js';
+import type { Task } from '../model/family.js';
 import type { Selector } from '../model/selector.js';
 import type { MethodScope, Middleware, SiteBase, SiteKind, SiteOf } from '../model/site.js';
 import type { Handle } from '../parameters/handle.js';
@@ -32,6 +33,8 @@ export interface PatchedModel {
   readonly defaultTargets: Readonly<Named<readonly string[]>>;
   /** Whether linear weights lie `[in, out]` in the checkpoint (GPT-2). */
   readonly fanInFanOut: boolean;
+  /** What the model is for. */
+  readonly task: Task;
 }
 
 /** What `patchModel` works with. */

@@ -1,4 +1,5 @@
-import type { Handle } from '../parameters/handle.js';
+import type { Handle, Initializer } from '../parameters/handle.js';
+import { constant, zeros } from '../parameters/initializers.js';
 import { layerNorm } from '../tensor/layer-norm.js';
 import { linear as linearOp } from '../tensor/linear.js';
 import { rmsNorm } from '../tensor/rms-norm.js';
@@ -33,6 +34,10 @@ export interface LinearOptions {
   readonly slices?: readonly Slice[];
   /** A weight that another site owns: tied embeddings. */
   readonly tiedTo?: Handle;
+  /** The bias's own name where it doesn't lie in the module: `predictions.bias`, say, for a linear `predictions.decoder`. */
+  readonly biasName?: string;
+  /** What the weight starts as where the checkpoint lacks it, with a bias of 0: a head's. */
+  readonly init?: Initializer;
 }
 
 export interface EmbeddingOptions {
@@ -45,6 +50,8 @@ export interface NormOptions {
   readonly kind: 'rms' | 'layer';
   readonly features: number;
   readonly epsilon: number;
+  /** Whether the checkpoint may lack it, to start then as a weight of 1 and a bias of 0: a head's. */
+  readonly fresh?: boolean;
 }
 
 export interface AttentionOptions {
@@ -90,8 +97,8 @@ export interface ModelBuilder {
 
 export function createBuilder(registry: ModelRegistry, prefix = '', depth: number | null = null): ModelBuilder {
   const pathOf = (name: string): string => (prefix === '' || name === '' ? prefix + name : `${prefix}.${name}`);
-  const weight = (path: string, shape: Shape, decay = shape.length > 1): Handle =>
-    addBaseHandle(registry, path, shape, { decay, depth });
+  const weight = (path: string, shape: Shape, init?: Initializer): Handle =>
+    addBaseHandle(registry, path, shape, { decay: shape.length > 1, depth, init });
 
   function site<Kind extends SiteKind, Context extends SiteContext = []>(
     declared: SiteBase,
@@ -122,11 +129,12 @@ export function createBuilder(registry: ModelRegistry, prefix = '', depth: numbe
       return Object.assign(whole, { weight: weightHandle });
     },
 
-    linear(name, { role, inFeatures, outFeatures, bias = false, layout = 'out-in', slices, tiedTo }) {
+    linear(name, { role, inFeatures, outFeatures, bias = false, layout = 'out-in', slices, tiedTo, biasName, init }) {
       const path = pathOf(name);
       const shape = layout === 'out-in' ? [outFeatures, inFeatures] : [inFeatures, outFeatures];
-      const weightHandle = tiedTo ?? weight(`${path}.weight`, shape);
-      const biasHandle = bias ? weight(`${path}.bias`, [outFeatures]) : null;
+      const biasPath = biasName === undefined ? `${path}.bias` : pathOf(biasName);
+      const weightHandle = tiedTo ?? weight(`${path}.weight`, shape, init);
+      const biasHandle = bias ? weight(biasPath, [outFeatures], init === undefined ? undefined : zeros) : null;
       const logicalWeight = (t: Trace): Tensor => {
         const stored = t.value(weightHandle);
         return layout === 'out-in' ? stored : tf.transpose(stored);
@@ -153,10 +161,10 @@ export function createBuilder(registry: ModelRegistry, prefix = '', depth: numbe
       });
     },
 
-    norm(name, { kind, features, epsilon }) {
+    norm(name, { kind, features, epsilon, fresh = false }) {
       const path = pathOf(name);
-      const weightHandle = weight(`${path}.weight`, [features]);
-      const biasHandle = kind === 'layer' ? weight(`${path}.bias`, [features]) : null;
+      const weightHandle = weight(`${path}.weight`, [features], fresh ? constant(1) : undefined);
+      const biasHandle = kind === 'layer' ? weight(`${path}.bias`, [features], fresh ? zeros : undefined) : null;
       const declared = addSite(registry, {
         kind: 'norm',
         path,

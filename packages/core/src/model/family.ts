@@ -8,14 +8,38 @@ export interface TokenColumns {
   readonly ids: Tensor;
   /** int32 `[batch | 1, seq]` */
   readonly positions: Tensor;
+  /** Which of a pair's texts each token is of, int32 `[batch, seq]`; the first everywhere, 0, where absent. */
+  readonly tokenTypes?: Tensor;
 }
 
-/** A decoder built over sites: what every objective and the generator run. */
-export interface CausalModel {
+/**
+ * What a model computes from its hidden states: a next token's logits at every position, a hidden token's, one row of
+ * logits a sequence, or nothing: the states themselves, for embeddings.
+ */
+export type Task = 'causal-lm' | 'masked-lm' | 'sequence-classification' | 'embedding';
+
+/** The head that a family is to build. */
+export interface TaskHead {
+  readonly task: Task;
+  /** Logits of a sequence: classes, or targets of a regression. 0 where sequences are not classified. */
+  readonly labels: number;
+}
+
+/** A model built over sites, with the head of one task: what every objective and the generator run. */
+export interface TaskModel {
   /** The hidden states after the last norm, `[batch, seq, hidden]`. */
   hidden(t: Trace, columns: TokenColumns): Tensor;
-  /** Hidden states to logits, `[..., hidden]` → `[..., vocabulary]`. */
-  readonly head: SiteFunction<'linear'>;
+  /** What the vocabulary's head reads, `[..., hidden]` → `[..., features]`; the hidden states where absent. */
+  transform?(t: Trace, hidden: Tensor): Tensor;
+  /** To logits over the vocabulary, `[..., features]` → `[..., vocabulary]`; only language models have it. */
+  readonly head?: SiteFunction<'linear'>;
+  /**
+   * Hidden states `[batch, seq, hidden]` to a sequence's logits `[batch, labels]`; only classifiers have it. `last`
+   * int32 `[batch]` says where each sequence's last token lies in the flattened `[batch · seq]`.
+   */
+  classify?(t: Trace, hidden: Tensor, last: Tensor): Tensor;
+  /** The module that PEFT trains beside every adapter and saves with it: `classifier` or `score`. */
+  readonly headModule?: string;
 }
 
 /** What the rest of the engine needs to know of a model without knowing its family. */
@@ -32,13 +56,15 @@ export interface Family<Config = unknown> {
   readonly name: string;
   /** Values of config.json's `model_type` that it takes. */
   readonly modelTypes: readonly string[];
+  /** The tasks that it builds heads for, the one that nobody needs to name first; `causal-lm` alone where absent. */
+  readonly tasks?: readonly [Task, ...Task[]];
   /** Reads config.json. A value that the forward pass doesn't honour is a CONFIG_INVALID error. */
   parseConfig(json: Record<string, unknown>): Config;
   describe(config: Config): ModelShape;
-  build(builder: ModelBuilder, config: Config): CausalModel;
+  build(builder: ModelBuilder, config: Config, head: TaskHead): TaskModel;
   /** Other names that checkpoints use for a weight, tried in order after the path itself. */
   weightAliases?(path: string): readonly string[];
-  /** Checkpoint tensors that are no weights of the forward pass, such as old rotary tables. */
+  /** Checkpoint tensors that are no weights of the forward pass, such as old rotary tables, or another task's head. */
   readonly ignoredTensors?: RegExp;
   /** Where PEFT finds LoRA's targets by default, by module name (peft/utils/constants.py). */
   readonly defaultTargets: Readonly<Record<string, readonly string[]>>;

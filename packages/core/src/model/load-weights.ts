@@ -2,10 +2,12 @@ import { didYouMean } from '../errors/nearest-names.js';
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Handle } from '../parameters/handle.js';
 import type { ParameterStore } from '../parameters/parameter-store.js';
+import { randomKey } from '../random/mixer.js';
 import { fromFloat32, toFloat32 } from '../storage/float-codecs.js';
 import { readFloat32 } from '../storage/memory-tensor.js';
 import type { StoredTensor, TensorSource } from '../storage/stored-tensor.js';
 import type { Model } from './model.js';
+import { checkpointNames } from './task-head.js';
 
 /** How a weight lies in the tensor store; programs compute with float32 whatever it is. */
 export type WeightDtype = 'float32' | 'float16' | 'bfloat16';
@@ -13,6 +15,8 @@ export type WeightDtype = 'float32' | 'float16' | 'bfloat16';
 export interface LoadWeightsOptions {
   /** How frozen weights are stored; what is trained is always float32. */
   readonly dtype?: WeightDtype;
+  /** Of what a head that the checkpoint lacks starts as. */
+  readonly seed?: number;
 }
 
 /**
@@ -24,14 +28,25 @@ export async function loadWeights(
   model: Model,
   source: TensorSource,
   parameters: ParameterStore,
-  { dtype = 'float32' }: LoadWeightsOptions = {},
+  { dtype = 'float32', seed = 0 }: LoadWeightsOptions = {},
 ): Promise<void> {
-  const places = findTensors(model, source);
+  const { places, fresh } = findTensors(model, source);
   const duplicates = tiedDuplicates(model, source, places);
   checkLeftovers(model, source, [...places.values(), ...duplicates.keys()]);
   for (const [handle, tensor] of places) checkShape(tensor, handle);
   for (const [duplicate, handle] of duplicates) {
     await checkEqual(duplicate, places.get(handle) as StoredTensor);
+  }
+  for (const handle of fresh) {
+    const key = randomKey(seed, 'init', handle.key);
+    const values = await handle.init?.({
+      shape: handle.shape,
+      key,
+      readBase: noOther,
+      read: noOther,
+      tokenize: noOther,
+    });
+    await parameters.write(handle, values as Float32Array);
   }
   const trained = new Set(model.trained.map(({ key }) => key));
   for (const [handle, tensor] of places) {
@@ -40,28 +55,36 @@ export async function loadWeights(
   }
 }
 
-/** Each base weight's tensor, by its path, one of the family's other names for it, or that of a site it is tied to. */
-function findTensors({ family, handles, sites }: Model, source: TensorSource): Map<Handle, StoredTensor> {
+/**
+ * Each base weight's tensor, by its path, one of the family's other names for it, or that of a site it is tied to; and
+ * the weights of a head that are to be learnt.
+ */
+function findTensors(
+  { family, handles, sites, trained, resolve }: Model,
+  source: TensorSource,
+): { places: Map<Handle, StoredTensor>; fresh: Handle[] } {
   const places = new Map<Handle, StoredTensor>();
+  const fresh: Handle[] = [];
   const missing: Handle[] = [];
+  const isTrained = (handle: Handle): boolean => trained.includes(resolve(handle));
   for (const handle of handles) {
     if (handle.owner !== 'base') continue;
     // transformers 4 may save tied embeddings under the head's name alone.
     const tied = sites.filter((site) => 'weightHandle' in site && site.weightHandle === handle);
-    const names = [
-      handle.path,
-      ...(family.weightAliases?.(handle.path) ?? []),
-      ...tied.map(({ path }) => `${path}.weight`),
-    ];
+    const names = [...checkpointNames(family, handle), ...tied.map(({ path }) => `${path}.weight`)];
     const tensor = names.map((name) => source.get(name)).find((found) => found !== undefined);
-    if (tensor === undefined) missing.push(handle);
-    else places.set(handle, tensor);
+    if (tensor !== undefined) places.set(handle, tensor);
+    else if (handle.init !== undefined && isTrained(handle)) fresh.push(handle);
+    else missing.push(handle);
   }
   const [first] = missing;
-  if (first === undefined) return places;
+  if (first === undefined) return { places, fresh };
   throw new TunesmithError('NAME_UNKNOWN', `the checkpoint lacks ${countOf(missing.length, 'weight')} of the model`, {
     where: listed(missing.map(({ path }) => path)),
-    hint: didYouMean(first.path, unused(source, places.values())),
+    hint:
+      first.init === undefined
+        ? didYouMean(first.path, unused(source, places.values()))
+        : 'A head that starts at random has to be trained: build the model with a method, and with the checkpoint.',
   });
 }
 
@@ -133,6 +156,10 @@ async function readHalf(tensor: StoredTensor, dtype: 'float16' | 'bfloat16'): Pr
     });
   }
   return patterns;
+}
+
+function noOther(): never {
+  throw new TunesmithError('INTERNAL', 'a base weight starts as another');
 }
 
 function countOf(count: number, what: string): string {

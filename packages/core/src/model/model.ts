@@ -3,14 +3,16 @@ import type { PatchHooks } from '../method/hooks.js';
 import { apiVersion, type Method, type PatchedModel } from '../method/method.js';
 import type { StageState } from '../method/stage.js';
 import type { Handle } from '../parameters/handle.js';
+import type { TensorSource } from '../storage/stored-tensor.js';
 import { linearCrossEntropy, logProbabilities } from '../tensor/linear-cross-entropy.js';
 import { type Tensor, tf } from '../tensor/tfjs.js';
 import { createBuilder } from './builder.js';
 import type { Derived } from './derived.js';
-import type { CausalModel, Family, ModelShape, TokenColumns } from './family.js';
+import type { Family, ModelShape, Task, TaskHead, TaskModel, TokenColumns } from './family.js';
 import { createPatcher } from './patcher.js';
 import { createRegistry, type ModelRegistry, siteKey } from './registry.js';
 import type { AnySite, SiteOf } from './site.js';
+import { headModulesOf, headOwner, noHead, taskHead, trainHead } from './task-head.js';
 import type { Trace } from './trace.js';
 
 /** One forward pass and what can be read off it. */
@@ -24,6 +26,11 @@ export interface ModelRun {
   logProbs(positions: Tensor, labels: Tensor): Tensor;
   /** Logits at `positions` (as above), `[count, vocabulary]`, or at all, `[batch, seq, vocabulary]`. */
   logits(positions?: Tensor): Tensor;
+  /**
+   * One row of logits for each sequence, `[batch, labels]`. `last` int32 `[batch]` says where each sequence's last token
+   * lies, as an index into the flattened `[batch · seq]`.
+   */
+  scores(last: Tensor): Tensor;
 }
 
 /** The hooks that a method returned from patching. */
@@ -39,6 +46,10 @@ export interface Model {
   readonly shape: ModelShape;
   /** Ids of the tokens that belong before every text: from the vocabulary's size on. */
   readonly virtualTokens: Int32Array;
+  /** The task that it was built for. */
+  readonly head: TaskHead;
+  /** Modules of the head that are trained beside the methods and saved with each, by PEFT's names. */
+  readonly headModules: readonly string[];
   readonly methods: readonly Method[];
   readonly patched: PatchedModel;
   readonly sites: readonly AnySite[];
@@ -53,7 +64,7 @@ export interface Model {
   readonly derived: readonly Derived[];
   /** Whether nothing but a derived value reads the handle. */
   onlyDerivedFrom(handle: Handle): boolean;
-  /** What a method declared or trains: the content of its adapter. */
+  /** What a method declared or trains, and the head that is trained beside it: the content of its adapter. */
   ownedBy(method: Method): readonly Handle[];
   /** Names of the methods that wrap a site, innermost first. */
   wrappedBy(site: AnySite): readonly string[];
@@ -72,14 +83,25 @@ export interface ModelOptions<Config> {
   readonly methods?: readonly Method[];
   /** The stage to patch for: that of an adapter which was saved in one. */
   readonly stage?: StageState | null;
+  /** What it is for; the family's first task if not said. */
+  readonly task?: Task;
+  /** Logits of a sequence, where sequences are classified. */
+  readonly labels?: number;
+  /** Where its weights will come from: a head that is not there is trained, whatever else is. */
+  readonly checkpoint?: TensorSource;
 }
 
 /** Builds the family's sites and lets each method patch them. No weight is read and nothing is traced. */
 export function buildModel<Config>(options: ModelOptions<Config>): Model {
   const { family, config, methods = [] } = options;
   for (const method of methods) checkApiVersion(method);
-  const patched: PatchedModel = { defaultTargets: family.defaultTargets, fanInFanOut: family.fanInFanOut ?? false };
-  let state = patch(options, patched, options.stage ?? null);
+  const head = taskHead(family as Family, options.task, options.labels);
+  const patched: PatchedModel = {
+    defaultTargets: family.defaultTargets,
+    fanInFanOut: family.fanInFanOut ?? false,
+    task: head.task,
+  };
+  let state = patch(options, patched, head, options.stage ?? null);
   const all = (): Handle[] => [...state.registry.handles.values()];
   const shape = family.describe(config);
   const virtualCount = state.registry.virtual.reduce((sum, { count }) => sum + count, 0);
@@ -87,6 +109,8 @@ export function buildModel<Config>(options: ModelOptions<Config>): Model {
     family: family as Family,
     shape: { ...shape, maxPositions: freePositions(shape, virtualCount + state.registry.positionShift) },
     virtualTokens: Int32Array.from({ length: virtualCount }, (_, index) => shape.vocabularySize + index),
+    head,
+    headModules: state.registry.headModules,
     methods,
     patched,
     get stage() {
@@ -108,12 +132,12 @@ export function buildModel<Config>(options: ModelOptions<Config>): Model {
       return [...state.registry.derived.values()];
     },
     onlyDerivedFrom: ({ key }) => state.registry.onlyDerivedFrom.has(key),
-    ownedBy: (method) => all().filter((handle) => ownerOf(state, handle) === method.name),
+    ownedBy: (method) => all().filter((handle) => handle.owner === headOwner || ownerOf(state, handle) === method.name),
     wrappedBy: (site) => (state.registry.wraps.get(siteKey(site)) ?? []).map(({ method }) => method),
     resolve: (handle) => state.registry.replacements.get(handle.key) ?? handle,
-    run: (t, columns) => runModel(state.registry, state.causal, t, columns),
+    run: (t, columns) => runModel(state.registry, state.built, head, t, columns),
     enterStage(stage) {
-      state = patch(options, patched, stage);
+      state = patch(options, patched, head, stage);
     },
   };
 }
@@ -121,7 +145,7 @@ export function buildModel<Config>(options: ModelOptions<Config>): Model {
 /** A family's sites as the methods patched them for one stage. */
 interface PatchedState {
   readonly registry: ModelRegistry;
-  readonly causal: CausalModel;
+  readonly built: TaskModel;
   readonly hooks: readonly MethodHooks[];
   readonly stage: StageState | null;
   /** The method whose stages are the run's. */
@@ -129,8 +153,9 @@ interface PatchedState {
 }
 
 function patch<Config>(
-  { family, config, methods = [] }: ModelOptions<Config>,
+  { family, config, methods = [], checkpoint }: ModelOptions<Config>,
   patched: PatchedModel,
+  head: TaskHead,
   stage: StageState | null,
 ): PatchedState {
   const stagers = methods.filter((method) => method.stages !== undefined);
@@ -142,13 +167,15 @@ function patch<Config>(
   }
   const [stager] = stagers;
   const registry = createRegistry();
-  const causal = family.build(createBuilder(registry), config);
+  const built = family.build(createBuilder(registry), config, head);
+  if (methods.length > 0) registry.headModules = headModulesOf(registry, family as Family, built, checkpoint);
   const hooks = methods.flatMap((method): MethodHooks[] => {
     const own = method === stager ? stage : null;
     const returned = method.patchModel(createPatcher(registry, patched, method, own));
     return returned === undefined ? [] : [{ method: method.name, hooks: returned }];
   });
-  return { registry, causal, hooks, stage, stager };
+  trainHead(registry);
+  return { registry, built, hooks, stage, stager };
 }
 
 /** The method that declared a handle, trains it now, or trained it in an earlier stage. */
@@ -174,22 +201,36 @@ function freePositions({ maxPositions }: ModelShape, taken: number): number {
   });
 }
 
-function runModel(registry: ModelRegistry, causal: CausalModel, t: Trace, columns: TokenColumns): ModelRun {
+function runModel(
+  registry: ModelRegistry,
+  { hidden: forward, transform = (_, x) => x, head, classify }: TaskModel,
+  { task }: TaskHead,
+  t: Trace,
+  columns: TokenColumns,
+): ModelRun {
   const { positionShift: shift } = registry;
   const positions = shift === 0 ? columns.positions : tf.add(columns.positions, tf.scalar(shift, 'int32'));
-  const hidden = t.placed(positions, () => causal.hidden(t, { ...columns, positions }));
+  const hidden = t.placed(positions, () => forward(t, { ...columns, positions }));
   const [batch = 1, seq = 1, width = 1] = hidden.shape;
   const rows = (positions: Tensor): Tensor => tf.gather(tf.reshape(hidden, [-1, width]), positions as never);
-  const headAt = (positions: Tensor): Tensor =>
-    t.atPositions(positions, [batch, seq], () => causal.head(t, rows(positions)));
+  const logitsOf = (x: Tensor): Tensor => {
+    if (head === undefined) throw noHead(task, 'logits over the vocabulary');
+    return head(t, transform(t, x));
+  };
+  const headAt = (positions: Tensor): Tensor => t.atPositions(positions, [batch, seq], () => logitsOf(rows(positions)));
   return {
     hidden,
     logProbs(positions, labels) {
-      const head = plainHead(registry);
-      if (head === null) return logProbabilities(headAt(positions), labels);
-      return linearCrossEntropy(rows(positions), head.weight(t), labels);
+      const plain = head === undefined ? null : plainHead(registry);
+      if (plain === null) return logProbabilities(headAt(positions), labels);
+      const read = t.atPositions(positions, [batch, seq], () => transform(t, rows(positions)));
+      return linearCrossEntropy(read, plain.weight(t), labels);
     },
-    logits: (positions) => (positions === undefined ? causal.head(t, hidden) : headAt(positions)),
+    logits: (positions) => (positions === undefined ? logitsOf(hidden) : headAt(positions)),
+    scores(last) {
+      if (classify === undefined) throw noHead(task, 'scores of a sequence');
+      return classify(t, hidden, last);
+    },
   };
 }
 

@@ -2,9 +2,10 @@ import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Method, PatchedModel, Patcher } from '../method/method.js';
 import type { StageState } from '../method/stage.js';
 import type { Handle, ParameterSpec } from '../parameters/handle.js';
-import { addDerived, addMethodHandle, type ModelRegistry, siteKey } from './registry.js';
+import { addDerived, addMethodHandle, type ModelRegistry, replaceByCopy, siteKey } from './registry.js';
 import { selectSites } from './selector.js';
 import type { AnySite, MethodScope, Middleware, SiteKind, SiteOf } from './site.js';
+import { isInside } from './task-head.js';
 
 /** The patcher that one method gets: everything it declares is its own. */
 export function createPatcher(
@@ -38,6 +39,8 @@ export function createPatcher(
     return [...registry.sites.values()].filter((site): site is SiteOf<Kind> => wanted.includes(site.kind));
   };
 
+  const isHead = (path: string): boolean => registry.headModules.some((module) => isInside(path, module));
+
   return {
     ...scope('', null),
     model,
@@ -45,7 +48,9 @@ export function createPatcher(
     weights: [...registry.handles.values()].filter(({ owner }) => owner === 'base'),
     sites: sitesOf,
     wrap(kind, select, patch) {
-      return selectSites(sitesOf(kind), select, `${method}'s targets`).map((site) => {
+      // PEFT's rule too: an adapter never goes on a module that is trained and saved whole.
+      const free = sitesOf(kind).filter(({ path }) => !isHead(path));
+      return selectSites(free, select, `${method}'s targets`).map((site) => {
         const patchable = { ...site, ...scope(`${site.path}.`, site.depth) } as unknown as Parameters<typeof patch>[0];
         const layers = registry.wraps.get(siteKey(site)) ?? [];
         layers.push({ method, middleware: patch(patchable) as unknown as Middleware<SiteKind> });
@@ -68,13 +73,15 @@ export function createPatcher(
           where: method,
         });
       }
-      for (const { key } of selected) registry.trained.set(key, method);
-      return selected;
+      // A head that is trained whole, as a copy, is the engine's: a stage that trains it and one that doesn't are alike.
+      const own = selected.filter(({ path }) => !isHead(path));
+      for (const { key } of own) registry.trained.set(key, method);
+      return own;
     },
     trainModules(names) {
       const modules = [...registry.sites.values()].filter((site) => baseHandles(site).length > 0);
       const selected = selectSites(modules, { include: names }, `${method}'s modulesToSave`);
-      return selected.flatMap((site) => baseHandles(site).map((base) => replaceByCopy(registry, method, site, base)));
+      return selected.flatMap((site) => baseHandles(site).map((base) => replaceUnshared(registry, method, site, base)));
     },
   };
 }
@@ -86,7 +93,7 @@ function baseHandles(site: AnySite): Handle[] {
   return bias === null ? [weightHandle] : [weightHandle, bias];
 }
 
-function replaceByCopy(registry: ModelRegistry, method: string, site: AnySite, base: Handle): Handle {
+function replaceUnshared(registry: ModelRegistry, method: string, site: AnySite, base: Handle): Handle {
   const tied = [...registry.sites.values()].find(
     (other) => other.path !== site.path && 'weightHandle' in other && other.weightHandle === base,
   );
@@ -96,12 +103,5 @@ function replaceByCopy(registry: ModelRegistry, method: string, site: AnySite, b
       hint: 'A copy of one would untie them wherever the adapter is loaded; leave it out or untie the checkpoint first.',
     });
   }
-  const { path, shape, decay, depth } = base;
-  const copy = addMethodHandle(
-    registry,
-    { owner: method, path, kind: 'parameter', depth },
-    { shape, decay, init: ({ readBase }) => readBase(path) },
-  );
-  registry.replacements.set(base.key, copy);
-  return copy;
+  return replaceByCopy(registry, method, base);
 }

@@ -1,5 +1,5 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
-import type { Handle, ParameterSpec } from '../parameters/handle.js';
+import type { Handle, Initializer, ParameterSpec } from '../parameters/handle.js';
 import type { Shape } from '../tensor/tfjs.js';
 import type { Derived } from './derived.js';
 import type { AnySite, Middleware, SiteKind } from './site.js';
@@ -20,6 +20,8 @@ export interface ModelRegistry {
   readonly virtual: VirtualTokens[];
   /** How many positions before a text methods take without tokens: prefixes of keys and values. */
   positionShift: number;
+  /** Modules of a head that is trained whole, by PEFT's names, and no place for adapters. */
+  headModules: readonly string[];
   /** By site, innermost first. */
   readonly wraps: Map<string, { method: string; middleware: Middleware<SiteKind> }[]>;
 }
@@ -28,6 +30,11 @@ export interface ModelRegistry {
 export interface VirtualTokens {
   readonly count: number;
   readonly embedding: Handle | Derived;
+}
+
+/** What a base weight is where the checkpoint lacks it, whether it decays, and which block it lies in. */
+export interface BaseOptions extends Pick<Handle, 'decay' | 'depth'> {
+  readonly init?: Initializer | undefined;
 }
 
 /** A site's name in the registry: one path may be a sublayer, its attention and its residual at once. */
@@ -46,6 +53,7 @@ export function createRegistry(): ModelRegistry {
     virtual: [],
     positionShift: 0,
     wraps: new Map(),
+    headModules: [],
   };
 }
 
@@ -61,9 +69,10 @@ export function addBaseHandle(
   registry: ModelRegistry,
   path: string,
   shape: Shape,
-  { decay, depth }: Pick<Handle, 'decay' | 'depth'>,
+  { decay, depth, init }: BaseOptions,
 ): Handle {
-  const handle: Handle = { key: path, path, owner: 'base', kind: 'parameter', shape, decay, depth, tags: [] };
+  const start = init === undefined ? {} : { init };
+  const handle: Handle = { key: path, path, owner: 'base', kind: 'parameter', shape, decay, depth, tags: [], ...start };
   registry.handles.set(path, handle);
   return handle;
 }
@@ -93,4 +102,16 @@ function ownKey(registry: ModelRegistry, owner: string, path: string): string {
   throw new TunesmithError('METHOD_CONFLICT', `${owner} declares "${path}" twice`, {
     hint: 'Two methods of one kind in a recipe need different targets.',
   });
+}
+
+/** A handle that is trained in a base weight's place, and starts as it. */
+export function replaceByCopy(registry: ModelRegistry, owner: string, base: Handle): Handle {
+  const { path, shape, decay, depth } = base;
+  const copy = addMethodHandle(
+    registry,
+    { owner, path, kind: 'parameter', depth },
+    { shape, decay, init: ({ readBase }) => readBase(path) },
+  );
+  registry.replacements.set(base.key, copy);
+  return copy;
 }

@@ -38,6 +38,8 @@ export type SiteKind = keyof SiteCalls;
 export type SiteRole =
   | 'embedding.token'
   | 'embedding.position'
+  | 'embedding.type'
+  | 'embedding.projection'
   | 'attention'
   | 'attention.query'
   | 'attention.key'
@@ -51,6 +53,8 @@ export type SiteRole =
   | 'mlp.activation'
   | 'norm'
   | 'block'
+  | 'pooler'
+  | 'head.transform'
   | 'head';
 
 /** One part of a fused projection: `size` output features from `start`. */

@@ -1,6 +1,8 @@
+import type { Task } from '../model/family.js';
 import type { Model } from '../model/model.js';
 import type { Trace } from '../model/trace.js';
 import type { HostTensor } from '../program/backend.js';
+import type { RandomContext } from '../random/keep-mask.js';
 import type { Named, Tensor } from '../tensor/tfjs.js';
 import type { Row } from './row.js';
 
@@ -31,12 +33,28 @@ export interface CollateOptions {
   /** Longest row; lengths are rounded up to a bucket, and never above this. */
   readonly maxLength: number;
   readonly padToken: number;
+  /** What an objective that draws at random draws by; in evaluation absent, where a row's own tokens decide. */
+  readonly random?: RandomContext;
 }
 
 /** What is minimised: the columns of a batch and the loss over them. */
 export interface Objective {
   readonly name: string;
+  /** What a model has to be built for; `causal-lm` if not said. */
+  readonly task?: Task;
+  /** Logits of a sequence that it needs, where sequences are classified. */
+  readonly labels?: number;
   collate(rows: readonly Row[], options: CollateOptions): Batch;
   /** Loss terms, as sums: the trainer scales each by its normaliser over the whole accumulated batch (rule A). */
   losses(model: Model, columns: Named<Tensor>, t: Trace): readonly LossTerm[];
+  /** What evaluation measures beside the loss. */
+  readonly predictions?: Predictions;
+}
+
+/** Predictions row by row, and what they are worth. */
+export interface Predictions {
+  /** A row of numbers for each row of the batch, `[rows, width]`, without the padding's. */
+  predict(model: Model, columns: Named<Tensor>, t: Trace): Tensor;
+  /** Metrics by name over a whole split: the rows and what was predicted for each. */
+  measure(rows: readonly Row[], predictions: readonly Float32Array[]): Named<number>;
 }

@@ -1,5 +1,5 @@
 /**
- * One training row before collation: a tokenised example, or several packed into one.
+ * One row before collation: a tokenised example, or several packed into one.
  * All arrays have the row's length.
  */
 export interface Row {
@@ -10,4 +10,11 @@ export interface Row {
   readonly positions?: Int32Array;
   /** Which example a token belongs to, from 1; all 1 where absent. Attention never crosses segments. */
   readonly segments?: Int32Array;
+  /** Which of a pair's texts a token is of, 0 or 1; 0 where absent. */
+  readonly tokenTypes?: Int32Array;
+  /**
+   * What a sequence as a whole is to give: the index of its class; 1 or 0 for each of several labels; or the targets of
+   * a regression.
+   */
+  readonly labels?: Float32Array;
 }

@@ -1,9 +1,9 @@
-import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { HostTensor } from '../program/backend.js';
 import { type Tensor, tf } from '../tensor/tfjs.js';
-import { bucketLength, bucketTargets } from './buckets.js';
+import { bucketTargets } from './buckets.js';
 import type { Objective } from './objective.js';
 import type { Row } from './row.js';
+import { collateTokens, tokenColumns } from './token-columns.js';
 
 /**
  * Supervised fine-tuning: Σ wᵢ · −log p(tokenᵢ | tokens before) / Σ wᵢ, each token with a weight of its own
@@ -16,25 +16,11 @@ import type { Row } from './row.js';
 export const sft: Objective = {
   name: 'sft',
 
-  collate(rows, { rows: count, maxLength, padToken }) {
-    const longest = Math.max(1, ...rows.map(({ tokens }) => tokens.length));
-    if (longest > maxLength) {
-      throw new TunesmithError('SHAPE_MISMATCH', 'a row is longer than the model or the recipe allows', {
-        expected: `at most ${maxLength} tokens`,
-        got: String(longest),
-      });
-    }
-    const length = bucketLength(longest, maxLength);
-    const ids = new Int32Array(count * length).fill(padToken);
-    const positions = new Int32Array(count * length);
-    const segments = new Int32Array(count * length);
-    rows.forEach((row, index) => {
-      ids.set(row.tokens, index * length);
-      positions.set(row.positions ?? row.tokens.map((_, position) => position), index * length);
-      segments.set(row.segments ?? new Int32Array(row.tokens.length).fill(1), index * length);
-    });
+  collate(rows, options) {
+    const { length, columns } = collateTokens(rows, options);
+    const { segments, ...tokens } = columns;
     const targets = weightedTargets(rows, length);
-    const targetCount = bucketTargets(targets.length, count * length);
+    const targetCount = bucketTargets(targets.length, options.rows * length);
     const column = (pick: (target: Target) => number): Int32Array => {
       const values = new Int32Array(targetCount);
       targets.forEach((target, index) => {
@@ -50,10 +36,9 @@ export const sft: Objective = {
     const packed = rows.some((row) => row.segments !== undefined);
     return {
       columns: {
-        ids: int32([count, length], ids),
-        positions: int32([count, length], positions),
+        ...tokens,
         // Right padding needs no mask of its own: causal attention never looks at it.
-        ...(packed ? { segments: int32([count, length], segments) } : {}),
+        ...(packed ? { segments } : {}),
         targetPositions: int32(
           [targetCount],
           column(({ position }) => position),
@@ -65,13 +50,13 @@ export const sft: Objective = {
         targetWeights: { dtype: 'float32', shape: [targetCount], data: weights },
       },
       rows: rows.length,
-      tokens: rows.reduce((sum, { tokens }) => sum + tokens.length, 0),
+      tokens: rows.reduce((sum, row) => sum + row.tokens.length, 0),
       normalizers: { weight: targets.reduce((sum, { weight }) => sum + weight, 0) },
     };
   },
 
   losses(model, columns, t) {
-    const run = model.run(t, { ids: columns.ids as Tensor, positions: columns.positions as Tensor });
+    const run = model.run(t, tokenColumns(columns));
     const logProbs = run.logProbs(columns.targetPositions as Tensor, columns.targets as Tensor);
     return [{ name: 'loss', sum: tf.neg(tf.sum(tf.mul(logProbs, columns.targetWeights as Tensor))), per: 'weight' }];
   },

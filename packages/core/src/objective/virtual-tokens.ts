@@ -9,14 +9,16 @@ type Reserving = Pick<Model, 'virtualTokens'>;
 export function addVirtualTokens({ virtualTokens }: Reserving, row: Row): Row {
   const count = virtualTokens.length;
   if (count === 0) return row;
-  const { tokens, weights, segments, positions } = row;
+  const { tokens, weights, segments, positions, tokenTypes } = row;
   const starts = textStarts(row);
   const length = tokens.length + count * starts.length;
   const result = {
+    ...row,
     tokens: new Int32Array(length),
     weights: new Float32Array(length),
     ...(segments && { segments: new Int32Array(length) }),
     ...(positions && { positions: new Int32Array(length) }),
+    ...(tokenTypes && { tokenTypes: new Int32Array(length) }),
   };
   starts.forEach((start, text) => {
     const end = starts[text + 1] ?? tokens.length;
@@ -24,6 +26,7 @@ export function addVirtualTokens({ virtualTokens }: Reserving, row: Row): Row {
     result.tokens.set(virtualTokens, target);
     result.tokens.set(tokens.subarray(start, end), target + count);
     result.weights.set(weights.subarray(start, end), target + count);
+    result.tokenTypes?.set((tokenTypes as Int32Array).subarray(start, end), target + count);
     result.segments?.fill(segments?.[start] as number, target, target + count + end - start);
     result.positions?.set(
       Int32Array.from({ length: count }, (_, index) => index),

@@ -44,7 +44,7 @@ export interface Handle {
   /** The index of the block that it lies in, or null outside the blocks. */
   readonly depth: number | null;
   readonly tags: readonly string[];
-  /** Absent for base weights, which come from a checkpoint. */
+  /** For a base weight, what it starts as where the checkpoint lacks it: a head. Absent where it must not. */
   readonly init?: Initializer;
 }
 

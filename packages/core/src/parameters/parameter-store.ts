@@ -169,14 +169,14 @@ export interface InitialiseOptions {
   readonly tokenize?: InitContext['tokenize'] | undefined;
 }
 
-/** Gives every handle that has an initialiser its first value, keyed by (seed, key). */
+/** Gives every handle that a method or the engine added its first value, keyed by (seed, key). */
 export async function initialiseHandles(
   store: ParameterStore,
   handles: readonly Handle[],
   seed: number,
   { only = handles, values: given, tokenize }: InitialiseOptions = {},
 ): Promise<void> {
-  const fresh = new Set(only.filter(({ init }) => init !== undefined));
+  const fresh = new Set(only.filter(({ init, owner }) => init !== undefined && owner !== 'base'));
   const pending = new Set(fresh);
   const byPath = new Map(handles.filter(({ owner }) => owner === 'base').map((handle) => [handle.path, handle]));
   const contextOf = (handle: Handle): InitContext => ({

@@ -58,6 +58,7 @@ export function chunksOf(plan: TrainingPlan): Chunk[] {
 /** Packs the trained handles into chunks by group and gives the optimizer its zero state. */
 export async function planTraining(options: PlanOptions): Promise<TrainingPlan> {
   const { model, parameters, optimizer, groups = [], weightDecay, since = new Map() } = options;
+  checkTask(options);
   if (model.trained.length === 0) {
     throw new TunesmithError('CONFIG_INVALID', 'no parameter is trained', { hint: 'Give the recipe a method.' });
   }
@@ -85,6 +86,17 @@ export async function planTraining(options: PlanOptions): Promise<TrainingPlan> 
     gradientCheckpointing: options.gradientCheckpointing ?? false,
     since,
   };
+}
+
+function checkTask({ model, objective }: PlanOptions): void {
+  const { task = 'causal-lm', labels = 0 } = objective;
+  if (model.head.task === task && model.head.labels === labels) return;
+  throw new TunesmithError('CONFIG_INVALID', 'the model was built for something else than the objective', {
+    where: objective.name,
+    expected: `a model for ${task}${labels > 0 ? ` with ${labels} labels` : ''}`,
+    got: `${model.head.task}${model.head.labels > 0 ? ` with ${model.head.labels} labels` : ''}`,
+    hint: "Give buildModel the objective's task and labels.",
+  });
 }
 
 /** Makes room for gradients that add up over micro-batches. */

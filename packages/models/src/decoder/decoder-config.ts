@@ -16,6 +16,8 @@ export interface DecoderConfig {
   readonly epsilon: number;
   readonly rotary: Rotary;
   readonly tiedEmbeddings: boolean;
+  /** Standard deviation of a head that starts fresh. */
+  readonly initializerRange: number;
   readonly bias: { readonly queryKeyValue: boolean; readonly output: boolean; readonly mlp: boolean };
   /** RMS norms over each head's query and key, before rotary. */
   readonly queryKeyNorm: boolean;
@@ -37,6 +39,7 @@ const decoderFields = {
   max_position_embeddings: count,
   rms_norm_eps: z.number().positive().default(1e-6),
   tie_word_embeddings: z.boolean().default(false),
+  initializer_range: z.number().positive().default(0.02),
   hidden_act: only('silu'),
   attention_dropout: only(0),
 };
@@ -74,6 +77,7 @@ export function decoderConfig(json: DecoderJson, own: Partial<DecoderConfig> = {
     epsilon: json.rms_norm_eps,
     rotary: readRotary(json),
     tiedEmbeddings: json.tie_word_embeddings,
+    initializerRange: json.initializer_range,
     bias: { queryKeyValue: false, output: false, mlp: false },
     queryKeyNorm: false,
     windows: Array<null>(json.num_hidden_layers).fill(null),

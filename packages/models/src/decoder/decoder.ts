@@ -1,15 +1,17 @@
 import {
-  type CausalModel,
   type ModelBuilder,
   type ModelShape,
   rotary,
   rotaryTable,
   type SiteFunction,
   swiGlu,
+  type TaskHead,
+  type TaskModel,
   type Tensor,
 } from '@tunesmith/core';
-import { mergeHeads, splitHeads } from './attention-heads.js';
+import { mergeHeads, splitHeads } from '../attention/attention-heads.js';
 import type { DecoderConfig } from './decoder-config.js';
+import { buildDecoderHead } from './decoder-head.js';
 import { inverseFrequencies } from './rotary-scaling.js';
 
 /** The angles of a run's positions, cosine and sine [batch or 1, 1, seq, headDim / 2]. */
@@ -26,8 +28,8 @@ export function describeDecoder(config: DecoderConfig): ModelShape {
  * A decoder of pre-norm blocks with rotary positions and gated feed-forward layers (Touvron et al. 2023;
  * transformers/models/llama/modeling_llama.py), written over sites that bear its module names.
  */
-export function buildDecoder(builder: ModelBuilder, config: DecoderConfig): CausalModel {
-  const { vocabularySize, hiddenSize, epsilon, layers, tiedEmbeddings } = config;
+export function buildDecoder(builder: ModelBuilder, config: DecoderConfig, task: TaskHead): TaskModel {
+  const { vocabularySize, hiddenSize, epsilon, layers } = config;
   const model = builder.child('model');
   const embed = model.embedding('embed_tokens', {
     role: 'embedding.token',
@@ -38,15 +40,9 @@ export function buildDecoder(builder: ModelBuilder, config: DecoderConfig): Caus
     buildBlock(model.child(`layers.${depth}`, depth), config, config.windows[depth] ?? null),
   );
   const norm = model.norm('norm', { kind: 'rms', features: hiddenSize, epsilon });
-  const head = builder.linear('lm_head', {
-    role: 'head',
-    inFeatures: hiddenSize,
-    outFeatures: vocabularySize,
-    ...(tiedEmbeddings ? { tiedTo: embed.weight } : {}),
-  });
   const frequencies = inverseFrequencies(config.rotary, config.headDim);
   return {
-    head,
+    ...buildDecoderHead(builder, config, task, embed.weight),
     hidden(t, { ids, positions }) {
       const angles = rotaryTable(positions, frequencies);
       const stream = blocks.reduce((x, block) => block(t, x, angles), embed(t, ids)); // [batch, seq, hidden]

@@ -13,6 +13,8 @@ export interface Gpt2Config {
   readonly epsilon: number;
   readonly activation: Gpt2Activation;
   readonly tiedEmbeddings: boolean;
+  /** Standard deviation of a head that starts fresh. */
+  readonly initializerRange: number;
 }
 
 /**
@@ -33,6 +35,7 @@ const schema = z
     layer_norm_epsilon: z.number().positive().default(1e-5),
     activation_function: z.enum(['gelu_new', 'gelu_pytorch_tanh', 'gelu', 'relu', 'silu']).default('gelu_new'),
     tie_word_embeddings: z.boolean().default(true),
+    initializer_range: z.number().positive().default(0.02),
     scale_attn_weights: only(true),
     scale_attn_by_inverse_layer_idx: only(false),
   })
@@ -53,5 +56,6 @@ export function parseGpt2Config(json: Record<string, unknown>): Gpt2Config {
     epsilon: config.layer_norm_epsilon,
     activation: config.activation_function,
     tiedEmbeddings: config.tie_word_embeddings,
+    initializerRange: config.initializer_range,
   };
 }

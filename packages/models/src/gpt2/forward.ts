@@ -1,15 +1,17 @@
 import {
-  type CausalModel,
   gelu,
   geluTanh,
   type ModelBuilder,
   type SiteFunction,
   type Slice,
   silu,
+  type TaskHead,
+  type TaskModel,
   type Tensor,
   tf,
 } from '@tunesmith/core';
-import { mergeHeads, splitHeads } from '../decoder/attention-heads.js';
+import { mergeHeads, splitHeads } from '../attention/attention-heads.js';
+import { buildDecoderHead } from '../decoder/decoder-head.js';
 import type { Gpt2Activation, Gpt2Config } from './config.js';
 
 const activations: Record<Gpt2Activation, (x: Tensor) => Tensor> = {
@@ -24,21 +26,15 @@ const activations: Record<Gpt2Activation, (x: Tensor) => Tensor> = {
  * GPT-2 (Radford et al. 2019; transformers/models/gpt2/modeling_gpt2.py): pre-norm blocks, learned positions, one
  * projection for query, key and value. Its linear weights lie `[in, out]`, as `Conv1D` has them.
  */
-export function buildGpt2(builder: ModelBuilder, config: Gpt2Config): CausalModel {
-  const { vocabularySize, hiddenSize: features, maxPositions, layers, epsilon, tiedEmbeddings } = config;
+export function buildGpt2(builder: ModelBuilder, config: Gpt2Config, task: TaskHead): TaskModel {
+  const { vocabularySize, hiddenSize: features, maxPositions, layers, epsilon } = config;
   const model = builder.child('transformer');
   const embed = model.embedding('wte', { role: 'embedding.token', rows: vocabularySize, features });
   const embedPosition = model.embedding('wpe', { role: 'embedding.position', rows: maxPositions, features });
   const blocks = Array.from({ length: layers }, (_, depth) => buildBlock(model.child(`h.${depth}`, depth), config));
   const norm = model.norm('ln_f', { kind: 'layer', features, epsilon });
-  const head = builder.linear('lm_head', {
-    role: 'head',
-    inFeatures: features,
-    outFeatures: vocabularySize,
-    ...(tiedEmbeddings ? { tiedTo: embed.weight } : {}),
-  });
   return {
-    head,
+    ...buildDecoderHead(builder, config, task, embed.weight),
     hidden(t, { ids, positions }) {
       const embedded = tf.add(embed(t, ids), embedPosition(t, positions)); // [batch, seq, hidden]
       return norm(

@@ -1,4 +1,5 @@
 import type { Family } from '@tunesmith/core';
+import { decoderTasks } from '../decoder/decoder-head.js';
 import { type Gpt2Config, parseGpt2Config } from './config.js';
 import { buildGpt2 } from './forward.js';
 import { gpt2Aliases, ignoredGpt2Tensors } from './weights.js';
@@ -6,6 +7,7 @@ import { gpt2Aliases, ignoredGpt2Tensors } from './weights.js';
 export const gpt2: Family<Gpt2Config> = {
   name: 'gpt2',
   modelTypes: ['gpt2'],
+  tasks: decoderTasks,
   parseConfig: parseGpt2Config,
   describe: ({ vocabularySize, hiddenSize, layers, maxPositions }) => ({
     vocabularySize,

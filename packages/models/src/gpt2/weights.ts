@@ -3,5 +3,5 @@ export function gpt2Aliases(path: string): string[] {
   return path.startsWith('transformer.') ? [path.slice('transformer.'.length)] : [];
 }
 
-/** Causal masks that older checkpoints hold. */
-export const ignoredGpt2Tensors = /(^|\.)h\.\d+\.attn\.(bias|masked_bias)$/;
+/** Causal masks that older checkpoints hold, and heads for other tasks. */
+export const ignoredGpt2Tensors = /(^|\.)h\.\d+\.attn\.(bias|masked_bias)$|^(lm_head|score)\.weight$/;

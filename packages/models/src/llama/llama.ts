@@ -1,6 +1,7 @@
 import type { Family } from '@tunesmith/core';
 import { buildDecoder, describeDecoder } from '../decoder/decoder.js';
 import type { DecoderConfig } from '../decoder/decoder-config.js';
+import { decoderTasks } from '../decoder/decoder-head.js';
 import { ignoredDecoderTensors } from '../decoder/decoder-weights.js';
 import { parseLlamaConfig } from './config.js';
 
@@ -8,6 +9,7 @@ import { parseLlamaConfig } from './config.js';
 export const llama: Family<DecoderConfig> = {
   name: 'llama',
   modelTypes: ['llama'],
+  tasks: decoderTasks,
   parseConfig: parseLlamaConfig,
   describe: describeDecoder,
   build: buildDecoder,

@@ -1,6 +1,7 @@
 import type { Family } from '@tunesmith/core';
 import { buildDecoder, describeDecoder } from '../decoder/decoder.js';
 import type { DecoderConfig } from '../decoder/decoder-config.js';
+import { decoderTasks } from '../decoder/decoder-head.js';
 import { ignoredDecoderTensors } from '../decoder/decoder-weights.js';
 import { parseMistralConfig } from './config.js';
 
@@ -8,6 +9,7 @@ import { parseMistralConfig } from './config.js';
 export const mistral: Family<DecoderConfig> = {
   name: 'mistral',
   modelTypes: ['mistral'],
+  tasks: decoderTasks,
   parseConfig: parseMistralConfig,
   describe: describeDecoder,
   build: buildDecoder,

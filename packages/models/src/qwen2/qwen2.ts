@@ -1,6 +1,7 @@
 import type { Family } from '@tunesmith/core';
 import { buildDecoder, describeDecoder } from '../decoder/decoder.js';
 import type { DecoderConfig } from '../decoder/decoder-config.js';
+import { decoderTasks } from '../decoder/decoder-head.js';
 import { ignoredDecoderTensors } from '../decoder/decoder-weights.js';
 import { parseQwen2Config } from './config.js';
 
@@ -8,6 +9,7 @@ import { parseQwen2Config } from './config.js';
 export const qwen2: Family<DecoderConfig> = {
   name: 'qwen2',
   modelTypes: ['qwen2'],
+  tasks: decoderTasks,
   parseConfig: parseQwen2Config,
   describe: describeDecoder,
   build: buildDecoder,

@@ -1,6 +1,7 @@
 import type { Family } from '@tunesmith/core';
 import { buildDecoder, describeDecoder } from '../decoder/decoder.js';
 import type { DecoderConfig } from '../decoder/decoder-config.js';
+import { decoderTasks } from '../decoder/decoder-head.js';
 import { ignoredDecoderTensors } from '../decoder/decoder-weights.js';
 import { parseQwen3Config } from './config.js';
 
@@ -8,6 +9,7 @@ import { parseQwen3Config } from './config.js';
 export const qwen3: Family<DecoderConfig> = {
   name: 'qwen3',
   modelTypes: ['qwen3'],
+  tasks: decoderTasks,
   parseConfig: parseQwen3Config,
   describe: describeDecoder,
   build: buildDecoder,

@@ -17,7 +17,7 @@ import {
 import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { suiteOptions } from '../suite-options.js';
-import { lossAndGradients, probeLogits, relativeError } from './measure.js';
+import { largestMagnitude, lossAndGradients, probeLogits, relativeError } from './measure.js';
 import { type TinyModel, type TinyModelCase, tinyModel, tinyTrainer, trainTiny } from './tiny-run.js';
 
 export interface MethodCase<Schema extends z.ZodObject> extends TinyModelCase {
@@ -64,9 +64,11 @@ export function describeMethod<Schema extends z.ZodObject>(
         await trainTiny(tiny, { steps: 1 });
         const { gradients } = await lossAndGradients(tiny);
         const recomputed = await lossAndGradients(tiny, { checkpointBlocks: true });
+        // Some gradients are rounding alone, such as those of attention's key biases, which cancel in the softmax.
+        const rounding = 1e-3 * Math.max(...Object.values(gradients).map(largestMagnitude));
         for (const handle of tiny.model.trained) {
-          const gradient = gradients[handle.key] as Float32Array;
-          expect(relativeError(recomputed.gradients[handle.key] as Float32Array, gradient), handle.path).toBeLessThan(
+          const [again, gradient] = [recomputed.gradients[handle.key], gradients[handle.key]] as Float32Array[];
+          expect(relativeError(again as Float32Array, gradient as Float32Array, rounding), handle.path).toBeLessThan(
             1e-4,
           );
         }

@@ -1,13 +1,19 @@
 import {
   addVirtualTokens,
+  attentionMask,
+  type Batch,
   collateRows,
   createTrace,
   type HostTensor,
+  type LossTerm,
   type Model,
   type Named,
   type Program,
-  sft,
+  type ProgramIO,
   type Tensor,
+  type TensorSpec,
+  type Trace,
+  type TraceOptions,
   tf,
 } from '@tunesmith/core';
 import { type TinyModel, tinyRows } from './tiny-run.js';
@@ -28,6 +34,36 @@ function probeInputs(model: Model): Named<HostTensor> {
   return { ids: int32((row, index) => rows[row]?.[index] as number), positions: int32((_, index) => index) };
 }
 
+const collateOptions = { rows: 4, maxLength: 16, padToken: 0 };
+
+function columnSpecs({ columns }: Batch): Named<TensorSpec> {
+  return Object.fromEntries(
+    Object.entries(columns).map(([name, { shape: size, dtype }]) => [
+      name,
+      { shape: size, dtype: dtype as TensorSpec['dtype'] },
+    ]),
+  );
+}
+
+/** A trace over a batch's columns, with the mask that their segments ask for. */
+function openBatch(
+  io: ProgramIO,
+  { model, parameters }: TinyModel,
+  batch: Batch,
+  options: Partial<TraceOptions> = {},
+): { t: Trace; columns: Named<Tensor> } {
+  const columns = Object.fromEntries(Object.keys(batch.columns).map((name) => [name, io.input(name)]));
+  const { segments } = columns;
+  const t = createTrace(io, {
+    training: false,
+    resolve: model.resolve,
+    read: (handle) => parameters.readIn(io, handle),
+    ...(segments === undefined ? {} : { mask: attentionMask(segments, segments) }),
+    ...options,
+  });
+  return { t, columns };
+}
+
 async function runOnce(
   { backend, parameters }: TinyModel,
   program: Program,
@@ -42,9 +78,25 @@ async function runOnce(
   }
 }
 
-/** Logits [2, 10, vocabulary] for fixed token ids, without dropout. */
+/**
+ * What the model computes without dropout: logits [2, 10, vocabulary] for fixed token ids, or the objective's predictions
+ * for four rows where it predicts something.
+ */
 export async function probeLogits(tiny: TinyModel): Promise<Float32Array> {
-  const { model, parameters } = tiny;
+  const { model, parameters, objective } = tiny;
+  const { predictions } = objective;
+  if (predictions !== undefined) {
+    const batch = collateRows(model, objective, tinyRows(model).slice(0, 4), collateOptions);
+    const program: Program = {
+      name: 'predictions',
+      inputs: columnSpecs(batch),
+      body(io) {
+        const { t, columns } = openBatch(io, tiny, batch);
+        return { outputs: { logits: predictions.predict(model, columns, t) } };
+      },
+    };
+    return (await runOnce(tiny, program, batch.columns)).logits as Float32Array;
+  }
   const inputs = probeInputs(model);
   const spec = { shape: inputs.ids?.shape as readonly number[], dtype: 'int32' as const };
   const program: Program = {
@@ -69,29 +121,21 @@ export async function lossAndGradients(
   tiny: TinyModel,
   { checkpointBlocks = false } = {},
 ): Promise<{ loss: number; gradients: Named<Float32Array> }> {
-  const { model, parameters } = tiny;
-  const batch = collateRows(model, sft, tinyRows(model).slice(0, 4), { rows: 4, maxLength: 16, padToken: 0 });
+  const { model, parameters, objective } = tiny;
+  const batch = collateRows(model, objective, tinyRows(model).slice(0, 4), collateOptions);
   const program: Program = {
     name: 'gradients',
-    inputs: Object.fromEntries(
-      Object.entries(batch.columns).map(([name, column]) => [
-        name,
-        { shape: column.shape, dtype: column.dtype as 'int32' },
-      ]),
-    ),
+    inputs: columnSpecs(batch),
     body(io) {
       const values = model.trained.map((handle) => parameters.readIn(io, handle));
       const byKey = new Map(model.trained.map(({ key }, index) => [key, values[index] as Tensor]));
       const loss = (): Tensor => {
-        const columns = Object.fromEntries(Object.keys(batch.columns).map((name) => [name, io.input(name)]));
-        const t = createTrace(io, {
-          training: false,
+        const { t, columns } = openBatch(io, tiny, batch, {
           checkpointBlocks,
-          resolve: model.resolve,
           read: (handle) => byKey.get(handle.key) ?? parameters.readIn(io, handle),
         });
-        const [term] = sft.losses(model, columns, t);
-        return tf.div(term?.sum as Tensor, batch.normalizers.weight as number);
+        const [term] = objective.losses(model, columns, t) as [LossTerm, ...LossTerm[]];
+        return tf.div(term.sum, batch.normalizers[term.per] as number);
       };
       const { value, grads } = tf.engine().gradients(loss, values);
       const gradients = model.trained.map(({ key }, index) => [key, grads[index] as Tensor]);
@@ -102,13 +146,16 @@ export async function lossAndGradients(
   return { loss: loss?.[0] as number, gradients };
 }
 
-/** Largest absolute difference relative to the largest magnitude. */
-export function relativeError(got: Float32Array, expected: Float32Array): number {
+/** Largest absolute difference relative to the largest magnitude, or to `floor` where that is larger. */
+export function relativeError(got: Float32Array, expected: Float32Array, floor = Number.MIN_VALUE): number {
+  if (got.length !== expected.length) return Number.POSITIVE_INFINITY;
   let worst = 0;
-  let largest = Number.MIN_VALUE;
   for (let index = 0; index < expected.length; index++) {
     worst = Math.max(worst, Math.abs((got[index] as number) - (expected[index] as number)));
-    largest = Math.max(largest, Math.abs(expected[index] as number));
   }
-  return got.length === expected.length ? worst / largest : Number.POSITIVE_INFINITY;
+  return worst / Math.max(floor, largestMagnitude(expected));
+}
+
+export function largestMagnitude(values: Float32Array): number {
+  return values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
 }

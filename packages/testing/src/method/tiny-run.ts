@@ -14,6 +14,7 @@ import {
   initialiseHandles,
   type Method,
   type Model,
+  type Objective,
   type ParameterStore,
   type Row,
   type RowSource,
@@ -30,6 +31,8 @@ export interface TinyModelCase {
   readonly family: Family;
   /** What config.json would say. */
   readonly config: Record<string, unknown>;
+  /** What it is trained for; `sft` if not said. */
+  readonly objective?: Objective;
 }
 
 /** A model with random weights, and where they lie. */
@@ -37,6 +40,7 @@ export interface TinyModel {
   readonly model: Model;
   readonly parameters: ParameterStore;
   readonly backend: Backend;
+  readonly objective: Objective;
 }
 
 /** Norm weights near 1, everything else N(0, 0.25²): large enough that a wrong forward pass shows. */
@@ -50,30 +54,34 @@ function randomWeight({ key, path, shape }: Handle): Float32Array {
 
 /** Builds the model with methods; the same base weights every time, the methods' parameters by the seed. */
 export async function tinyModel(
-  { family, config }: TinyModelCase,
+  { family, config, objective = sft }: TinyModelCase,
   methods: readonly Method[],
   backend: Backend,
   seed = 1,
 ): Promise<TinyModel> {
-  const model = buildModel({ family, config: family.parseConfig(config), methods });
+  const { task = 'causal-lm', labels } = objective;
+  const head = { task, ...(labels === undefined ? {} : { labels }) };
+  const model = buildModel({ family, config: family.parseConfig(config), methods, ...head });
   const parameters = createParameterStore(backend.createStore());
-  for (const handle of model.handles)
-    if (handle.init === undefined) await parameters.write(handle, randomWeight(handle));
+  for (const handle of model.handles) if (handle.owner === 'base') await parameters.write(handle, randomWeight(handle));
   await initialiseHandles(parameters, model.handles, seed);
-  return { model, parameters, backend };
+  return { model, parameters, backend, objective };
 }
 
-/** Random rows of random lengths, with weights of 0, 0.1 and 1. */
-export function tinyRows(model: Model, count = 64, longest = 12): Row[] {
+/** Random rows of random lengths, with weights of 0, 0.1 and 1; pairs of texts with a class where sequences are classified. */
+export function tinyRows({ shape, head }: Model, count = 64, longest = 12): Row[] {
   const key = randomKey(5, 'rows');
   let draws = 0;
   const below = (limit: number): number => Math.floor(randomUniform(key, draws++) * limit);
   return Array.from({ length: count }, () => {
     const length = 4 + below(longest - 3);
-    const tokens = Int32Array.from({ length }, () => below(model.shape.vocabularySize));
+    const tokens = Int32Array.from({ length }, () => below(shape.vocabularySize));
     const weights = Float32Array.from({ length }, (_, index) => (index === 0 ? 0 : ([0, 0.1, 1][below(3)] as number)));
     weights[length - 1] = 1;
-    return { tokens, weights };
+    if (head.labels === 0) return { tokens, weights };
+    const second = 2 + below(length - 2);
+    const tokenTypes = Int32Array.from({ length }, (_, index) => (index < second ? 0 : 1));
+    return { tokens, weights, tokenTypes, labels: Float32Array.of(below(head.labels)) };
   });
 }
 
@@ -100,7 +108,6 @@ export function tinyTrainer(tiny: TinyModel, options: TinyTrainerOptions = {}): 
   const { checkpoints, ...given } = options;
   return createTrainer({
     ...tiny,
-    objective: sft,
     optimizer: chain(clipByGlobalNorm(1), adamw()),
     schedule: constantSchedule(),
     learningRate: 1e-2,

@@ -1,0 +1,76 @@
+import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { Handle } from '../parameters/handle.js';
+import type { TensorSource } from '../storage/stored-tensor.js';
+import type { Family, Task, TaskHead, TaskModel } from './family.js';
+import { type ModelRegistry, replaceByCopy } from './registry.js';
+
+/** Who owns the copies of a head that is trained beside an adapter: no method, for each would do the same. */
+export const headOwner = 'head';
+
+/** The head that a family is to build for a task. @throws CAPABILITY_MISSING, CONFIG_INVALID */
+export function taskHead({ name, tasks = ['causal-lm'] }: Family, task: Task = tasks[0], labels?: number): TaskHead {
+  if (!tasks.includes(task)) {
+    throw new TunesmithError('CAPABILITY_MISSING', `the ${name} family has no head for ${task}`, {
+      expected: tasks.join(', '),
+      got: task,
+    });
+  }
+  if (task !== 'sequence-classification') return { task, labels: 0 };
+  if (labels !== undefined && Number.isInteger(labels) && labels > 0) return { task, labels };
+  throw new TunesmithError('CONFIG_INVALID', 'a classifier needs to know how many labels it gives logits for', {
+    where: 'labels',
+    expected: 'a whole number above 0',
+    got: labels === undefined ? 'nothing' : String(labels),
+  });
+}
+
+/** The names under which a checkpoint may hold a base weight, the first that is there counts. */
+export function checkpointNames({ weightAliases }: Family, { path }: Handle): readonly string[] {
+  return [path, ...(weightAliases?.(path) ?? [])];
+}
+
+/**
+ * The modules of a head that have to be trained whatever else is, by PEFT's names: the one that PEFT always trains, and
+ * those that the checkpoint lacks, since what starts at random must be learnt.
+ */
+export function headModulesOf(
+  registry: ModelRegistry,
+  family: Family,
+  { headModule }: TaskModel,
+  checkpoint: TensorSource | undefined,
+): readonly string[] {
+  const modules = new Set(headModule === undefined ? [] : [headModule]);
+  for (const handle of registry.handles.values()) {
+    if (handle.init === undefined || checkpoint === undefined) continue;
+    if (headModule !== undefined && isInside(handle.path, headModule)) continue;
+    const isThere = checkpointNames(family, handle).some((name) => checkpoint.get(name) !== undefined);
+    if (!isThere) modules.add(handle.path.slice(0, handle.path.lastIndexOf('.')));
+  }
+  return [...modules];
+}
+
+/**
+ * Trains what no method does of the head's modules, as PEFT's `modules_to_save` are: as copies that an adapter file
+ * holds, so that the checkpoint's own stay as they are.
+ */
+export function trainHead(registry: ModelRegistry): void {
+  const left = [...registry.handles.values()].filter(
+    ({ key, path, owner, init }) =>
+      owner === 'base' &&
+      init !== undefined &&
+      registry.headModules.some((module) => isInside(path, module)) &&
+      !registry.replacements.has(key),
+  );
+  for (const handle of left) replaceByCopy(registry, headOwner, handle);
+}
+
+export function isInside(path: string, module: string): boolean {
+  return path === module || path.startsWith(`${module}.`);
+}
+
+/** A model without the head that is asked for. */
+export function noHead(task: Task, wanted: string): TunesmithError {
+  return new TunesmithError('CAPABILITY_MISSING', `a model built for ${task} gives no ${wanted}`, {
+    hint: 'Build it for the task that the objective names.',
+  });
+}
