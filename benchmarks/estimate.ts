@@ -13,7 +13,7 @@ const cases: Partial<StepOptions>[] = (['stories-15m', 'stories-42m', 'wide-80m'
     [1, 2].map(
       (accumulation): Partial<StepOptions> => ({
         shape,
-        targets: 'all',
+        method: 'lora-all',
         rows: 4,
         length: 256,
         checkpointing,

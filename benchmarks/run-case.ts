@@ -5,6 +5,8 @@ import { promisify } from 'node:util';
 import type { StepOptions } from './step-options.js';
 
 export interface StepResult extends StepOptions {
+  /** Trained parameters over those of the base. */
+  readonly trainedShare: number;
   readonly secondsPerStep: number;
   readonly cpuSecondsPerStep: number;
   readonly peakBytes: number;

@@ -14,6 +14,7 @@ import {
   type Executable,
   elementCount,
   initialiseHandles,
+  type Model,
   type Row,
   sft,
 } from '@tunesmith/core';
@@ -82,26 +83,33 @@ const seconds: number[] = [];
 const cpuSeconds: number[] = [];
 let last = performance.now();
 let lastCpu = process.cpuUsage();
+let programs = 0;
 for await (const event of trainer.run()) {
   if (event.type !== 'step') continue;
   const now = performance.now();
   const { user, system } = process.cpuUsage(lastCpu);
-  // The first step traces and opens the session.
-  if (event.step > 1) {
+  // A step that traces and opens a session, the run's first and a stage's, is not measured.
+  if (compiled.length === programs) {
     seconds.push((now - last) / 1000);
     cpuSeconds.push((user + system) / 1e6);
   }
+  programs = compiled.length;
   last = now;
   lastCpu = process.cpuUsage();
 }
-const info = compiled[0]?.info ?? {};
+const info = compiled.at(-1)?.info ?? {};
 await trainer.dispose();
 const peakKilobytes = Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
 const result = {
   ...options,
+  trainedShare: count(model.trained) / count(model.handles.filter(({ owner }) => owner === 'base')),
   secondsPerStep: median(seconds),
   cpuSecondsPerStep: median(cpuSeconds),
   peakBytes: peakKilobytes * 1024,
   ...info,
 };
+
+function count(handles: Model['handles']): number {
+  return handles.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+}
 process.stdout.write(`${JSON.stringify(result)}\n`);

@@ -1,11 +1,11 @@
 import { buildModel, type Model } from '@tunesmith/core';
-import { lora } from '@tunesmith/lora';
 import { llama } from '@tunesmith/models';
+import { type BenchMethod, benchMethods } from './bench-methods.js';
 
-/** One measured case: LoRA on random weights of a Llama's shape. */
+/** One measured case: a method on random weights of a Llama's shape. */
 export interface StepOptions {
   readonly shape: keyof typeof shapes;
-  readonly targets: 'qv' | 'all';
+  readonly method: BenchMethod;
   /** Rows of one micro-batch. */
   readonly rows: number;
   readonly length: number;
@@ -19,7 +19,7 @@ export interface StepOptions {
 
 export const defaults: StepOptions = {
   shape: 'smollm2-135m',
-  targets: 'qv',
+  method: 'lora-qv',
   rows: 1,
   length: 512,
   accumulation: 1,
@@ -53,12 +53,13 @@ const llamaShape = (
 export const shapes = {
   tiny: llamaShape(64, 128, 2, [4, 2], 1000),
   'smollm2-135m': llamaShape(576, 1536, 30, [9, 3], 49152),
+  /** The bundled model's. */
+  bundled: llamaShape(256, 640, 4, [8, 4], 3072),
   'stories-15m': llamaShape(288, 768, 6, [6, 6], 32000),
   'stories-42m': llamaShape(512, 1376, 8, [8, 8], 32000),
   'wide-80m': llamaShape(768, 2048, 8, [12, 4], 32000),
 } as const;
 
-export function buildShape({ shape, targets }: Pick<StepOptions, 'shape' | 'targets'>): Model {
-  const method = lora({ rank: 8, targetModules: targets === 'all' ? 'all-linear' : ['q_proj', 'v_proj'] });
-  return buildModel({ family: llama, config: llama.parseConfig(shapes[shape]), methods: [method] });
+export function buildShape({ shape, method }: Pick<StepOptions, 'shape' | 'method'>): Model {
+  return buildModel({ family: llama, config: llama.parseConfig(shapes[shape]), methods: benchMethods[method]() });
 }

@@ -10,20 +10,20 @@ import { defaults, type StepOptions } from './step-options.js';
 
 const quick = process.argv.includes('--quick');
 const cases: Partial<StepOptions>[] = [
-  { targets: 'qv' },
-  { targets: 'all' },
-  { targets: 'qv', rows: 2, length: 256 },
-  { targets: 'all', rows: 2, length: 256 },
-  { targets: 'qv', weightedShare: 0.25 },
+  { method: 'lora-qv' },
+  { method: 'lora-all' },
+  { method: 'lora-qv', rows: 2, length: 256 },
+  { method: 'lora-all', rows: 2, length: 256 },
+  { method: 'lora-qv', weightedShare: 0.25 },
   ...(quick
     ? []
     : [false, true].map(
-        (checkpointing): Partial<StepOptions> => ({ targets: 'qv', rows: 4, checkpointing, steps: 2 }),
+        (checkpointing): Partial<StepOptions> => ({ method: 'lora-qv', rows: 4, checkpointing, steps: 2 }),
       )),
 ];
 
 const header = [
-  'targets',
+  'method',
   'batch',
   'checkpointing',
   'weighted',
@@ -37,13 +37,13 @@ const header = [
 ];
 process.stdout.write(`| ${header.join(' | ')} |\n|${' --- |'.repeat(header.length)}\n`);
 for (const given of cases) {
-  const { rows, length, weightedShare, targets, checkpointing } = { ...defaults, ...given };
+  const { rows, length, weightedShare, method, checkpointing } = { ...defaults, ...given };
   const before = await matmulBaseline(rows * length, 2);
   const result = await runCase(given);
   const plain = median([before, await matmulBaseline(rows * length, 2)]);
   const rate = result.matmulFlops / result.secondsPerStep;
   const cells = [
-    targets,
+    method,
     `${rows}×${length}`,
     checkpointing ? 'on' : 'off',
     weightedShare.toFixed(2),

@@ -16,6 +16,8 @@ export interface Chunk {
 
 /** A chunk holds at most this many elements: 4M floats, 16 MB, the size above which updates stop being cheap. */
 const maxChunkElements = 4 * 1024 * 1024;
+/** A handle of this size lies alone: reading it out of a chunk would copy more than one update less saves. */
+const minAloneElements = 128 * 1024;
 
 /**
  * Where every handle's value lies in a tensor store: alone under its key, or at an offset of a chunk.
@@ -143,14 +145,20 @@ function asFloat32({ dtype, data }: HostTensor, { path }: Handle): Float32Array 
 
 function splitIntoChunks(handles: readonly Handle[], name: string): Chunk[] {
   const parts: Handle[][] = [];
+  let shared: Handle[] = [];
   let size = Number.POSITIVE_INFINITY;
   for (const handle of handles) {
     const elements = elementCount(handle.shape);
+    if (elements >= minAloneElements) {
+      parts.push([handle]);
+      continue;
+    }
     if (size + elements > maxChunkElements) {
-      parts.push([]);
+      shared = [];
+      parts.push(shared);
       size = 0;
     }
-    parts.at(-1)?.push(handle);
+    shared.push(handle);
     size += elements;
   }
   return parts.map((part, index) => ({

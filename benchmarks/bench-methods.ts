@@ -1,0 +1,12 @@
+import type { Method } from '@tunesmith/core';
+import { lora } from '@tunesmith/lora';
+import { full } from '@tunesmith/selective';
+
+/** The methods of `npm run bench:methods`, each as a user would set it for a small decoder. */
+export const benchMethods = {
+  full: () => [full()],
+  'lora-qv': () => [lora({ rank: 8, targetModules: ['q_proj', 'v_proj'] })],
+  'lora-all': () => [lora({ rank: 8, targetModules: 'all-linear' })],
+} satisfies Record<string, () => Method[]>;
+
+export type BenchMethod = keyof typeof benchMethods;
