@@ -1,11 +1,11 @@
 /**
- * What works here works from npm: packs every package, lets a plugin author build and test the example plugin on the
- * tarballs, and lets a user install them all into an empty project, run a program, train with the plugin and generate.
+ * What works here works from npm: packs every package, lets plugin authors follow the guide, and build and test the example
+ * plugin, on the tarballs, and lets a user install them all into an empty project, run a program, train with the plugin and generate.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { capitals, smallModel } from '../examples/small-model.js';
 import { withTarballs } from './pack.js';
 import { report, root } from './workspace.js';
@@ -27,13 +27,18 @@ function install(project: string): void {
   run(project, 'npm', 'install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error');
 }
 
-/** The example plugin as its author has it: on packed packages, in a folder of its own. Returns its tarball. */
-function authorPlugin(tarballs: ReadonlyMap<string, string>): string {
-  cpSync(join(root, 'examples/third-party-plugin'), join(temporary, 'author'), { recursive: true });
-  const path = join(temporary, 'author/package.json');
+/** Lets a plugin's package.json in a project take the packed packages. */
+function useTarballs(project: string, tarballs: ReadonlyMap<string, string>): void {
+  const path = join(temporary, project, 'package.json');
   const manifest = JSON.parse(readFileSync(path, 'utf8')) as Record<'devDependencies', Record<string, string>>;
   for (const [name, tarball] of tarballs) manifest.devDependencies[name] = `file:${tarball}`;
   writeFileSync(path, JSON.stringify(manifest));
+}
+
+/** The example plugin as its author has it: on packed packages, in a folder of its own. Returns its tarball. */
+function authorPlugin(tarballs: ReadonlyMap<string, string>): string {
+  cpSync(join(root, 'examples/third-party-plugin'), join(temporary, 'author'), { recursive: true });
+  useTarballs('author', tarballs);
   install('author');
   run('author', 'npm', 'run', 'build');
   run('author', 'npm', 'test');
@@ -42,8 +47,25 @@ function authorPlugin(tarballs: ReadonlyMap<string, string>): string {
   return join(temporary, 'author', packed ?? '');
 }
 
+/** docs/write-a-method.md as a stranger follows it: its files, its commands, in an empty folder. */
+function followGuide(tarballs: ReadonlyMap<string, string>, modelPath: string): void {
+  const guide = readFileSync(join(root, 'docs/write-a-method.md'), 'utf8');
+  for (const [, path = '', text = ''] of guide.matchAll(/^<!-- file (\S+) -->\n\n```\w+\n(.*?)^```$/gms)) {
+    mkdirSync(join(temporary, 'guide', dirname(path)), { recursive: true });
+    writeFileSync(join(temporary, 'guide', path), text);
+  }
+  useTarballs('guide', tarballs);
+  install('guide');
+  run('guide', 'npm', 'test');
+  run('guide', 'npm', 'run', 'build');
+  const model = ['--model', modelPath, '--plugin', './dist/input-scale.js'];
+  const data = ['--data', capitals, '--method', 'input-scale', '--steps', '2', '--output', 'run'];
+  run('guide', 'npx', 'tunesmith', 'train', ...model, ...data);
+  run('guide', 'npx', 'tunesmith', 'generate', ...model, '--adapter', 'run/adapter', '--prompt', 'The');
+}
+
 /** A user's empty project: libraries, command line and the plugin. */
-async function usePackages(tarballs: ReadonlyMap<string, string>, plugin: string): Promise<string[]> {
+function usePackages(tarballs: ReadonlyMap<string, string>, plugin: string, modelPath: string): string[] {
   const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     devDependencies: Record<string, string>;
   };
@@ -65,7 +87,7 @@ async function usePackages(tarballs: ReadonlyMap<string, string>, plugin: string
   for (const method of ['lora', 'full', 'vera'])
     if (!listed.includes(method)) problems.push(`tunesmith plugins does not list ${method}`);
 
-  const model = ['--model', await smallModel(temporary)];
+  const model = ['--model', modelPath];
   tunesmith('train', ...model, '--data', capitals, '--method', 'vera', '--steps', '2', '--output', 'run');
   const generate = [
     'generate',
@@ -84,7 +106,9 @@ async function usePackages(tarballs: ReadonlyMap<string, string>, plugin: string
 
 await withTarballs(async (tarballs) => {
   try {
-    const problems = await usePackages(tarballs, authorPlugin(tarballs));
+    const model = await smallModel(temporary);
+    followGuide(tarballs, model);
+    const problems = usePackages(tarballs, authorPlugin(tarballs), model);
     report(`${tarballs.size} packed packages and a third party's plugin, in empty projects`, problems);
   } catch (failure) {
     report('smoke', [(failure as Error).message]);
