@@ -126,7 +126,6 @@ export { linearCrossEntropy, logProbabilities } from './tensor/linear-cross-entr
 export { completeGradients } from './tensor/missing-gradients.js';
 export { rmsNorm } from './tensor/rms-norm.js';
 export { rotary, rotaryTable } from './tensor/rotary.js';
-export { stopGradient } from './tensor/stop-gradient.js';
 export type { Dtype, Named, Shape, Tensor } from './tensor/tfjs.js';
 export { tf } from './tensor/tfjs.js';
 export type { DivergenceLimit } from './trainer/divergence.js';

@@ -1,13 +1,15 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Model } from '../model/model.js';
-import type { LinearSite, SiteBase } from '../model/site.js';
+import type { SiteBase, SiteOf } from '../model/site.js';
 import type { Handle } from '../parameters/handle.js';
 import type { ParameterStore } from '../parameters/parameter-store.js';
-import type { MergeHost, Method } from './method.js';
+import type { MergeHost, MergeResult, Method } from './method.js';
 
-/** The base weights that methods change when merged. */
-function mergedSites(model: Model): LinearSite[] {
-  return model.sites.filter((site): site is LinearSite => site.kind === 'linear' && model.wrappedBy(site).length > 0);
+type MergedSite = SiteOf<'linear' | 'embedding'>;
+
+/** The sites whose weights methods may change when merged. */
+function mergeSites(model: Model): MergedSite[] {
+  return model.sites.filter((site): site is MergedSite => site.kind === 'linear' || site.kind === 'embedding');
 }
 
 function checkMergeable(model: Model): void {
@@ -21,14 +23,14 @@ function checkMergeable(model: Model): void {
       },
     );
   }
-  for (const site of mergedSites(model)) {
-    const shared = model.sites.find(
-      (other) => other.path !== site.path && 'weightHandle' in other && other.weightHandle === site.weightHandle,
+  for (const site of mergeSites(model)) {
+    const method = model.methods.find(
+      ({ name, mergeEmbedding }) => model.wrappedBy(site).includes(name) && !mergeEmbedding,
     );
-    if (shared === undefined) continue;
-    throw new TunesmithError('CAPABILITY_MISSING', `"${site.path}" and "${shared.path}" share one weight`, {
-      where: 'merge',
-      hint: 'Merging would change both; untie the checkpoint first.',
+    if (site.kind !== 'embedding' || method === undefined) continue;
+    throw new TunesmithError('CAPABILITY_MISSING', `the method "${method.name}" cannot be merged into an embedding`, {
+      where: site.path,
+      hint: 'Keep it as an adapter beside the model.',
     });
   }
 }
@@ -71,36 +73,101 @@ export async function* mergedWeights(
   sign: 1 | -1 = 1,
 ): AsyncGenerator<MergedWeight> {
   checkMergeable(model);
-  const weights = new Map(mergedSites(model).map((site) => [site.weightHandle.key, site]));
-  const biases = new Map(mergedSites(model).map((site) => [site.biasHandle?.key, site]));
-  // What was folded in last comes out first: scaling and adding do not commute.
-  const methods = sign === 1 ? model.methods : model.methods.toReversed();
+  const sharing = sitesByWeight(model);
+  const biases = new Map(
+    mergeSites(model).flatMap((site): [Handle, MergedSite][] =>
+      site.kind === 'linear' && site.biasHandle !== null && model.wrappedBy(site).length > 0
+        ? [[site.biasHandle, site]]
+        : [],
+    ),
+  );
+  // A refusal comes before the first weight.
+  for (const [handle, sites] of sharing) {
+    if (sites.length > 1) await foldShared(model, parameters, handle, sites, sign);
+  }
   for (const handle of model.handles) {
     if (handle.owner !== 'base') continue;
-    // Taken out of the merge, a module trained as a copy leaves the checkpoint's own weight.
-    const resolved = sign === 1 ? model.resolve(handle) : handle;
-    const values = Float32Array.from(await parameters.read(resolved));
-    const site = weights.get(handle.key) ?? biases.get(handle.key);
-    let changed = resolved !== handle;
-    if (site === undefined) {
-      yield { handle, values, changed, reversible: true };
-      continue;
-    }
-    const { inFeatures, outFeatures } = site;
-    const isWeight = handle === site.weightHandle;
-    const turned = isWeight && site.layout === 'in-out';
-    const folded = turned ? transpose(values, inFeatures, outFeatures) : values; // [out, in], or [out]
-    let reversible = true;
-    for (const method of methods) {
-      const host = mergeHost(model, parameters, method);
-      const merged = await (isWeight
-        ? method.merge?.(site, folded, host, sign)
-        : method.mergeBias?.(site, folded, host, sign));
-      changed ||= merged !== undefined && merged !== false;
-      reversible &&= merged !== 'irreversible';
-    }
-    yield { handle, values: turned ? transpose(folded, outFeatures, inFeatures) : folded, changed, reversible };
+    const sites = sharing.get(handle);
+    const site = biases.get(handle);
+    if (sites !== undefined) yield await foldShared(model, parameters, handle, sites, sign);
+    else if (site !== undefined) yield await fold(model, parameters, handle, site, sign);
+    else yield await unfolded(model, parameters, handle, sign);
   }
+}
+
+/** The linear and embedding sites of each weight that a method wraps at one of them. */
+function sitesByWeight(model: Model): Map<Handle, MergedSite[]> {
+  const byWeight = new Map<Handle, MergedSite[]>();
+  for (const site of mergeSites(model)) {
+    byWeight.set(site.weightHandle, [...(byWeight.get(site.weightHandle) ?? []), site]);
+  }
+  for (const [handle, sites] of byWeight) {
+    if (sites.every((site) => model.wrappedBy(site).length === 0)) byWeight.delete(handle);
+  }
+  return byWeight;
+}
+
+/** A weight that sites share can be merged where the methods make the same of it at each. */
+async function foldShared(
+  model: Model,
+  parameters: ParameterStore,
+  handle: Handle,
+  [first, ...others]: readonly MergedSite[],
+  sign: 1 | -1,
+): Promise<MergedWeight> {
+  const merged = await fold(model, parameters, handle, first as MergedSite, sign);
+  for (const other of others) {
+    const { values } = await fold(model, parameters, handle, other, sign);
+    if (values.every((value, index) => value === merged.values[index])) continue;
+    throw new TunesmithError('CAPABILITY_MISSING', `"${first?.path}" and "${other.path}" share one weight`, {
+      where: 'merge',
+      hint: 'Merging would change both alike; untie the checkpoint first.',
+    });
+  }
+  return merged;
+}
+
+/** A site's weight or bias with every method's effect folded in. */
+async function fold(
+  model: Model,
+  parameters: ParameterStore,
+  handle: Handle,
+  site: MergedSite,
+  sign: 1 | -1,
+): Promise<MergedWeight> {
+  const { values, ...base } = await unfolded(model, parameters, handle, sign);
+  const isWeight = handle === site.weightHandle;
+  const turned = isWeight && site.kind === 'linear' && site.layout === 'in-out' ? site : null;
+  // [out, in], [rows, features], or [out]
+  const folded = turned === null ? values : transpose(values, turned.inFeatures, turned.outFeatures);
+  let { changed, reversible } = base;
+  // What was folded in last comes out first: scaling and adding do not commute.
+  for (const method of sign === 1 ? model.methods : model.methods.toReversed()) {
+    const host = mergeHost(model, parameters, method);
+    const merged = await mergeAt(method, site, isWeight)(folded, host, sign);
+    changed ||= merged !== undefined && merged !== false;
+    reversible &&= merged !== 'irreversible';
+  }
+  const stored = turned === null ? folded : transpose(folded, turned.outFeatures, turned.inFeatures);
+  return { handle, values: stored, changed, reversible };
+}
+
+type MergeInto = (values: Float32Array, host: MergeHost, sign: 1 | -1) => Promise<MergeResult>;
+
+/** The method's hook for a site's weight or bias. */
+function mergeAt(method: Method, site: MergedSite, isWeight: boolean): MergeInto {
+  const none = Promise.resolve(false);
+  if (site.kind === 'embedding') return (...all) => method.mergeEmbedding?.(site, ...all) ?? none;
+  return isWeight
+    ? (...all) => method.merge?.(site, ...all) ?? none
+    : (...all) => method.mergeBias?.(site, ...all) ?? none;
+}
+
+async function unfolded(model: Model, parameters: ParameterStore, handle: Handle, sign: 1 | -1): Promise<MergedWeight> {
+  // Taken out of the merge, a module trained as a copy leaves the checkpoint's own weight.
+  const resolved = sign === 1 ? model.resolve(handle) : handle;
+  const values = Float32Array.from(await parameters.read(resolved));
+  return { handle, values, changed: resolved !== handle, reversible: true };
 }
 
 /** A merge that can be taken out again. */

@@ -52,7 +52,7 @@ export interface Patcher extends MethodScope {
   wrap<Kind extends SiteKind>(
     kind: Kind | readonly Kind[],
     select: Selector,
-    patch: (site: PatchableSite<Kind>) => Middleware<Kind>,
+    patch: (site: PatchableSite<Kind>) => { [Each in Kind]: Middleware<Each> }[Kind],
   ): readonly PatchableSite<Kind>[];
   /**
    * Puts `count` virtual tokens before every text, each embedded as a row of `embedding` `[count, hidden]`. They are
@@ -114,11 +114,14 @@ export interface Method {
    */
   importAdapter?(source: TensorSource, host: AdapterHost): TensorSource | Promise<TensorSource>;
   /**
-   * Folds the method's effect into a linear site's weight, `[out, in]` row-major, in place; `sign` −1 takes it out.
+   * Folds the method's effect into a linear site's weight, `[out, in]` row-major, in place; `sign` −1 takes it out. A
+   * weight that sites share is folded for each of them, and refused unless they agree.
    * False where the method leaves the site alone, `irreversible` where −1 would not give the weight back. Required of a
    * mergeable method.
    */
   merge?(site: SiteOf<'linear'>, weight: Float32Array, host: MergeHost, sign: 1 | -1): Promise<MergeResult>;
+  /** The same for an embedding `[rows, features]`; required where a mergeable method wraps one. */
+  mergeEmbedding?(site: SiteOf<'embedding'>, weight: Float32Array, host: MergeHost, sign: 1 | -1): Promise<MergeResult>;
   /** The same for the site's bias `[out]`, where the method changes it too. */
   mergeBias?(site: SiteOf<'linear'>, bias: Float32Array, host: MergeHost, sign: 1 | -1): Promise<MergeResult>;
 }

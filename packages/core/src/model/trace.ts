@@ -1,6 +1,7 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Handle } from '../parameters/handle.js';
 import type { ProgramIO } from '../program/program.js';
+import { stopGradient } from '../tensor/stop-gradient.js';
 import { type Tensor, tf } from '../tensor/tfjs.js';
 import type { Derived } from './derived.js';
 
@@ -31,6 +32,8 @@ export interface Trace {
   readonly positions: Tensor | undefined;
   /** A parameter's, a buffer's or a derived value in this program. */
   value(handle: Handle | Derived): Tensor;
+  /** The same value, which the gradient takes for a constant: DoRA's norm is made of these. */
+  constant(handle: Handle): Tensor;
   /** Inverted dropout, with a mask keyed by (seed, step, row, site, call): rule F of the plugin contract. */
   dropout(x: Tensor, rate: number): Tensor;
   /** Reports a small value to the host under a name. */
@@ -64,6 +67,8 @@ export interface TraceOptions {
   readonly resolve?: (handle: Handle) => Handle;
   /** Reads a handle; by default the store's tensor under its key. */
   readonly read?: (handle: Handle) => Tensor;
+  /** Reads what the gradient takes for a constant, where that is not the value itself: finite differences hold it still. */
+  readonly readConstant?: (handle: Handle) => Tensor | undefined;
 }
 
 export interface TraceWithObservations extends Trace {
@@ -116,6 +121,10 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
       if (given !== undefined) return given;
       if (mustBeGiven(resolved.key)) throw lostGradient(resolved.path, site);
       return resolved.kind === 'derived' ? derive(resolved) : read(resolved);
+    },
+    constant(handle) {
+      const resolved = resolve(handle);
+      return stopGradient(() => options.readConstant?.(resolved) ?? values.get(resolved.key) ?? read(resolved));
     },
     dropout(x, rate) {
       if (!options.training || rate === 0) return x;

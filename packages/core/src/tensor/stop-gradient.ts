@@ -5,7 +5,8 @@ type Compute = () => Tensor;
 
 const definition = {
   name: 'StopGradient',
-  compose: (_: readonly Tensor[], attributes: object) => [(attributes as { compute: Compute }).compute()] as const,
+  compose: (_: readonly Tensor[], attributes: object) =>
+    [tf.clone((attributes as { compute: Compute }).compute())] as const,
 };
 
 /**

@@ -72,7 +72,8 @@ export function describeMethod<Schema extends z.ZodObject>(
             1e-4,
           );
         }
-        for (const handle of spread(tiny.model.trained, 6)) await checkDirection(tiny, handle, gradients);
+        const constants = await snapshot(tiny, tiny.model.trained);
+        for (const handle of spread(tiny.model.trained, 6)) await checkDirection(tiny, handle, gradients, constants);
         tiny.parameters.tensors.dispose();
       });
 
@@ -110,8 +111,10 @@ export function describeMethod<Schema extends z.ZodObject>(
         const [fresh] = loaded.model.methods;
         await importAdapter(loaded.model, fresh as Method, loaded.parameters, asSource(saved));
         const [after, before] = [await probeLogits(loaded), await probeLogits(tiny)];
-        // What is computed from parameters is saved as its value, and read where it was computed.
-        if (tiny.model.derived.length === 0) expect(after).toEqual(before);
+        // What is computed from parameters is saved as its value, and read where it was computed; a file of another form
+        // than the handles is read as what it says, which sums in another order.
+        const isVerbatim = saved.tensors.length === tiny.model.ownedBy(own as Method).length;
+        if (tiny.model.derived.length === 0 && isVerbatim) expect(after).toEqual(before);
         else expect(relativeError(after, before)).toBeLessThan(1e-6);
         const missing = { ...saved, tensors: saved.tensors.slice(1) };
         await expect(
@@ -215,8 +218,16 @@ function spread<Item>(items: readonly Item[], count: number): Item[] {
   return items.filter((_, index) => Math.floor(index / step) !== Math.floor((index - 1) / step));
 }
 
-/** Compares g·d with (L(θ + εd) − L(θ − εd)) / 2ε along a random direction that leans towards the gradient. */
-async function checkDirection(tiny: TinyModel, handle: Handle, gradients: Record<string, Float32Array>): Promise<void> {
+/**
+ * Compares g·d with (L(θ + εd) − L(θ − εd)) / 2ε along a random direction that leans towards the gradient. What the method
+ * takes for a constant stays where it was.
+ */
+async function checkDirection(
+  tiny: TinyModel,
+  handle: Handle,
+  gradients: Record<string, Float32Array>,
+  constants: ReadonlyMap<string, Float32Array>,
+): Promise<void> {
   const gradient = gradients[handle.key] as Float32Array;
   const norm = Math.hypot(...gradient);
   const key = randomKey(17, handle.key);
@@ -231,7 +242,7 @@ async function checkDirection(tiny: TinyModel, handle: Handle, gradients: Record
       handle,
       start.map((value, index) => value + sign * epsilon * (direction[index] as number)),
     );
-    return (await lossAndGradients(tiny)).loss;
+    return (await lossAndGradients(tiny, { constants })).loss;
   };
   const measured = ((await lossAt(1)) - (await lossAt(-1))) / (2 * epsilon);
   await tiny.parameters.write(handle, start);

@@ -116,10 +116,16 @@ export async function probeLogits(tiny: TinyModel): Promise<Float32Array> {
   return logits as Float32Array;
 }
 
+export interface LossOptions {
+  readonly checkpointBlocks?: boolean;
+  /** Values, by key, of trained handles wherever a method takes them for constants. */
+  readonly constants?: ReadonlyMap<string, Float32Array>;
+}
+
 /** The loss over four rows and its gradient for every trained handle, by key, without dropout. */
 export async function lossAndGradients(
   tiny: TinyModel,
-  { checkpointBlocks = false } = {},
+  { checkpointBlocks = false, constants = new Map() }: LossOptions = {},
 ): Promise<{ loss: number; gradients: Named<Float32Array> }> {
   const { model, parameters, objective } = tiny;
   const batch = collateRows(model, objective, tinyRows(model).slice(0, 4), collateOptions);
@@ -133,6 +139,10 @@ export async function lossAndGradients(
         const { t, columns } = openBatch(io, tiny, batch, {
           checkpointBlocks,
           read: (handle) => byKey.get(handle.key) ?? parameters.readIn(io, handle),
+          readConstant: ({ key, shape }) => {
+            const held = constants.get(key);
+            return held === undefined ? undefined : tf.tensor(held, [...shape]);
+          },
         });
         const [term] = objective.losses(model, columns, t) as [LossTerm, ...LossTerm[]];
         return tf.div(term.sum, batch.normalizers[term.per] as number);
