@@ -14,6 +14,10 @@ describe.each([
   methodCases['lora-biases'].describe(tinyGpt2, where);
   methodCases['ia3-all-linear'].describe(tinyLlama, where);
   methodCases.ia3.describe(tinyGpt2, where);
+  methodCases['lora-dora'].describe(tinyLlama, where);
+  methodCases['lora-pissa'].describe(tinyGpt2, where);
+  methodCases['lora-olora-dora'].describe(tinyBert, where);
+  methodCases['lora-fa'].describe(tinyLlama, where);
   methodCases.full.describe(tinyLlama, where);
   methodCases.full.describe(tinyGpt2, where);
   methodCases.llrd.describe(tinyLlama, where);

@@ -10,6 +10,8 @@ export interface TinyFamily extends TinyModelCase {
   readonly attention: string;
   /** A module outside the blocks whose weight no other shares. */
   readonly unshared: string;
+  /** The token embedding. */
+  readonly embedding: string;
 }
 
 const decoder = {
@@ -29,6 +31,7 @@ const decoderNames = {
   feedForward: ['up_proj', 'down_proj'],
   attention: 'layers.1.self_attn.q_proj',
   unshared: 'lm_head',
+  embedding: 'embed_tokens',
 } as const;
 
 /** Two layers with grouped queries. */
@@ -78,6 +81,7 @@ export const tinyGpt2 = {
   feedForward: ['mlp.c_fc', 'mlp.c_proj'],
   attention: 'h.1.attn.c_attn',
   unshared: 'transformer.ln_f',
+  embedding: 'wte',
 } satisfies TinyFamily;
 
 /** Post-norm blocks in which every token sees every other; pairs of texts in three classes. */
@@ -99,6 +103,7 @@ export const tinyBert = {
   feedForward: ['intermediate.dense', 'output.dense'],
   attention: 'layer.1.attention.self.query',
   unshared: 'bert.pooler.dense',
+  embedding: 'word_embeddings',
 } satisfies TinyFamily;
 
 export const tinyFamilies = {

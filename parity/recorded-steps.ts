@@ -14,9 +14,11 @@ import {
   createTrainer,
   exportAdapter,
   importAdapter,
+  initialiseHandles,
   loadWeights,
   type Method,
   type Model,
+  type ParameterGroup,
   type ParameterStore,
   type Row,
   type RowSource,
@@ -71,14 +73,25 @@ export async function prepareModel(
   const parameters = createParameterStore(backend.createStore());
   await loadWeights(model, folder.tensors, parameters);
   await folder.close();
+  await initialiseHandles(parameters, model.handles, 1);
   if (adapter !== undefined) await importAdapter(model, method, parameters, adapter);
   return { model, method, parameters, backend };
+}
+
+export interface RecordedRun {
+  readonly topic: string;
+  readonly name: string;
+  readonly recorded: RecordedCase;
+  /** The topic whose batches the recorder saw; the case's own if not said. */
+  readonly batches?: string;
+  /** How parameters are grouped; all decay alike, as in PyTorch's optimizers, if not said. */
+  readonly groups?: readonly ParameterGroup[];
 }
 
 /** Trains as recorded in `fixtures/<topic>/<name>`, holds every loss and norm to what is there, and exports the adapter. */
 export async function takeRecordedSteps(
   { model, method, parameters, backend }: Prepared,
-  { topic, name, recorded }: { topic: string; name: string; recorded: RecordedCase },
+  { topic, name, recorded, batches = topic, groups }: RecordedRun,
 ): Promise<Adapter> {
   const { steps, maxGradientNorm, adamw: options } = recorded;
   const trainer = await createTrainer({
@@ -90,8 +103,8 @@ export async function takeRecordedSteps(
     schedule: constantSchedule(),
     learningRate: options.lr,
     weightDecay: options.weight_decay,
-    groups: [{ match: () => true, decay: options.weight_decay }],
-    rows: repeat(await batchRows(topic, steps)),
+    groups: groups ?? [{ match: () => true, decay: options.weight_decay }],
+    rows: repeat(await batchRows(batches, steps)),
     batchSize: 4,
     steps,
     maxLength: 16,
@@ -107,7 +120,9 @@ export async function takeRecordedSteps(
   }
   const expected = await openSafetensors(join(fixtures, topic, name, 'expected.safetensors'));
   expect(relativeError(losses, await values(expected, 'losses'))).toBeLessThan(1e-5);
-  expect(relativeError(norms, await values(expected, 'gradient_norms'))).toBeLessThan(1e-4);
+  if (expected.get('gradient_norms') !== undefined) {
+    expect(relativeError(norms, await values(expected, 'gradient_norms'))).toBeLessThan(1e-4);
+  }
   await expected.close();
   const adapter = await exportAdapter(model, method, parameters);
   await trainer.dispose();

@@ -1,16 +1,15 @@
-import {
-  apiVersion,
-  defineMethod,
-  type Handle,
-  kaimingUniform,
-  peftName,
-  type SiteBase,
-  tf,
-  zeros,
-} from '@tunesmith/core';
-import { fromPeft, targetsOf, toPeft } from './checkpoint.js';
-import { loraConfigSchema } from './config.js';
-import { addLowRankProduct, lowRankShape, lowRankUpdate } from './low-rank.js';
+import { apiVersion, defineMethod, type Handle, peftName, type SiteBase, tf } from '@tunesmith/core';
+import { exportAdapter, importAdapter } from './adapter-file.js';
+import { checkTogether, loraConfigSchema } from './config.js';
+import { decompose } from './dora.js';
+import { adaptEmbedding } from './embedding.js';
+import { declareFactors, withoutStart } from './initialisation.js';
+import { declarePreconditioner, type Preconditioned, preconditionGradients } from './lora-fa.js';
+import { loraPlusGroups } from './lora-plus.js';
+import { lowRankShape, lowRankUpdate } from './low-rank.js';
+import { type Merge, mergeTokens, mergeUpdate } from './merge.js';
+import { fromPeft, targetsOf, toPeft } from './peft-config.js';
+import { trainTokens } from './tokens.js';
 
 /**
  * LoRA (Hu et al. 2021): y = W·x + scale · B·A·dropout(x), with A [rank, in] Kaiming-uniform and B [out, rank] zero, so
@@ -24,7 +23,13 @@ export const lora = defineMethod({
   capabilities: { mergeable: true, identityAtInit: true, trainsBase: false },
   fromPeft,
   create(config) {
+    checkTogether(config);
     const targets = new Set<SiteBase['path']>();
+    const tokensByRows = new Map<Handle, readonly number[]>();
+    const merge: Merge = async (site, weight, host, sign) => {
+      const update = await mergeUpdate(config, site, weight, host, sign);
+      return update === false ? mergeTokens(tokensByRows, site, weight, host) : update;
+    };
     return {
       patchModel(patcher) {
         const selector = {
@@ -32,21 +37,34 @@ export const lora = defineMethod({
           ...(config.excludeModules === undefined ? {} : { exclude: config.excludeModules }),
           ...(config.layersToTransform === undefined ? {} : { layers: config.layersToTransform }),
         };
-        const wrapped = patcher.wrap('linear', selector, (site) => {
-          const { rank, scale } = lowRankShape(config, site.path);
-          const a = site.parameter('lora_A.weight', { shape: [rank, site.inFeatures], init: kaimingUniform() });
-          const b = site.parameter('lora_B.weight', { shape: [site.outFeatures, rank], init: zeros, tags: ['lora_B'] });
+        const preconditioned: Preconditioned[] = [];
+        const wrapped = patcher.wrap(['linear', 'embedding'], selector, (site) => {
+          const shape = lowRankShape(config, site.path);
+          if (site.kind === 'embedding') return adaptEmbedding(site, config, shape);
+          const { scale } = shape;
+          const factors = declareFactors(site, config, shape);
+          if (config.useLoraFa) {
+            preconditioned.push({ b: factors.b, preconditioner: declarePreconditioner(site, factors.a), scale });
+          }
+          if (config.useDora) return decompose(site, config, factors, scale);
           return (x, next, t) => {
-            const update = lowRankUpdate(t.dropout(x, config.dropout), t.value(a), t.value(b), scale);
-            return tf.add(next(x), update);
+            const update = lowRankUpdate(t.dropout(x, config.dropout), t.value(factors.a), t.value(factors.b), scale);
+            return tf.add(withoutStart(t, factors, scale, x, next(x)), update);
           };
         });
         for (const { path } of wrapped) targets.add(path);
         if (config.bias !== 'none') {
-          const targetBiases = new Set(wrapped.map(({ biasHandle }) => biasHandle?.path));
+          const targetBiases = new Set(
+            wrapped.map((site) => (site.kind === 'linear' ? site.biasHandle?.path : undefined)),
+          );
           patcher.train(({ path }) => (config.bias === 'all' ? path.endsWith('.bias') : targetBiases.has(path)));
         }
         if (config.modulesToSave !== undefined) patcher.trainModules(config.modulesToSave);
+        for (const [rows, tokens] of trainTokens(patcher, config, targets)) tokensByRows.set(rows, tokens);
+        return {
+          groups: loraPlusGroups(config),
+          ...(config.useLoraFa ? { transformGradients: (u) => preconditionGradients(preconditioned, u) } : {}),
+        };
       },
 
       peftConfig: (model) => toPeft(config, model),
@@ -56,15 +74,11 @@ export const lora = defineMethod({
         const module = path.slice(0, -'.bias'.length);
         return owner === 'base' && targets.has(module) ? peftName(`${module}.base_layer.bias`) : peftName(path);
       },
+      exportAdapter,
+      importAdapter,
 
-      async merge(site, weight, host, sign) {
-        const a = host.handle(site, 'lora_A.weight');
-        const b = host.handle(site, 'lora_B.weight');
-        if (a === undefined || b === undefined) return false;
-        const { rank, scale } = lowRankShape(config, site.path);
-        addLowRankProduct(weight, await host.read(a), await host.read(b), rank, sign * scale);
-        return true;
-      },
+      merge,
+      mergeEmbedding: merge,
     };
   },
 });

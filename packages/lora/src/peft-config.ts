@@ -9,7 +9,7 @@ import type { LoraConfig, loraConfigSchema } from './config.js';
 const neutral: Readonly<Record<string, readonly unknown[]>> = {
   megatron_core: ['megatron.core'],
   qalora_group_size: [16],
-  init_lora_weights: [true, 'gaussian', 'orthogonal'],
+  init_lora_weights: [true, 'orthogonal'],
 };
 const descriptive = new Set([
   'peft_type',
@@ -40,8 +40,26 @@ export function toPeft(config: LoraConfig, model: PatchedModel): Record<string, 
     use_rslora: config.useRslora,
     bias: config.bias,
     modules_to_save: config.modulesToSave ?? null,
+    trainable_token_indices: config.trainableTokenIndices ?? null,
+    use_dora: config.useDora,
     fan_in_fan_out: model.fanInFanOut,
-    init_lora_weights: true,
+    init_lora_weights: config.initLoraWeights === 'gaussian' ? 'gaussian' : true,
+    ...(startsFromWeight(config) ? twiceTheRank(config) : {}),
+  };
+}
+
+function startsFromWeight({ initLoraWeights }: LoraConfig): boolean {
+  return initLoraWeights === 'pissa' || initLoraWeights === 'olora';
+}
+
+/** The file holds B·A − B₀·A₀ as one update of twice the rank, with the same scale. */
+function twiceTheRank({ rank, alpha, rankPattern, alphaPattern, useRslora }: LoraConfig): Record<string, unknown> {
+  const factor = useRslora ? Math.SQRT2 : 2;
+  const times = (pattern: Readonly<Record<string, number>>, by: number): Record<string, number> =>
+    Object.fromEntries(Object.entries(pattern).map(([key, value]) => [key, by * value]));
+  return {
+    ...{ r: 2 * rank, lora_alpha: factor * alpha },
+    ...{ rank_pattern: times(rankPattern, 2), alpha_pattern: times(alphaPattern, factor) },
   };
 }
 
@@ -68,6 +86,8 @@ export function fromPeft(peft: Record<string, unknown>): z.input<typeof loraConf
     return value ?? undefined;
   };
   const layers = take('layers_to_transform');
+  const start = startOf(left.get('init_lora_weights'));
+  if (start !== undefined) left.delete('init_lora_weights');
   const config = {
     rank: take('r'),
     alpha: take('lora_alpha'),
@@ -78,6 +98,9 @@ export function fromPeft(peft: Record<string, unknown>): z.input<typeof loraConf
     rankPattern: take('rank_pattern'),
     alphaPattern: take('alpha_pattern'),
     useRslora: take('use_rslora'),
+    useDora: take('use_dora'),
+    trainableTokenIndices: take('trainable_token_indices'),
+    initLoraWeights: start,
     bias: take('bias'),
     modulesToSave: take('modules_to_save'),
   };
@@ -93,6 +116,11 @@ export function fromPeft(peft: Record<string, unknown>): z.input<typeof loraConf
   }
   const given = Object.entries(config).filter(([, value]) => value !== undefined && !isEmptyList(value));
   return Object.fromEntries(given) as z.input<typeof loraConfigSchema>;
+}
+
+/** A way to start that changes what a file means, or how training goes on from it. */
+function startOf(value: unknown): LoraConfig['initLoraWeights'] | undefined {
+  return value === 'gaussian' || value === 'pissa' || value === 'olora' ? value : undefined;
 }
 
 function isOff(value: unknown): boolean {

@@ -1,0 +1,176 @@
+/**
+ * The leading part of a matrix's singular value or QR decomposition, on the host in double precision. Vectors are columns
+ * of U or Q, each an array; matrices are row-major.
+ */
+import { type RandomKey, randomNormal } from '@tunesmith/core';
+
+export interface MatrixValues {
+  readonly values: Float32Array;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+type Vector = Float64Array;
+
+function dot(a: Vector, b: Vector): number {
+  let sum = 0;
+  for (let index = 0; index < a.length; index++) sum += (a[index] as number) * (b[index] as number);
+  return sum;
+}
+
+/**
+ * The vectors made orthonormal one after another: Gram–Schmidt, twice for accuracy (Giraud et al. 2005). One that depends
+ * on those before it becomes zero.
+ */
+function orthonormalise(vectors: readonly Vector[]): Vector[] {
+  const basis: Vector[] = [];
+  for (const vector of vectors) {
+    const left = Float64Array.from(vector);
+    const norm = Math.sqrt(dot(left, left));
+    for (let pass = 0; pass < 2; pass++) {
+      for (const other of basis) {
+        const overlap = dot(other, left);
+        for (let index = 0; index < left.length; index++)
+          left[index] = (left[index] as number) - overlap * (other[index] as number);
+      }
+    }
+    const length = Math.sqrt(dot(left, left));
+    basis.push(left.map((value) => (length > 1e-12 * norm ? value / length : 0)));
+  }
+  return basis;
+}
+
+/** Mᵀ·u for each of the vectors. */
+export function multiplyTransposed({ values, rows, columns }: MatrixValues, vectors: readonly Vector[]): Vector[] {
+  return vectors.map((vector) => {
+    const product = new Float64Array(columns);
+    for (let row = 0; row < rows; row++) {
+      const factor = vector[row] as number;
+      if (factor === 0) continue;
+      const start = row * columns;
+      for (let column = 0; column < columns; column++) {
+        product[column] = (product[column] as number) + factor * (values[start + column] as number);
+      }
+    }
+    return product;
+  });
+}
+
+/** M·v for each of the vectors. */
+function multiply({ values, rows, columns }: MatrixValues, vectors: readonly Vector[]): Vector[] {
+  return vectors.map((vector) => {
+    const product = new Float64Array(rows);
+    for (let row = 0; row < rows; row++) {
+      const start = row * columns;
+      let sum = 0;
+      for (let column = 0; column < columns; column++)
+        sum += (values[start + column] as number) * (vector[column] as number);
+      product[row] = sum;
+    }
+    return product;
+  });
+}
+
+/** The first columns of Q in M = Q·R. */
+export function leadingQ(matrix: MatrixValues, rank: number): Vector[] {
+  const columns = Array.from({ length: rank }, (_, column) =>
+    Float64Array.from({ length: matrix.rows }, (_row, row) => matrix.values[row * matrix.columns + column] as number),
+  );
+  return orthonormalise(columns);
+}
+
+/** A subspace this wide is the whole space of a matrix that is no larger, which is then decomposed exactly. */
+const leastWidth = 128;
+/** Power iterations on a subspace of twice the rank and 8 more vectors: enough where the singular values fall at all. */
+const iterations = 16;
+
+/**
+ * The leading left singular vectors and values, by randomised subspace iteration (Halko, Martinsson and Tropp 2011,
+ * algorithms 4.4 and 5.1), seeded.
+ */
+export function leadingSingularVectors(
+  matrix: MatrixValues,
+  rank: number,
+  key: RandomKey,
+): { vectors: Vector[]; values: number[] } {
+  const most = Math.min(matrix.rows, matrix.columns);
+  const width = most <= leastWidth ? most : Math.min(most, 2 * rank + 8);
+  const random = Array.from({ length: width }, (_, vector) =>
+    Float64Array.from({ length: matrix.columns }, (_row, index) => randomNormal(key, vector * matrix.columns + index)),
+  );
+  let basis = orthonormalise(multiply(matrix, random));
+  for (let pass = 0; width < most && pass < iterations; pass++) {
+    basis = orthonormalise(multiply(matrix, orthonormalise(multiplyTransposed(matrix, basis))));
+  }
+  // Within the subspace: (QᵀM)(QᵀM)ᵀ has the squares of the singular values.
+  const projected = multiplyTransposed(matrix, basis);
+  const { vectors, values } = symmetricEigen(
+    projected.map((left) => Float64Array.from(projected, (right) => dot(left, right))),
+  );
+  const order = values.map((_, index) => index).sort((a, b) => (values[b] as number) - (values[a] as number));
+  const leading = order.slice(0, rank);
+  return {
+    values: leading.map((index) => Math.sqrt(Math.max(0, values[index] as number))),
+    vectors: leading.map((index) => {
+      const combined = new Float64Array(matrix.rows);
+      basis.forEach((column, position) => {
+        const weight = (vectors[position] as Vector)[index] as number;
+        for (let row = 0; row < combined.length; row++)
+          combined[row] = (combined[row] as number) + weight * (column[row] as number);
+      });
+      return pointed(combined);
+    }),
+  };
+}
+
+/** The vector or its opposite, which is as good: the one whose largest element is positive, whatever the seed. */
+function pointed(vector: Vector): Vector {
+  const largest = vector.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most), 0);
+  return largest < 0 ? vector.map((value) => -value) : vector;
+}
+
+/**
+ * Eigenvalues and vectors (columns) of a symmetric matrix given by rows, which is overwritten: cyclic Jacobi rotations
+ * (Golub and Van Loan 2013, §8.5).
+ */
+function symmetricEigen(matrix: Vector[]): { vectors: Vector[]; values: number[] } {
+  const size = matrix.length;
+  const vectors = matrix.map((_, row) =>
+    Float64Array.from({ length: size }, (_column, column) => (row === column ? 1 : 0)),
+  );
+  const at = (row: number, column: number): number => (matrix[row] as Vector)[column] as number;
+  const total = Math.sqrt(matrix.reduce((sum, row) => sum + dot(row, row), 0));
+  for (let sweep = 0; sweep < 60; sweep++) {
+    let off = 0;
+    for (let p = 0; p < size; p++) for (let q = p + 1; q < size; q++) off += at(p, q) ** 2;
+    if (Math.sqrt(off) <= 1e-14 * total) break;
+    for (let p = 0; p < size; p++) {
+      for (let q = p + 1; q < size; q++) {
+        if (Math.abs(at(p, q)) <= 1e-300) continue;
+        const tau = (at(q, q) - at(p, p)) / (2 * at(p, q));
+        const tangent = (tau >= 0 ? 1 : -1) / (Math.abs(tau) + Math.sqrt(1 + tau * tau));
+        const cosine = 1 / Math.sqrt(1 + tangent * tangent);
+        const sine = tangent * cosine;
+        for (const row of matrix) rotate(row, p, q, cosine, sine);
+        rotateRows(matrix[p] as Vector, matrix[q] as Vector, cosine, sine);
+        for (const row of vectors) rotate(row, p, q, cosine, sine);
+      }
+    }
+  }
+  return { vectors, values: matrix.map((_, index) => at(index, index)) };
+}
+
+/** Elements p and q of a row, turned by an angle. */
+function rotate(row: Vector, p: number, q: number, cosine: number, sine: number): void {
+  const [first, second] = [row[p] as number, row[q] as number];
+  row[p] = cosine * first - sine * second;
+  row[q] = sine * first + cosine * second;
+}
+
+function rotateRows(first: Vector, second: Vector, cosine: number, sine: number): void {
+  for (let column = 0; column < first.length; column++) {
+    const [p, q] = [first[column] as number, second[column] as number];
+    first[column] = cosine * p - sine * q;
+    second[column] = sine * p + cosine * q;
+  }
+}
