@@ -1,7 +1,7 @@
 import type { MethodFactory } from '@tunesmith/core';
 import { ia3 } from '@tunesmith/ia3';
 import { lora } from '@tunesmith/lora';
-import { freeze, full, llrd } from '@tunesmith/selective';
+import { type BitfitOptions, bitfit, freeze, full, gradualUnfreezing, llrd } from '@tunesmith/selective';
 import { type DescribeMethodOptions, describeMethod } from '@tunesmith/testing';
 import type { z } from 'zod';
 import type { TinyFamily } from './tiny-families.js';
@@ -75,6 +75,16 @@ export const methodCases = {
   'lora-fa': row('LoRA-FA, Gaussian', lora, () => ({ rank: 2, useLoraFa: true, initLoraWeights: 'gaussian' as const })),
   full: row('every weight', full, () => ({})),
   llrd: row('every weight, rates by layer', llrd, () => ({ decay: 0.5 })),
+  'gradual-unfreezing': row('group by group, rates by layer', gradualUnfreezing, () => ({
+    every: 'even' as const,
+    layerDecay: 0.5,
+  })),
+  bitfit: row('all biases', bitfit, () => ({})),
+  'bitfit-groups': row(
+    'biases by group',
+    bitfit,
+    (): BitfitOptions => ({ biases: ['query', 'intermediate', 'outputNorm'] }),
+  ),
   freeze: row('the last block and what follows', freeze, () => ({ layers: 1 })),
   'freeze-modules': row('modules, rates by layer', freeze, ({ feedForward, attention, unshared }) => ({
     layers: 'all' as const,

@@ -21,6 +21,10 @@ describe.each([
   methodCases.full.describe(tinyLlama, where);
   methodCases.full.describe(tinyGpt2, where);
   methodCases.llrd.describe(tinyLlama, where);
+  methodCases['gradual-unfreezing'].describe(tinyLlama, where);
+  methodCases['gradual-unfreezing'].describe(tinyGpt2, where);
+  methodCases.bitfit.describe(tinyGpt2, where);
+  methodCases['bitfit-groups'].describe(tinyGpt2, where);
   methodCases.freeze.describe(tinyLlama, where);
   methodCases['freeze-modules'].describe(tinyGpt2, where);
   methodCases.lora.describe(tinyBert, where);

@@ -1,10 +1,10 @@
 /** What freezing saves, what options select, and what is saved of it. */
 import { adamw, buildModel, estimateTraining, exportAdapter, type Method, type Model, sft } from '@tunesmith/core';
-import { type FreezeOptions, freeze, full, llrd } from '@tunesmith/selective';
+import { type BitfitOptions, biasGroups, bitfit, type FreezeOptions, freeze, full, llrd } from '@tunesmith/selective';
 import { tinyModel } from '@tunesmith/testing';
 import { describe, expect, it } from 'vitest';
 import { backends } from './backends.js';
-import { type TinyFamily, tinyGpt2, tinyLlama } from './tiny-families.js';
+import { type TinyFamily, tinyFamilies, tinyGpt2, tinyLlama } from './tiny-families.js';
 
 const deepLlama: TinyFamily = { ...tinyLlama, config: { ...tinyLlama.config, num_hidden_layers: 4 } };
 
@@ -62,6 +62,43 @@ describe('freeze', () => {
     const { tensors } = await exportAdapter(tiny.model, tiny.model.methods[0] as Method, tiny.parameters);
     expect(tensors.map(({ name }) => name)).toEqual(tiny.model.trained.map(({ path }) => `base_model.model.${path}`));
     tiny.parameters.tensors.dispose();
+  });
+});
+
+describe('bitfit', () => {
+  const trained = (family: TinyFamily, options: BitfitOptions) =>
+    build(family, bitfit(options)).trained.map(({ path, shape }) => `${path} ${shape.join()}`);
+
+  it('trains all biases as copies of their own', () => {
+    const { trained: copies } = build(tinyGpt2, bitfit());
+    expect(copies).toHaveLength(2 * 6 + 1);
+    expect(copies.every(({ path, owner, decay }) => path.endsWith('.bias') && owner === 'bitfit' && !decay)).toBe(true);
+  });
+
+  it("trains the paper's groups, of a fused bias the part", () => {
+    const all = biasGroups.filter((group) => !['query', 'key', 'value'].includes(group));
+    expect(trained(tinyGpt2, { biases: ['key'] })).toEqual(
+      [0, 1].map((block) => `transformer.h.${block}.attn.c_attn.bias.key 16`),
+    );
+    expect(trained(tinyGpt2, { biases: ['query', 'value', 'key'] })).toEqual(
+      [0, 1].map((block) => `transformer.h.${block}.attn.c_attn.bias 48`),
+    );
+    const names = ['ln_1', 'attn.c_proj', 'ln_2', 'mlp.c_fc', 'mlp.c_proj'];
+    expect(
+      trained(tinyGpt2, { biases: [...all] })
+        .map((path) => path.replace(/\.bias .*/, ''))
+        .sort(),
+    ).toEqual([0, 1].flatMap((block) => names.map((name) => `transformer.h.${block}.${name}`)).sort());
+    expect(trained(tinyGpt2, { biases: ['attentionNorm'] })[0]).toContain('ln_1');
+    expect(trained(tinyGpt2, { biases: ['intermediate'] })[0]).toContain('c_fc');
+  });
+
+  it('says where a model has none, or none of a group', () => {
+    expect(() => trained(tinyLlama, {})).toThrow(/no biases to train.*ia3/s);
+    expect(() => trained(tinyLlama, { biases: ['query'] })).toThrow('no biases to train');
+    expect(() => trained(tinyFamilies.qwen2, { biases: ['query', 'output'] })).toThrow(
+      /no biases of output.*query, key, value/s,
+    );
   });
 });
 

@@ -25,6 +25,9 @@ const methods: Record<Shard['method'], readonly Shard['family'][]> = {
   'lora-fa': families,
   full: families,
   llrd: families,
+  'gradual-unfreezing': families,
+  bitfit: ['qwen2', 'gpt2'],
+  'bitfit-groups': ['gpt2'],
   freeze: families,
   'freeze-modules': families,
 };

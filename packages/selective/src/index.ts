@@ -1,5 +1,10 @@
+export { bitfit } from './bitfit/bitfit.js';
+export type { BiasGroup, BitfitOptions } from './bitfit/config.js';
+export { biasGroups, bitfitConfigSchema } from './bitfit/config.js';
 export type { FreezeOptions } from './freeze/config.js';
 export { freezeConfigSchema } from './freeze/config.js';
 export { freeze } from './freeze/freeze.js';
 export { full, fullConfigSchema } from './full/full.js';
+export { gradualUnfreezingConfigSchema } from './gradual-unfreezing/config.js';
+export { gradualUnfreezing } from './gradual-unfreezing/gradual-unfreezing.js';
 export { llrd, llrdConfigSchema } from './llrd/llrd.js';

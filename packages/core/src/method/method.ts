@@ -63,6 +63,8 @@ export interface Patcher extends MethodScope {
   shiftPositions(count: number): void;
   /** Trains weights of the checkpoint: all whose path the predicate takes. Returns them. */
   train(select: (handle: Handle) => boolean): readonly Handle[];
+  /** Trains copies in their place, and leaves the checkpoint's own untouched until merged. Returns the copies. */
+  trainCopies(select: (handle: Handle) => boolean): readonly Handle[];
   /**
    * Trains a copy of a whole module's weights and leaves the checkpoint's untouched until merged:
    * PEFT's `modules_to_save`.
@@ -99,9 +101,10 @@ export interface Method {
   patchModel(patcher: Patcher): PatchHooks | void;
   /**
    * The stages of a run, in order, for a method whose trained set changes; one method of a recipe may have them.
+   * `weights` are the checkpoint's own, as the patcher lists them.
    * @throws CONFIG_INVALID for a run that is too short
    */
-  stages?(run: RunLength): readonly Stage[];
+  stages?(run: RunLength, weights: readonly Handle[]): readonly Stage[];
   /** adapter_config.json for this method and model, in PEFT's fields; absent where PEFT has no such method. */
   peftConfig?(model: PatchedModel): Record<string, unknown>;
   /** The tensor name of a handle or a derived value in the adapter file; `peftName(path)` if not said. */

@@ -38,14 +38,20 @@ export function createPatcher(
     const wanted: readonly SiteKind[] = typeof kinds === 'string' ? [kinds] : kinds;
     return [...registry.sites.values()].filter((site): site is SiteOf<Kind> => wanted.includes(site.kind));
   };
-
   const isHead = (path: string): boolean => registry.headModules.some((module) => isInside(path, module));
+  const weights = [...registry.handles.values()].filter(({ owner }) => owner === 'base');
+  /** The weights that a method chooses, but for a head that is trained whole, as a copy: that is the engine's. */
+  const selectWeights = (select: (handle: Handle) => boolean): Handle[] => {
+    const selected = weights.filter(select);
+    if (selected.length > 0) return selected.filter(({ path }) => !isHead(path));
+    throw new TunesmithError('NAME_UNKNOWN', `${method} selects no weight of this model to train`, { where: method });
+  };
 
   return {
     ...scope('', null),
     model,
     stage,
-    weights: [...registry.handles.values()].filter(({ owner }) => owner === 'base'),
+    weights,
     sites: sitesOf,
     wrap(kind, select, patch) {
       // PEFT's rule too: an adapter never goes on a module that is trained and saved whole.
@@ -65,19 +71,11 @@ export function createPatcher(
       registry.positionShift += count;
     },
     train(select) {
-      const selected = [...registry.handles.values()].filter(
-        (handle) => handle.owner === 'base' && handle.kind === 'parameter' && select(handle),
-      );
-      if (selected.length === 0) {
-        throw new TunesmithError('NAME_UNKNOWN', `${method} selects no weight of this model to train`, {
-          where: method,
-        });
-      }
-      // A head that is trained whole, as a copy, is the engine's: a stage that trains it and one that doesn't are alike.
-      const own = selected.filter(({ path }) => !isHead(path));
-      for (const { key } of own) registry.trained.set(key, method);
-      return own;
+      const selected = selectWeights(select);
+      for (const { key } of selected) registry.trained.set(key, method);
+      return selected;
     },
+    trainCopies: (select) => selectWeights(select).map((base) => replaceByCopy(registry, method, base)),
     trainModules(names) {
       const modules = [...registry.sites.values()].filter((site) => baseHandles(site).length > 0);
       const selected = selectSites(modules, { include: names }, `${method}'s modulesToSave`);

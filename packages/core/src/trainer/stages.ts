@@ -24,7 +24,8 @@ export interface PlannedStage extends Stage {
 /** Divides a run as its method says; a run without stages is one that trains throughout. */
 function planStages(model: Model, run: RunLength): readonly PlannedStage[] {
   const stager = model.methods.find(({ stages }) => stages !== undefined);
-  const stages = stager?.stages?.(run) ?? [];
+  const weights = model.handles.filter(({ owner }) => owner === 'base');
+  const stages = stager?.stages?.(run, weights) ?? [];
   if (stages.length === 0) return [{ name: 'train', run: 'train', lastStep: run.steps }];
   if (stages.at(-1)?.run !== 'train') {
     throw new TunesmithError('CONFIG_INVALID', `the last stage of ${stager?.name} does not train`);
