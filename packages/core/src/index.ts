@@ -107,7 +107,12 @@ export { fillKeepMask } from './random/keep-mask.js';
 export type { RandomKey } from './random/mixer.js';
 export { randomBits, randomKey, randomNormal, randomUniform } from './random/mixer.js';
 export type { Schedule, Warmup } from './schedule/schedule.js';
-export { constantSchedule, cosineSchedule, linearSchedule } from './schedule/schedule.js';
+export {
+  constantSchedule,
+  cosineSchedule,
+  linearSchedule,
+  slantedTriangularSchedule,
+} from './schedule/schedule.js';
 export { bytesPerElement, fromFloat32, isStoredDtype, toFloat32 } from './storage/float-codecs.js';
 export type { Json } from './storage/json.js';
 export { memoryTensor, readFloat32 } from './storage/memory-tensor.js';

@@ -32,3 +32,16 @@ export function linearSchedule(warmup: Warmup = 0): Schedule {
 export function cosineSchedule(warmup: Warmup = 0): Schedule {
   return withWarmup(warmup, (since, _, all) => Math.max(0, 0.5 * (1 + Math.cos((Math.PI * since) / all))));
 }
+
+/**
+ * Slanted triangular rates (ULMFiT, Howard and Ruder 2018, eq. 3): a short linear rise from 1/ratio to 1, a long linear
+ * fall back to it; the paper's cut_frac is `warmup`. The fall is spread over the steps that are left, where the paper's
+ * own divisor, cut · (1/cut_frac − 1), would reach below 0 when the cut is rounded down.
+ */
+export function slantedTriangularSchedule(warmup: Warmup = 0.1, ratio = 32): Schedule {
+  return (step, total) => {
+    const cut = warmup < 1 ? Math.floor(warmup * total) : warmup;
+    const height = step < cut ? step / cut : Math.max(0, 1 - (step - cut) / Math.max(1, total - cut));
+    return (1 + height * (ratio - 1)) / ratio;
+  };
+}

@@ -114,14 +114,17 @@ const trainer = z
     schedule: z
       .strictObject({
         name: z
-          .enum(['constant', 'linear', 'cosine'])
+          .enum(['constant', 'linear', 'cosine', 'slanted-triangular'])
           .default('linear')
           .describe('How the learning rate falls (`lr_scheduler_type` of TrainingArguments: linear).'),
         warmup: z
           .number()
           .min(0)
-          .default(0)
-          .describe('Steps of linear rise at the start, or a share of the run below 1 (TrainingArguments: 0).'),
+          .optional()
+          .describe(
+            'Steps of linear rise at the start, or a share of the run below 1. If not said, 0 (TrainingArguments), and ' +
+              'for slanted-triangular 0.1 (`cut_frac` of ULMFiT, Howard and Ruder 2018, §3.2).',
+          ),
       })
       .prefault({})
       .describe('The learning rate over the run.'),

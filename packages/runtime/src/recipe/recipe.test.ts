@@ -55,6 +55,12 @@ describe('parseRecipe', () => {
     expect(parse({ ...least, method: ['fast', 'ranks'] }).trainer.learningRate).toBe(2e-4);
     expect(parse({ ...least, trainer: { learningRate: 1 } }).trainer.learningRate).toBe(1);
   });
+  it("gives a schedule its paper's warm-up, where none is said", () => {
+    const warmupOf = (schedule: object) => parse({ ...least, trainer: { schedule } }).trainer.schedule.warmup;
+    expect(warmupOf({ name: 'cosine' })).toBe(0);
+    expect(warmupOf({ name: 'slanted-triangular' })).toBe(0.1);
+    expect(warmupOf({ name: 'slanted-triangular', warmup: 0 })).toBe(0);
+  });
   it('tells all problems at once, each with its key and the nearest known one', () => {
     const problems = problemsOf({
       model: { path: '/m', name: 'a/b' },

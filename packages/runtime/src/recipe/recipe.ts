@@ -8,7 +8,10 @@ type Fields = z.output<typeof recipeSchema>;
 
 /** A recipe with every default filled in: what a run does, and all of it. */
 export interface Recipe extends Omit<Fields, '$schema' | 'method' | 'trainer'> {
-  readonly trainer: Fields['trainer'] & { readonly learningRate: number };
+  readonly trainer: Fields['trainer'] & {
+    readonly learningRate: number;
+    readonly schedule: { readonly warmup: number };
+  };
   /** In wrapping order, the first innermost, each with its whole config. */
   readonly methods: readonly { readonly name: string; readonly config: Readonly<Record<string, unknown>> }[];
 }
@@ -54,9 +57,11 @@ export function parseRecipe(source: RecipeSource, factories: readonly MethodFact
 
   const { $schema: _, method: __, ...fields } = parsed.data;
   const learningRate = fields.trainer.learningRate ?? Math.min(...methods.map((method) => method.learningRate));
+  const { schedule } = fields.trainer;
+  const warmup = schedule.warmup ?? (schedule.name === 'slanted-triangular' ? 0.1 : 0);
   return {
     ...fields,
-    trainer: { ...fields.trainer, learningRate },
+    trainer: { ...fields.trainer, learningRate, schedule: { ...schedule, warmup } },
     methods: methods.map(({ name, config }) => ({ name, config })),
   };
 }

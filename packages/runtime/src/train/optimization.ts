@@ -9,6 +9,7 @@ import {
   observeGlobalNorm,
   type Schedule,
   sgd,
+  slantedTriangularSchedule,
   type Warmup,
 } from '@tunesmith/core';
 import type { Recipe } from '../recipe/recipe.js';
@@ -17,6 +18,7 @@ const schedules: Readonly<Record<Recipe['trainer']['schedule']['name'], (warmup:
   constant: constantSchedule,
   linear: linearSchedule,
   cosine: cosineSchedule,
+  'slanted-triangular': slantedTriangularSchedule,
 };
 
 /** The schedule that a recipe names. */
