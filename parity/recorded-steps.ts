@@ -39,6 +39,9 @@ const metaSchema = z.object({
       base: z.string(),
       steps: z.number(),
       maxGradientNorm: z.number(),
+      /** The method and its options, where a topic has several. */
+      method: z.string().optional(),
+      options: z.record(z.string(), z.unknown()).default({}),
       adamw: z.object({ lr: z.number(), eps: z.number(), weight_decay: z.number() }),
     }),
   ),
@@ -95,21 +98,15 @@ export async function takeRecordedSteps(
 ): Promise<Adapter> {
   const { steps, maxGradientNorm, adamw: options } = recorded;
   const trainer = await createTrainer({
+    ...(await recordedRows(batches, steps)),
     model,
     parameters,
     backend,
-    objective: sft,
     optimizer: chain(clipByGlobalNorm(maxGradientNorm), adamw({ epsilon: options.eps })),
-    schedule: constantSchedule(),
     learningRate: options.lr,
     weightDecay: options.weight_decay,
     groups: groups ?? [{ match: () => true, decay: options.weight_decay }],
-    rows: repeat(await batchRows(batches, steps)),
-    batchSize: 4,
     steps,
-    maxLength: 16,
-    padToken: 0,
-    seed: 0,
   });
   const losses: number[] = [];
   const norms: number[] = [];
@@ -127,6 +124,13 @@ export async function takeRecordedSteps(
   const adapter = await exportAdapter(model, method, parameters);
   await trainer.dispose();
   return adapter;
+}
+
+/** What trains on a topic's batches, at a constant rate. */
+export async function recordedRows(topic: string, steps: number) {
+  const rows = repeat(await batchRows(topic, steps));
+  const schedule = constantSchedule();
+  return { objective: sft, schedule, rows, batchSize: 4, maxLength: 16, padToken: 0, seed: 0 };
 }
 
 /** Compares every tensor of an adapter with a recorded file, which must hold no other. */
