@@ -23,6 +23,22 @@ const shows: Record<string, (output: string) => void> = {
     expect(losses.at(-1)).toBeLessThan(0.85 * (losses[0] as number));
     expect(output.match(/ia3_l/g)).toHaveLength(6);
   },
+  'train-some-weights.ts'(output) {
+    const losses = [...output.matchAll(/loss (\S+) → (\S+)/g)].map(([, first, last]) => Number(last) / Number(first));
+    expect(losses).toHaveLength(3);
+    expect(Math.max(...losses)).toBeLessThan(0.9);
+    // Four bytes a number, and a header.
+    for (const [, count, bytes] of output.matchAll(/(\d+) numbers train.*in (\d+) bytes/g)) {
+      expect(Number(bytes)).toBeGreaterThan(4 * Number(count));
+      expect(Number(bytes)).toBeLessThan(4 * Number(count) + 4096);
+    }
+    expect(output.match(/step \d+: [a-z]+/g)).toEqual([
+      'step 0: top',
+      'step 10: layer',
+      'step 20: layer',
+      'step 30: embeddings',
+    ]);
+  },
   'own-objective.ts'(output) {
     const [losses, uniform] = [numbers(output, /loss (\S+)/g), numbers(output, /uniform (\S+)/g)];
     expect(losses.at(-1)).toBeLessThan(0.7 * (losses[0] as number));

@@ -28,9 +28,10 @@ export interface Example {
 export async function openExample(
   methods: readonly Method[] = [lora({ rank: 8, alpha: 16, targetModules: 'all-linear' })],
   backend: Backend = createOnnxBackend(),
+  changes: Record<string, unknown> = {},
 ): Promise<Example> {
   const folder = await workFolder();
-  const loaded = await loadModel({ path: await smallModel(folder), families, methods, backend });
+  const loaded = await loadModel({ path: await smallModel(folder, changes), families, methods, backend });
   const { tokenizer } = loaded;
   const data = await createDataset({
     files: [capitals],

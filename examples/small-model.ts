@@ -17,7 +17,7 @@ export function workFolder(): Promise<string> {
 const endOfText = '<|endoftext|>';
 const tokens = [endOfText, '\n', ...Array.from({ length: 94 }, (_, index) => String.fromCharCode(32 + index))];
 
-const config = {
+const plain = {
   architectures: ['LlamaForCausalLM'],
   model_type: 'llama',
   vocab_size: tokens.length,
@@ -33,8 +33,12 @@ const config = {
   tie_word_embeddings: false,
 };
 
-/** Writes a two-layer Llama with random weights and a token per ASCII character: large enough to show that training works. */
-export async function smallModel(folder: string): Promise<string> {
+/**
+ * Writes a two-layer Llama with random weights and a token per ASCII character: large enough to show that training works.
+ * `changes` are to its config.json.
+ */
+export async function smallModel(folder: string, changes: Record<string, unknown> = {}): Promise<string> {
+  const config = { ...plain, ...changes };
   const tokenizer = join(folder, 'tokenizer');
   await mkdir(tokenizer);
   await writeFile(join(tokenizer, 'tokenizer.json'), JSON.stringify(tokenizerJson()));
@@ -42,7 +46,7 @@ export async function smallModel(folder: string): Promise<string> {
   const { handles } = buildModel({ family: llama, config: llama.parseConfig(config) });
   const weights = handles.map(({ path, shape }) => {
     const context = { shape, key: randomKey(7, path) } as InitContext;
-    const initial = shape.length === 1 ? constant(1) : normal(0.1);
+    const initial = shape.length > 1 ? normal(0.1) : constant(path.endsWith('.bias') ? 0 : 1);
     return memoryTensor(path, shape, initial(context) as Float32Array);
   });
   const model = join(folder, 'model');

@@ -20,13 +20,16 @@ describe.each([
   methodCases['lora-fa'].describe(tinyLlama, where);
   methodCases.full.describe(tinyLlama, where);
   methodCases.full.describe(tinyGpt2, where);
-  methodCases.llrd.describe(tinyLlama, where);
-  methodCases['gradual-unfreezing'].describe(tinyLlama, where);
-  methodCases['gradual-unfreezing'].describe(tinyGpt2, where);
-  methodCases.bitfit.describe(tinyGpt2, where);
-  methodCases['bitfit-groups'].describe(tinyGpt2, where);
-  methodCases.freeze.describe(tinyLlama, where);
-  methodCases['freeze-modules'].describe(tinyGpt2, where);
   methodCases.lora.describe(tinyBert, where);
   methodCases.full.describe(tinyBert, where);
+  for (const family of [tinyLlama, tinyGpt2, tinyBert]) {
+    methodCases.llrd.describe(family, where);
+    methodCases['gradual-unfreezing'].describe(family, where);
+  }
+  methodCases.freeze.describe(tinyLlama, where);
+  methodCases['freeze-modules'].describe(tinyGpt2, where);
+  methodCases.freeze.describe(tinyBert, where);
+  methodCases.bitfit.describe(tinyGpt2, where);
+  methodCases['bitfit-groups'].describe(tinyGpt2, where);
+  methodCases.bitfit.describe(tinyBert, where);
 });

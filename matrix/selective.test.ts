@@ -1,15 +1,25 @@
 /** What freezing saves, what options select, and what is saved of it. */
 import { adamw, buildModel, estimateTraining, exportAdapter, type Method, type Model, sft } from '@tunesmith/core';
-import { type BitfitOptions, biasGroups, bitfit, type FreezeOptions, freeze, full, llrd } from '@tunesmith/selective';
-import { tinyModel } from '@tunesmith/testing';
+import {
+  type BitfitOptions,
+  biasGroups,
+  bitfit,
+  type FreezeOptions,
+  freeze,
+  full,
+  gradualUnfreezing,
+  llrd,
+} from '@tunesmith/selective';
+import { tinyModel, tinyTrainer } from '@tunesmith/testing';
 import { describe, expect, it } from 'vitest';
 import { backends } from './backends.js';
-import { type TinyFamily, tinyFamilies, tinyGpt2, tinyLlama } from './tiny-families.js';
+import { type TinyFamily, tinyBert, tinyFamilies, tinyGpt2, tinyLlama } from './tiny-families.js';
 
 const deepLlama: TinyFamily = { ...tinyLlama, config: { ...tinyLlama.config, num_hidden_layers: 4 } };
 
-function build({ family, config }: TinyFamily, method: Method): Model {
-  return buildModel({ family, config: family.parseConfig(config), methods: [method] });
+function build({ family, config, objective = sft }: TinyFamily, method: Method): Model {
+  const { task = 'causal-lm', labels = 0 } = objective;
+  return buildModel({ family, config: family.parseConfig(config), methods: [method], task, labels });
 }
 
 describe('freeze', () => {
@@ -39,6 +49,16 @@ describe('freeze', () => {
     expect(last).toHaveLength(9 + 2);
     expect(trained(tinyGpt2, { layers: 0 })).toEqual(['transformer.ln_f.weight', 'transformer.ln_f.bias']);
     expect(trained(tinyLlama, { layers: 'all' })).toEqual(build(tinyLlama, full()).trained.map(({ path }) => path));
+  });
+
+  it("trains an encoder's pooler with its last layer; the classifier is the engine's", () => {
+    const last = trained(tinyBert, { layers: 0 });
+    expect(withoutWeight(last).sort()).toEqual([
+      'bert.pooler.dense',
+      'bert.pooler.dense.bias',
+      'classifier',
+      'classifier.bias',
+    ]);
   });
 
   it('takes modules by name and by expression, adds some and leaves some out', () => {
@@ -93,6 +113,22 @@ describe('bitfit', () => {
     expect(trained(tinyGpt2, { biases: ['intermediate'] })[0]).toContain('c_fc');
   });
 
+  it("finds the paper's eight groups in BERT, and leaves the classifier to the engine", () => {
+    const block = (path: string): string => path.replace(/^.*layer\.\d\.(.*)\.bias .*$/, '$1');
+    const perGroup = biasGroups.map((group) => block(trained(tinyBert, { biases: [group] })[0] as string));
+    expect(perGroup).toEqual([
+      ...['query', 'key', 'value'].map((name) => `attention.self.${name}`),
+      ...['attention.output.dense', 'attention.output.LayerNorm'],
+      ...['intermediate.dense', 'output.dense', 'output.LayerNorm'],
+    ]);
+    const { trained: all } = build(tinyBert, bitfit());
+    expect(all.filter(({ owner }) => owner === 'bitfit')).toHaveLength(2 * 8 + 2);
+    expect(all.filter(({ owner }) => owner !== 'bitfit').map(({ path }) => path)).toEqual([
+      'classifier.weight',
+      'classifier.bias',
+    ]);
+  });
+
   it('says where a model has none, or none of a group', () => {
     expect(() => trained(tinyLlama, {})).toThrow(/no biases to train.*ia3/s);
     expect(() => trained(tinyLlama, { biases: ['query'] })).toThrow('no biases to train');
@@ -126,5 +162,36 @@ describe('layer-wise rates', () => {
       'model.layers.1.mlp.up_proj.weight': 1,
       'model.layers.0.mlp.up_proj.weight': 0.1,
     });
+  });
+});
+
+describe('gradual unfreezing', () => {
+  it('trains from the top down, each stage what the next one goes on with', async () => {
+    for (const [family, expected] of [
+      [tinyLlama, ['top', 'layer 1', 'layer 0', 'embeddings']],
+      [tinyGpt2, ['layer 1', 'layer 0', 'embeddings']],
+      [tinyBert, ['top', 'layer 1', 'layer 0', 'embeddings']],
+    ] as const) {
+      const method = gradualUnfreezing({ every: 1, unit: 'step' });
+      const tiny = await tinyModel(family, [method], backends['onnx-cpu']());
+      const trainer = await tinyTrainer(tiny, { steps: expected.length });
+      const stages: string[] = [];
+      const trained: string[][] = [];
+      for await (const event of trainer.run()) {
+        if (event.type === 'stage') stages.push(event.name);
+        if (event.type === 'step') trained.push(tiny.model.trained.map(({ path }) => path));
+      }
+      await trainer.dispose();
+      tiny.parameters.tensors.dispose();
+      expect(stages).toEqual(expected);
+      expect(trained.slice(1).every((now, index) => trained[index]?.every((path) => now.includes(path)))).toBe(true);
+      expect(trained.at(-1)).toHaveLength(tiny.model.handles.filter(({ owner }) => owner === 'base').length);
+    }
+  });
+
+  it('refuses a run that ends before the last group thaws', async () => {
+    const tiny = await tinyModel(tinyLlama, [gradualUnfreezing({ unit: 'step' })], backends['onnx-cpu']());
+    await expect(tinyTrainer(tiny, { steps: 3 })).rejects.toThrow(/more than 3 steps for 4 groups/);
+    tiny.parameters.tensors.dispose();
   });
 });

@@ -26,8 +26,8 @@ const methods: Record<Shard['method'], readonly Shard['family'][]> = {
   full: families,
   llrd: families,
   'gradual-unfreezing': families,
-  bitfit: ['qwen2', 'gpt2'],
-  'bitfit-groups': ['gpt2'],
+  bitfit: ['qwen2', 'gpt2', 'bert'],
+  'bitfit-groups': ['gpt2', 'bert'],
   freeze: families,
   'freeze-modules': families,
 };

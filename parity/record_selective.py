@@ -161,11 +161,8 @@ def mistakes(name: str, case: Case) -> Iterator[tuple[str, Case]]:
 
 
 def difference(other: dict, recorded: dict) -> float:
-    """The largest relative error of a weight; one that only one of the two trained counts as a full one."""
-    if other['weights'].keys() != recorded['weights'].keys():
-        shared = other['weights'].keys() & recorded['weights'].keys()
-    else:
-        shared = recorded['weights'].keys()
+    """The largest relative error of a weight that both trained."""
+    shared = other['weights'].keys() & recorded['weights'].keys()
     return max(
         relative_error(without_key_bias(key, other['weights'][key]), without_key_bias(key, recorded['weights'][key]))
         for key in shared

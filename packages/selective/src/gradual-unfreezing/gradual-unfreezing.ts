@@ -2,7 +2,7 @@ import { apiVersion, defineMethod } from '@tunesmith/core';
 import { layerDecayGroups } from '../weights/layer-decay.js';
 import { layerIndex } from '../weights/layer-index.js';
 import { gradualUnfreezingConfigSchema } from './config.js';
-import { lowestLayers, unfreezingStages } from './unfreezing-plan.js';
+import { thawingGroups, unfreezingStages } from './unfreezing-plan.js';
 
 /**
  * Gradual unfreezing (ULMFiT, Howard and Ruder 2018, §3.3): the last layer trains first, and one group after another
@@ -16,12 +16,12 @@ export const gradualUnfreezing = defineMethod({
   config: gradualUnfreezingConfigSchema,
   capabilities: { mergeable: true, identityAtInit: true, trainsBase: true, savesModel: true },
   create: (config) => ({
-    stages: (run, weights) => unfreezingStages(lowestLayers(weights, config), run, config),
+    stages: (run, weights) => unfreezingStages(thawingGroups(weights, config), run, config),
 
     patchModel(patcher) {
       const index = layerIndex(patcher);
       // Outside a run, as for a plan of one, everything that will have thawed.
-      const lowest = (patcher.stage?.memory ?? lowestLayers(patcher.weights, config).at(-1)) as number;
+      const lowest = (patcher.stage?.memory ?? thawingGroups(patcher.weights, config).at(-1)?.lowest) as number;
       patcher.train((handle) => index.of(handle) >= lowest);
       return { groups: layerDecayGroups(index, config.layerDecay) };
     },

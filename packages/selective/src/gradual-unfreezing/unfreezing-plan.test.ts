@@ -1,6 +1,6 @@
 import type { Handle } from '@tunesmith/core';
 import { describe, expect, it } from 'vitest';
-import { lowestLayers, unfreezingStages } from './unfreezing-plan.js';
+import { thawingGroups, unfreezingStages } from './unfreezing-plan.js';
 
 const weight = (path: string, depth: number | null, ...shape: number[]): Handle => ({
   ...{ key: path, path, owner: 'base', kind: 'parameter', shape, decay: false, depth, tags: [] },
@@ -17,19 +17,27 @@ describe('the groups', () => {
     ['three at once, which do not divide four', untied, 3, 'all', [4, 1, 0, -1]],
     ['some layers only', untied, 2, 3, [4, 2, 1]],
   ] as const)('with %s', (_, weights, layersAtOnce, layers, expected) => {
-    expect(lowestLayers(weights, { layersAtOnce, layers })).toEqual(expected);
+    expect(thawingGroups(weights, { layersAtOnce, layers }).map(({ lowest }) => lowest)).toEqual(expected);
+  });
+
+  it('are named by what begins to train', () => {
+    const names = (weights: readonly Handle[]) =>
+      thawingGroups(weights, { layersAtOnce: 2, layers: 'all' }).map(({ name }) => name);
+    expect(names(untied)).toEqual(['top', 'layer 2', 'layer 0', 'embeddings']);
+    expect(names(tied)).toEqual(['layer 2', 'layer 0', 'embeddings']);
   });
 
   it('are no more than the model has', () => {
-    expect(() => lowestLayers(tied, { layersAtOnce: 1, layers: 5 })).toThrow('at most 4');
+    expect(() => thawingGroups(tied, { layersAtOnce: 1, layers: 5 })).toThrow('at most 4');
   });
 });
 
 describe('the stages', () => {
+  const groups = ['top', 'layer 1', 'layer 0', 'embeddings'].map((name, index) => ({ name, lowest: 2 - index }));
   const lengths = (
     run: { steps: number; stepsPerEpoch: number | null },
     options: Parameters<typeof unfreezingStages>[2],
-  ) => unfreezingStages([2, 1, 0, -1], run, options).map(({ name, length }) => [name, length]);
+  ) => unfreezingStages(groups, run, options).map(({ name, length }) => [name, length]);
 
   it('last as many epochs or steps as said, the last one to the end', () => {
     const expected = [

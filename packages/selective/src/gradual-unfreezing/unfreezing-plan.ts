@@ -5,12 +5,18 @@ import type { GradualUnfreezingConfig } from './config.js';
 type GroupOptions = Pick<GradualUnfreezingConfig, 'layers' | 'layersAtOnce'>;
 type LengthOptions = Pick<GradualUnfreezingConfig, 'every' | 'unit'>;
 
+/** What thaws together: everything from a layer up trains then. */
+export interface ThawingGroup {
+  readonly name: string;
+  /** As `layerIndex` counts. */
+  readonly lowest: number;
+}
+
 /**
- * The lowest layer that trains in each stage, from the top down: what lies after the blocks, then `layersAtOnce` blocks at
- * a time, then the embeddings. Where nothing but norms lies after the blocks, because the head is tied to the embeddings,
- * it thaws with the first blocks.
+ * The groups from the top down: what lies after the blocks, then `layersAtOnce` blocks at a time, then the embeddings.
+ * Where nothing but norms lies after the blocks, because the head is tied to the embeddings, it thaws with the first blocks.
  */
-export function lowestLayers(weights: readonly Handle[], { layers, layersAtOnce }: GroupOptions): number[] {
+export function thawingGroups(weights: readonly Handle[], { layers, layersAtOnce }: GroupOptions): ThawingGroup[] {
   const index = layerIndex({ weights });
   if (layers !== 'all' && layers > index.layers) {
     throw new TunesmithError('CONFIG_INVALID', 'the model has fewer layers', {
@@ -20,33 +26,37 @@ export function lowestLayers(weights: readonly Handle[], { layers, layersAtOnce 
     });
   }
   const last = layers === 'all' ? 0 : index.layers - layers;
-  const lowest: number[] = [];
-  if (weights.some((handle) => index.of(handle) === index.layers && handle.shape.length > 1)) lowest.push(index.layers);
-  for (let top = index.layers; top > last; top -= layersAtOnce) lowest.push(Math.max(last, top - layersAtOnce));
-  return layers === 'all' ? [...lowest, -1] : lowest;
+  const groups: ThawingGroup[] = [];
+  const hasMatrix = weights.some((handle) => index.of(handle) === index.layers && handle.shape.length > 1);
+  if (hasMatrix) groups.push({ name: 'top', lowest: index.layers });
+  for (let top = index.layers; top > last; top -= layersAtOnce) {
+    const lowest = Math.max(last, top - layersAtOnce);
+    groups.push({ name: `layer ${lowest}`, lowest });
+  }
+  return layers === 'all' ? [...groups, { name: 'embeddings', lowest: -1 }] : groups;
 }
 
 /** A stage for each of them. @throws CONFIG_INVALID for a run that ends before the last begins */
 export function unfreezingStages(
-  lowest: readonly number[],
+  groups: readonly ThawingGroup[],
   { steps, stepsPerEpoch }: RunLength,
   { every, unit }: LengthOptions,
 ): Stage[] {
   const startOf = (group: number): number =>
-    every === 'even' ? Math.floor((group * steps) / lowest.length) : group * stepsOf(every, unit, stepsPerEpoch);
-  const lastStart = startOf(lowest.length - 1);
+    every === 'even' ? Math.floor((group * steps) / groups.length) : group * stepsOf(every, unit, stepsPerEpoch);
+  const lastStart = startOf(groups.length - 1);
   if (lastStart >= steps) {
     throw new TunesmithError('CONFIG_INVALID', 'the run ends before everything has thawed', {
       where: 'gradual-unfreezing',
-      expected: `more than ${lastStart} steps for ${lowest.length} groups`,
+      expected: `more than ${lastStart} steps for ${groups.length} groups`,
       got: `${steps} steps`,
       hint: 'Train longer, thaw several layers at once (`layersAtOnce`), fewer in all (`layers`), or `every: even`.',
     });
   }
-  return lowest.flatMap((layer, group): Stage[] => {
-    const length = group === lowest.length - 1 ? steps - lastStart : startOf(group + 1) - startOf(group);
+  return groups.flatMap(({ name, lowest }, group): Stage[] => {
+    const length = group === groups.length - 1 ? steps - lastStart : startOf(group + 1) - startOf(group);
     if (length === 0) return []; // Fewer steps than groups, evenly: some thaw together.
-    return [{ name: stageName(layer, lowest), run: 'train', length, enter: async () => ({ memory: layer }) }];
+    return [{ name, run: 'train', length, enter: async () => ({ memory: lowest }) }];
   });
 }
 
@@ -57,9 +67,4 @@ function stepsOf(every: number, unit: LengthOptions['unit'], stepsPerEpoch: numb
     where: 'gradual-unfreezing.unit',
     hint: 'Thaw by steps.',
   });
-}
-
-function stageName(layer: number, lowest: readonly number[]): string {
-  if (layer === -1) return 'embeddings';
-  return layer > Math.max(...lowest.slice(1)) ? 'top' : `layer ${layer}`;
 }
