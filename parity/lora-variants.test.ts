@@ -65,7 +65,7 @@ describe.each(Object.keys(cases))('%s', (name) => {
     for (const { name: a, data, shape } of tensors.filter((tensor) => tensor.name.endsWith('lora_A.weight'))) {
       const b = a.replace('lora_A', 'lora_B');
       const doubled = shape[0] as number;
-      const ours = startProduct(tensors.find((tensor) => tensor.name === b)?.data as Float32Array, data, doubled);
+      const ours = startProduct(tensors.find((tensor) => tensor.name === b)?.data as ArrayLike<number>, data, doubled);
       const theirs = startProduct(converted.get(b) as Float32Array, converted.get(a) as Float32Array, doubled);
       expect(relativeError(ours, theirs), a).toBeLessThan(1e-4);
     }
@@ -87,7 +87,7 @@ function isThere(path: string): Promise<boolean> {
 }
 
 /** The product of the second halves of B [out, 2·rank] and A [2·rank, in], [out, in]. */
-function startProduct(b: Float32Array, a: Float32Array, doubled: number): Float32Array {
+function startProduct(b: ArrayLike<number>, a: ArrayLike<number>, doubled: number): Float32Array {
   const [height, width] = [b.length / doubled, a.length / doubled];
   return Float32Array.from({ length: height * width }, (_, index) => {
     const [row, column] = [Math.floor(index / width), index % width];

@@ -13,6 +13,7 @@ import {
   createParameterStore,
   createTrainer,
   exportAdapter,
+  type HostArray,
   importAdapter,
   initialiseHandles,
   loadWeights,
@@ -95,7 +96,7 @@ export interface RecordedRun {
 export async function takeRecordedSteps(
   { model, method, parameters, backend }: Prepared,
   { topic, name, recorded, batches = topic, groups }: RecordedRun,
-): Promise<Adapter> {
+): Promise<Adapter<HostArray>> {
   const { steps, maxGradientNorm, adamw: options } = recorded;
   const trainer = await createTrainer({
     ...(await recordedRows(batches, steps)),
@@ -135,7 +136,7 @@ export async function recordedRows(topic: string, steps: number) {
 
 /** Compares every tensor of an adapter with a recorded file, which must hold no other. */
 export async function expectTensors(
-  adapter: Adapter,
+  adapter: Adapter<HostArray>,
   recorded: TensorSource,
   recordedName = (name: string) => name,
 ): Promise<void> {

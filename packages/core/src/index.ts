@@ -59,6 +59,7 @@ export type { LoadWeightsOptions, WeightDtype } from './model/load-weights.js';
 export { loadWeights } from './model/load-weights.js';
 export type { MethodHooks, Model, ModelOptions, ModelRun } from './model/model.js';
 export { buildModel } from './model/model.js';
+export type { Replace, Replaced, Replacement } from './model/replaced.js';
 export type { Selector } from './model/selector.js';
 export { matchesName } from './model/selector.js';
 export type {
@@ -94,7 +95,7 @@ export type { ParameterGroup } from './optimizer/groups.js';
 export { sgd } from './optimizer/sgd.js';
 export type { GradientTransformation, Leaf, UpdateContext, UpdateResult } from './optimizer/transformation.js';
 export { chain } from './optimizer/transformation.js';
-export type { Handle, InitContext, Initializer, ParameterSpec } from './parameters/handle.js';
+export type { Handle, HostArray, IndexSpec, InitContext, Initializer, ParameterSpec } from './parameters/handle.js';
 export { elementCount } from './parameters/handle.js';
 export { constant, kaimingUniform, normal, uniform, zeros } from './parameters/initializers.js';
 export type { ParameterStore } from './parameters/parameter-store.js';
@@ -115,7 +116,7 @@ export {
 } from './schedule/schedule.js';
 export { bytesPerElement, fromFloat32, isStoredDtype, toFloat32 } from './storage/float-codecs.js';
 export type { Json } from './storage/json.js';
-export { memoryTensor, readFloat32 } from './storage/memory-tensor.js';
+export { memoryTensor, readFloat32, readHostArray } from './storage/memory-tensor.js';
 export type { StoredDtype, StoredTensor, TensorSource } from './storage/stored-tensor.js';
 export { geGlu, gelu, geluTanh, silu, swiGlu } from './tensor/activations.js';
 export type { AttentionAttributes, AttentionInputs } from './tensor/attention.js';
@@ -131,6 +132,7 @@ export { linearCrossEntropy, logProbabilities } from './tensor/linear-cross-entr
 export { completeGradients } from './tensor/missing-gradients.js';
 export { rmsNorm } from './tensor/rms-norm.js';
 export { rotary, rotaryTable } from './tensor/rotary.js';
+export { scatterAdd } from './tensor/scatter-add.js';
 export type { Dtype, Named, Shape, Tensor } from './tensor/tfjs.js';
 export { tf } from './tensor/tfjs.js';
 export type { DivergenceLimit } from './trainer/divergence.js';

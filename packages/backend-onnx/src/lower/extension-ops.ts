@@ -74,6 +74,19 @@ const rotary = likeFirst((onnx, [x, cosine, sine], { inputs }) => {
   return rotated as string;
 });
 
+/** Written into one copy of x, where the composed form has zeros, a sum and x at once. */
+const scatterAdd: OpRule = {
+  infer: ([x]) => [x as Value],
+  lower: (onnx, { inputs }) => {
+    const [x, positions, values] = inputs as readonly [Value, Value, Value];
+    const size = x.shape.reduce((product, each) => product * each, 1);
+    const rows = onnx.reshape(onnx.cast(onnx.use(positions), 'int64'), [...positions.shape, 1]);
+    const flat = onnx.reshape(onnx.use(x), [size]);
+    const sum = onnx.op('ScatterND', [flat, rows, onnx.use(values)], { reduction: 'add' });
+    return onnx.reshape(sum, x.shape);
+  },
+};
+
 /** Ops of core that have a faster or smaller form in ONNX than the composed one; any other op runs composed. */
 export const extensionOps: OpTable = {
   HoldBack: holdBack,
@@ -86,4 +99,5 @@ export const extensionOps: OpTable = {
   GeGlu: gatedUnit(gelu('none')),
   GeGluTanh: gatedUnit(gelu('tanh')),
   Rotary: rotary,
+  ScatterAdd: scatterAdd,
 };

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readFloat32, type StoredTensor, TunesmithError } from '@tunesmith/core';
+import { readHostArray, type StoredTensor, TunesmithError } from '@tunesmith/core';
 import type { WrittenFile } from '../files/byte-sink.js';
 import { orMissing } from '../files/missing-file.js';
 import { parseJson } from '../json/strict-json.js';
@@ -51,7 +51,7 @@ async function readTensors(path: string): Promise<Record<string, CheckpointTenso
     const tensors: [string, CheckpointTensor][] = [];
     for (const name of file.names()) {
       const tensor = file.get(name) as StoredTensor;
-      tensors.push([name, { shape: tensor.shape, values: await readFloat32(tensor) }]);
+      tensors.push([name, { shape: tensor.shape, values: await readHostArray(tensor) }]);
     }
     return Object.fromEntries(tensors);
   } finally {

@@ -1,17 +1,17 @@
-import type { Handle } from '../parameters/handle.js';
+import type { Handle, HostArray } from '../parameters/handle.js';
 import type { Shape } from '../tensor/tfjs.js';
 
 /** What an adapter folder holds: PEFT's config and the tensors that the method trained, by PEFT's names. */
-export interface Adapter {
+export interface Adapter<Data extends HostArray = Float32Array> {
   /** Null where PEFT has no such method. */
   readonly config: Record<string, unknown> | null;
-  readonly tensors: readonly AdapterTensor[];
+  readonly tensors: readonly AdapterTensor<Data>[];
 }
 
-export interface AdapterTensor {
+export interface AdapterTensor<Data extends HostArray = Float32Array> {
   readonly name: string;
   readonly shape: Shape;
-  readonly data: Float32Array;
+  readonly data: Data;
 }
 
 /** What a method sees of its model where its file is not one tensor a handle. */

@@ -5,11 +5,11 @@ import type { Task } from '../model/family.js';
 import type { Model } from '../model/model.js';
 import { headOwner } from '../model/task-head.js';
 import { createTrace } from '../model/trace.js';
-import { elementCount, type Handle } from '../parameters/handle.js';
+import { elementCount, type Handle, type HostArray } from '../parameters/handle.js';
 import type { ParameterStore } from '../parameters/parameter-store.js';
 import type { Backend } from '../program/backend.js';
 import type { Program } from '../program/program.js';
-import { readFloat32 } from '../storage/memory-tensor.js';
+import { readHostArray } from '../storage/memory-tensor.js';
 import type { TensorSource } from '../storage/stored-tensor.js';
 import type { Shape } from '../tensor/tfjs.js';
 import type { Adapter, AdapterHost, AdapterTensor } from './adapter-file.js';
@@ -48,22 +48,24 @@ export async function exportAdapter(
   method: Method,
   parameters: ParameterStore,
   backend?: Backend,
-): Promise<Adapter> {
+): Promise<Adapter<HostArray>> {
   const tensors: AdapterTensor[] = [];
-  const head: AdapterTensor[] = [];
+  const others: AdapterTensor<HostArray>[] = [];
   for (const derived of model.derived.filter(({ owner }) => owner === method.name)) {
     const { shape, data } = await computeDerived(model, derived, parameters, backend);
     tensors.push({ name: adapterName(method, derived), shape, data });
   }
   for (const handle of model.ownedBy(method)) {
     if (model.onlyDerivedFrom(handle)) continue;
-    const tensor = { name: adapterName(method, handle), shape: handle.shape, data: await parameters.read(handle) };
-    (handle.owner === headOwner ? head : tensors).push(tensor);
+    const data = await parameters.readArray(handle);
+    const tensor = { name: adapterName(method, handle), shape: handle.shape };
+    if (handle.owner === headOwner || data instanceof Int32Array) others.push({ ...tensor, data });
+    else tensors.push({ ...tensor, data });
   }
   const own = { config: method.peftConfig?.(model.patched) ?? null, tensors };
   const adapter = (await method.exportAdapter?.(own, adapterHost(model, method, parameters))) ?? own;
   const config = adapter.config === null ? null : withTask(adapter.config, model);
-  return { config, tensors: [...adapter.tensors, ...head] };
+  return { config, tensors: [...adapter.tensors, ...others] };
 }
 
 /** PEFT's config of a method with what is the model's: its task, and the head that is saved with the adapter. */
@@ -150,7 +152,7 @@ export async function importAdapter(
         hint: didYouMean(name, source.names()),
       });
     }
-    const values = await readFloat32(tensor);
+    const values = await readHostArray(tensor);
     const sameShape =
       tensor.shape.length === handle.shape.length && tensor.shape.every((size, axis) => size === handle.shape[axis]);
     if (!sameShape || values.length !== elementCount(handle.shape)) {
@@ -160,6 +162,13 @@ export async function importAdapter(
         got: `[${tensor.shape.join(', ')}]`,
       });
     }
-    await parameters.write(handle, Float32Array.from(values));
+    if (values instanceof Int32Array !== (handle.dtype === 'int32')) {
+      throw new TunesmithError('FILE_INVALID', 'a tensor of the adapter has another type', {
+        where: name,
+        expected: handle.dtype === 'int32' ? 'I32' : 'a type of floating-point numbers',
+        got: tensor.dtype,
+      });
+    }
+    await parameters.write(handle, values.slice());
   }
 }

@@ -1,5 +1,6 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Model } from '../model/model.js';
+import type { Replaced } from '../model/replaced.js';
 import type { SiteBase, SiteOf } from '../model/site.js';
 import type { Handle } from '../parameters/handle.js';
 import type { ParameterStore } from '../parameters/parameter-store.js';
@@ -166,15 +167,32 @@ function mergeAt(method: Method, site: MergedSite, isWeight: boolean): MergeInto
 async function unfolded(model: Model, parameters: ParameterStore, handle: Handle, sign: 1 | -1): Promise<MergedWeight> {
   // Taken out of the merge, a module trained as a copy leaves the checkpoint's own weight.
   const resolved = sign === 1 ? model.resolve(handle) : handle;
-  const values = Float32Array.from(await parameters.read(resolved));
+  const values = await replacedValues(parameters, resolved);
   return { handle, values, changed: resolved !== handle, reversible: true };
+}
+
+/** What stands in a weight's place, on the host. */
+async function replacedValues(parameters: ParameterStore, value: Handle | Replaced): Promise<Float32Array> {
+  if (value.kind !== 'replaced') return Float32Array.from(await parameters.read(value));
+  const weight = await replacedValues(parameters, value.of);
+  if (value.merge === undefined) {
+    throw new TunesmithError(
+      'CAPABILITY_MISSING',
+      `${value.owner} does not say what becomes of the weight on the host`,
+      {
+        where: value.path,
+      },
+    );
+  }
+  await value.merge(weight, (handle) => parameters.readArray(handle));
+  return weight;
 }
 
 /** A merge that can be taken out again. */
 export interface Merged {
   /**
-   * Takes the methods' effect out: exact for modules trained as copies and for merges that can't be reversed, whose
-   * weights are kept; to float32 rounding for the others.
+   * Takes the methods' effect out: exact for weights that were replaced and for merges that can't be reversed, which are
+   * kept; to float32 rounding for the others.
    */
   unmerge(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import type { Derived } from '../model/derived.js';
 import type { Task } from '../model/family.js';
+import type { Replace } from '../model/replaced.js';
 import type { Selector } from '../model/selector.js';
 import type { MethodScope, Middleware, SiteBase, SiteKind, SiteOf } from '../model/site.js';
 import type { Handle } from '../parameters/handle.js';
@@ -66,6 +67,12 @@ export interface Patcher extends MethodScope {
   /** Trains copies in their place, and leaves the checkpoint's own untouched until merged. Returns the copies. */
   trainCopies(select: (handle: Handle) => boolean): readonly Handle[];
   /**
+   * Puts a function of a weight of the checkpoint in its place, θ := f(θ), for every one that the predicate takes, shared
+   * and tied ones included; a head that is trained whole is left alone. Returns the weights. The last method's function
+   * is the outermost.
+   */
+  replace(select: (handle: Handle) => boolean, make: Replace): readonly Handle[];
+  /**
    * Trains a copy of a whole module's weights and leaves the checkpoint's untouched until merged:
    * PEFT's `modules_to_save`.
    */
@@ -109,7 +116,7 @@ export interface Method {
   peftConfig?(model: PatchedModel): Record<string, unknown>;
   /** The tensor name of a handle or a derived value in the adapter file; `peftName(path)` if not said. */
   adapterName?(value: Handle | Derived): string;
-  /** Rewrites what would be saved, one tensor a handle, where the file's form is another. */
+  /** Rewrites what would be saved, one tensor a handle, where the file's form is another. Whole numbers pass by it. */
   exportAdapter?(adapter: Adapter, host: AdapterHost): Adapter | Promise<Adapter>;
   /**
    * The reverse: the file's tensors as one for every handle. What it does not know it passes on as it is, to be refused

@@ -1,4 +1,4 @@
-import type { Handle } from '../parameters/handle.js';
+import type { Handle, HostArray } from '../parameters/handle.js';
 import type { Json } from '../storage/json.js';
 
 /** How long a run is. */
@@ -35,7 +35,7 @@ export interface StageEntry {
   /** What `patchModel` needs to know to patch for this stage; kept in checkpoints and beside the adapter. */
   readonly memory?: Json;
   /** First values of handles that the stage declares, by path, in place of their initialisers. */
-  readonly values?: ReadonlyMap<string, Float32Array>;
+  readonly values?: ReadonlyMap<string, HostArray>;
 }
 
 /** The stage that a model is patched for: with the methods' configs, all that decides its handles. */

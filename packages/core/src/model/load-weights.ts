@@ -66,7 +66,7 @@ function findTensors(
   const places = new Map<Handle, StoredTensor>();
   const fresh: Handle[] = [];
   const missing: Handle[] = [];
-  const isTrained = (handle: Handle): boolean => trained.includes(resolve(handle));
+  const isTrained = (handle: Handle): boolean => trained.some(({ key }) => key === resolve(handle).key);
   for (const handle of handles) {
     if (handle.owner !== 'base') continue;
     // transformers 4 may save tied embeddings under the head's name alone.

@@ -11,6 +11,7 @@ import type { Derived } from './derived.js';
 import type { Family, ModelShape, Task, TaskHead, TaskModel, TokenColumns } from './family.js';
 import { createPatcher } from './patcher.js';
 import { createRegistry, type ModelRegistry, siteKey } from './registry.js';
+import type { Replaced } from './replaced.js';
 import type { AnySite, SiteOf } from './site.js';
 import { headModulesOf, headOwner, noHead, taskHead, trainHead } from './task-head.js';
 import type { Trace } from './trace.js';
@@ -68,8 +69,8 @@ export interface Model {
   ownedBy(method: Method): readonly Handle[];
   /** Names of the methods that wrap a site, innermost first. */
   wrappedBy(site: AnySite): readonly string[];
-  /** The handle that programs read for a base weight: itself, or the copy that a method trains in its place. */
-  resolve(handle: Handle): Handle;
+  /** What programs read for a base weight: itself, the copy that a method trains in its place, or a function of it. */
+  resolve(handle: Handle): Handle | Replaced;
   run(t: Trace, columns: TokenColumns): ModelRun;
   /** Patches it anew: other handles, and programs that read them, are void. Values stay where they lie. */
   enterStage(stage: StageState): void;

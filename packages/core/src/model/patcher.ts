@@ -1,7 +1,7 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Method, PatchedModel, Patcher } from '../method/method.js';
 import type { StageState } from '../method/stage.js';
-import type { Handle, ParameterSpec } from '../parameters/handle.js';
+import type { Handle, IndexSpec, ParameterSpec } from '../parameters/handle.js';
 import { addDerived, addMethodHandle, type ModelRegistry, replaceByCopy, siteKey } from './registry.js';
 import { selectSites } from './selector.js';
 import type { AnySite, MethodScope, Middleware, SiteKind, SiteOf } from './site.js';
@@ -15,7 +15,7 @@ export function createPatcher(
   stage: StageState | null,
 ): Patcher {
   const scope = (prefix: string, depth: number | null): MethodScope => {
-    const add = (kind: Handle['kind'], name: string, spec: ParameterSpec): Handle =>
+    const add = (kind: Handle['kind'], name: string, spec: ParameterSpec | IndexSpec): Handle =>
       addMethodHandle(registry, { owner: method, path: prefix + name, kind, depth }, spec);
     return {
       parameter: (name, spec) => add('parameter', name, spec),
@@ -76,6 +76,20 @@ export function createPatcher(
       return selected;
     },
     trainCopies: (select) => selectWeights(select).map((base) => replaceByCopy(registry, method, base)),
+    replace(select, make) {
+      return selectWeights(select).map((handle) => {
+        const { parameter, buffer } = scope(`${handle.path}.`, handle.depth);
+        registry.replacements.set(handle.key, {
+          kind: 'replaced',
+          key: `${method}/${handle.path}`,
+          path: handle.path,
+          owner: method,
+          of: registry.replacements.get(handle.key) ?? handle,
+          ...make(handle, { parameter, buffer }),
+        });
+        return handle;
+      });
+    },
     trainModules(names) {
       const modules = [...registry.sites.values()].filter((site) => baseHandles(site).length > 0);
       const selected = selectSites(modules, { include: names }, `${method}'s modulesToSave`);

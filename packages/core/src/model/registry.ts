@@ -1,7 +1,8 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
-import type { Handle, Initializer, ParameterSpec } from '../parameters/handle.js';
+import type { Handle, IndexSpec, Initializer, ParameterSpec } from '../parameters/handle.js';
 import type { Shape } from '../tensor/tfjs.js';
 import type { Derived } from './derived.js';
+import type { Replaced } from './replaced.js';
 import type { AnySite, Middleware, SiteKind } from './site.js';
 
 /** What building and patching a model adds up to: its sites, its handles, and what wraps what. */
@@ -10,8 +11,8 @@ export interface ModelRegistry {
   readonly handles: Map<string, Handle>;
   /** Keys of the handles that training moves, and the method that said so. */
   readonly trained: Map<string, string>;
-  /** Handles that stand in for a base weight, by the base weight's key: modules trained as copies. */
-  readonly replacements: Map<string, Handle>;
+  /** What stands in for a base weight, by the base weight's key: a copy that is trained, or a function of the weight. */
+  readonly replacements: Map<string, Handle | Replaced>;
   /** Values computed from parameters, by their key. */
   readonly derived: Map<string, Derived>;
   /** Keys of the handles that nothing but a derived value reads. */
@@ -80,10 +81,12 @@ export function addBaseHandle(
 export function addMethodHandle(
   registry: ModelRegistry,
   { owner, path, kind, depth }: Pick<Handle, 'owner' | 'path' | 'kind' | 'depth'>,
-  { shape, init, decay = shape.length > 1, tags = [] }: ParameterSpec,
+  spec: ParameterSpec | IndexSpec,
 ): Handle {
+  const { shape, init, tags = [] } = spec;
   const key = ownKey(registry, owner, path);
-  const handle: Handle = { key, path, owner, kind, shape, decay, depth, tags, init };
+  const type = 'dtype' in spec ? { dtype: spec.dtype, decay: false } : { decay: spec.decay ?? shape.length > 1 };
+  const handle: Handle = { key, path, owner, kind, shape, depth, tags, init, ...type };
   registry.handles.set(key, handle);
   if (kind === 'parameter') registry.trained.set(key, owner);
   return handle;

@@ -1,4 +1,4 @@
-import type { Handle, ParameterSpec } from '../parameters/handle.js';
+import type { Handle, IndexSpec, ParameterSpec } from '../parameters/handle.js';
 import type { Tensor } from '../tensor/tfjs.js';
 import type { Derived } from './derived.js';
 import type { Trace } from './trace.js';
@@ -125,7 +125,7 @@ export interface MethodScope {
   /** A trained parameter named `<site path>.<name>`. */
   parameter(name: string, spec: ParameterSpec): Handle;
   /** Stored state that no optimizer touches. */
-  buffer(name: string, spec: ParameterSpec): Handle;
+  buffer(name: string, spec: ParameterSpec | IndexSpec): Handle;
   /**
    * A value computed once a run, however many sites read it. What `define` declares with the scope that it is given,
    * named `<name>.<its name>`, is read by the returned function alone; an adapter file holds the value instead.

@@ -4,6 +4,7 @@ import type { ProgramIO } from '../program/program.js';
 import { stopGradient } from '../tensor/stop-gradient.js';
 import { type Tensor, tf } from '../tensor/tfjs.js';
 import type { Derived } from './derived.js';
+import type { Replaced } from './replaced.js';
 
 /** Keys and values of the tokens before those of this run, kept by whoever generates. */
 export interface AttentionCache {
@@ -63,8 +64,8 @@ export interface TraceOptions {
   readonly checkpointBlocks?: boolean;
   readonly mask?: Tensor;
   readonly cache?: AttentionCache;
-  /** What to read for a handle, where a method trains a copy in its place. */
-  readonly resolve?: (handle: Handle) => Handle;
+  /** What to read for a handle, where a method has put something else in its place. */
+  readonly resolve?: (handle: Handle) => Handle | Replaced;
   /** Reads a handle; by default the store's tensor under its key. */
   readonly read?: (handle: Handle) => Tensor;
   /** Reads what the gradient takes for a constant, where that is not the value itself: finite differences hold it still. */
@@ -78,15 +79,17 @@ export interface TraceWithObservations extends Trace {
 /** A trace over one run of a program's body. */
 export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObservations {
   const read = options.read ?? ((handle: Handle) => io.read(handle.key));
-  const resolve = options.resolve ?? ((handle: Handle) => handle);
+  const resolve = options.resolve ?? ((handle: Handle): Handle | Replaced => handle);
   const observations = new Map<string, Tensor>();
   let values: ReadonlyMap<string, Tensor> = new Map();
   let mustBeGiven = (_key: string): boolean => false;
   const derivedValues = new Map<string, Tensor>();
+  let replacedValues = new Map<string, Tensor>();
   let { mask } = options;
   let positions: Tensor | undefined;
   let site = '';
   let deriving = false;
+  let isConstant = false;
   let picked: Picked | undefined;
   let draws = new Map<string, number>();
 
@@ -104,6 +107,26 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
     }
   };
 
+  /** A value in this program, not looked for under another name. */
+  const resolvedValue = (resolved: Handle | Derived | Replaced): Tensor => {
+    if (resolved.kind === 'replaced') return replace(resolved);
+    if (isConstant && resolved.kind !== 'derived') {
+      return options.readConstant?.(resolved) ?? values.get(resolved.key) ?? read(resolved);
+    }
+    const given = values.get(resolved.key);
+    if (given !== undefined) return given;
+    if (mustBeGiven(resolved.key)) throw lostGradient(resolved.path, site);
+    return resolved.kind === 'derived' ? derive(resolved) : read(resolved);
+  };
+
+  const replace = (replaced: Replaced): Tensor => {
+    const known = replacedValues.get(replaced.key);
+    if (known !== undefined) return known;
+    const value = replaced.value(resolvedValue(replaced.of), trace);
+    replacedValues.set(replaced.key, value);
+    return value;
+  };
+
   const trace: TraceWithObservations = {
     training: options.training,
     checkpointBlocks: options.checkpointBlocks ?? false,
@@ -116,15 +139,19 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
     },
     observations,
     value(handle) {
-      const resolved = handle.kind === 'derived' ? handle : resolve(handle);
-      const given = values.get(resolved.key);
-      if (given !== undefined) return given;
-      if (mustBeGiven(resolved.key)) throw lostGradient(resolved.path, site);
-      return resolved.kind === 'derived' ? derive(resolved) : read(resolved);
+      return resolvedValue(handle.kind === 'derived' ? handle : resolve(handle));
     },
     constant(handle) {
-      const resolved = resolve(handle);
-      return stopGradient(() => options.readConstant?.(resolved) ?? values.get(resolved.key) ?? read(resolved));
+      return stopGradient(() => {
+        const outer = { replacedValues, isConstant };
+        // What is computed in here goes with this tape, and holds still what it is made of.
+        [replacedValues, isConstant] = [new Map(), true];
+        try {
+          return resolvedValue(resolve(handle));
+        } finally {
+          ({ replacedValues, isConstant } = outer);
+        }
+      });
     },
     dropout(x, rate) {
       if (!options.training || rate === 0) return x;
@@ -169,16 +196,18 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
       const drawsAtStart = new Map(draws);
       const positionsAtStart = positions;
       return (replacements, givenMask) => {
-        const outer = { values, mask, mustBeGiven, positions };
+        const outer = { values, mask, mustBeGiven, positions, replacedValues };
         values = new Map([...values, ...replacements]);
         mask = givenMask;
         mustBeGiven = needed;
+        // What was computed from the originals would hide the gradient that belongs to what is given.
+        replacedValues = new Map();
         positions = positionsAtStart;
         draws = new Map(drawsAtStart);
         try {
           return body();
         } finally {
-          ({ values, mask, mustBeGiven, positions } = outer);
+          ({ values, mask, mustBeGiven, positions, replacedValues } = outer);
         }
       };
     },

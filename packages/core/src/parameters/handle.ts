@@ -16,6 +16,9 @@ export interface InitContext {
   tokenize(text: string): ArrayLike<number>;
 }
 
+/** A handle's values on the host, in row-major order. */
+export type HostArray = Float32Array | Int32Array;
+
 /** Fills a new parameter. Deterministic in the key, so that a seed reproduces a run. */
 export type Initializer = (context: InitContext) => Float32Array | Promise<Float32Array>;
 
@@ -26,6 +29,12 @@ export interface ParameterSpec {
   readonly decay?: boolean;
   /** Words a group may select by, such as `lora_B`. */
   readonly tags?: readonly string[];
+}
+
+/** A buffer of whole numbers, such as positions in a weight: int32 from the store to the file. */
+export interface IndexSpec extends Pick<ParameterSpec, 'shape' | 'tags'> {
+  readonly dtype: 'int32';
+  readonly init: (context: InitContext) => Int32Array | Promise<Int32Array>;
 }
 
 /**
@@ -40,14 +49,21 @@ export interface Handle {
   readonly owner: string;
   readonly kind: 'parameter' | 'buffer';
   readonly shape: Shape;
+  /** Float32 where absent. */
+  readonly dtype?: 'int32';
   readonly decay: boolean;
   /** The index of the block that it lies in, or null outside the blocks. */
   readonly depth: number | null;
   readonly tags: readonly string[];
   /** For a base weight, what it starts as where the checkpoint lacks it: a head. Absent where it must not. */
-  readonly init?: Initializer;
+  readonly init?: Initializer | IndexSpec['init'];
 }
 
 export function elementCount(shape: Shape): number {
   return shape.reduce((product, size) => product * size, 1);
+}
+
+/** An array of zeros for a handle. */
+export function zeroArray({ shape, dtype }: Pick<Handle, 'shape' | 'dtype'>): HostArray {
+  return dtype === 'int32' ? new Int32Array(elementCount(shape)) : new Float32Array(elementCount(shape));
 }

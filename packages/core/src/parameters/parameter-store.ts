@@ -4,7 +4,7 @@ import type { ProgramIO } from '../program/program.js';
 import { randomKey } from '../random/mixer.js';
 import { toFloat32 } from '../storage/float-codecs.js';
 import { type Tensor, tf } from '../tensor/tfjs.js';
-import { elementCount, type Handle, type InitContext } from './handle.js';
+import { elementCount, type Handle, type HostArray, type InitContext } from './handle.js';
 
 /** Handles whose values lie one after another in one stored tensor, so that the optimizer runs over few large tensors. */
 export interface Chunk {
@@ -27,8 +27,11 @@ export interface ParameterStore {
   readonly tensors: TensorStore;
   /** The value inside a program. */
   readIn(io: ProgramIO, handle: Handle): Tensor;
+  /** A float32 handle's values. @throws INTERNAL for a buffer of whole numbers */
   read(handle: Handle): Promise<Float32Array>;
-  write(handle: Handle, values: Float32Array): Promise<void>;
+  /** The values of any handle, as they are stored. */
+  readArray(handle: Handle): Promise<HostArray>;
+  write(handle: Handle, values: HostArray): Promise<void>;
   /** Gives every handle a tensor of its own again. Programs compiled before are void. */
   unpack(): Promise<void>;
   /** Moves the handles of each group into chunks, in order, and returns these. Programs compiled before are void. */
@@ -60,8 +63,20 @@ export function createParameterStore(tensors: TensorStore): ParameterStore {
       return place === undefined ? values : values.slice(place.offset, place.offset + elementCount(handle.shape));
     },
 
+    async readArray(handle) {
+      if (handle.dtype !== 'int32') return store.read(handle);
+      const { data } = await tensors.get(handle.key);
+      return data as Int32Array;
+    },
+
     async write(handle, values) {
       const size = elementCount(handle.shape);
+      if (values instanceof Int32Array !== (handle.dtype === 'int32')) {
+        throw new TunesmithError('INTERNAL', 'values of another type', {
+          where: handle.path,
+          expected: handle.dtype ?? 'float32',
+        });
+      }
       if (values.length !== size) {
         throw new TunesmithError('SHAPE_MISMATCH', 'wrong number of values', {
           where: handle.path,
@@ -71,7 +86,9 @@ export function createParameterStore(tensors: TensorStore): ParameterStore {
       }
       const place = places.get(handle.key);
       if (place === undefined) {
-        tensors.set(handle.key, { dtype: 'float32', shape: handle.shape, data: values });
+        const { shape } = handle;
+        if (values instanceof Int32Array) tensors.set(handle.key, { dtype: 'int32', shape, data: values });
+        else tensors.set(handle.key, { dtype: 'float32', shape, data: values });
         return;
       }
       const { data } = await tensors.get(place.chunk.entry);
@@ -172,7 +189,7 @@ export interface InitialiseOptions {
   /** The handles to give a value; all if not said. */
   readonly only?: readonly Handle[];
   /** Values by path, in place of the initialisers'. */
-  readonly values?: ReadonlyMap<string, Float32Array> | undefined;
+  readonly values?: ReadonlyMap<string, HostArray> | undefined;
   /** For those that start from a text. */
   readonly tokenize?: InitContext['tokenize'] | undefined;
 }

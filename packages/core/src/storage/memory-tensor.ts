@@ -1,16 +1,17 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { HostArray } from '../parameters/handle.js';
 import { fromFloat32, toFloat32 } from './float-codecs.js';
 import type { StoredDtype, StoredTensor } from './stored-tensor.js';
 
 /**
- * Float32 values in memory as a stored tensor, encoded when they are read.
+ * Values in memory as a stored tensor, encoded when they are read: float32 as any type, int32 as I32.
  * @throws SHAPE_MISMATCH when the values are not as many as the shape says.
  */
 export function memoryTensor(
   name: string,
   shape: readonly number[],
-  values: Float32Array,
-  dtype: StoredDtype = 'F32',
+  values: HostArray,
+  dtype: StoredDtype = values instanceof Int32Array ? 'I32' : 'F32',
 ): StoredTensor {
   const elements = shape.reduce((product, size) => product * size, 1);
   if (elements !== values.length) {
@@ -20,6 +21,7 @@ export function memoryTensor(
       got: String(values.length),
     });
   }
+  if (values instanceof Int32Array) return { name, dtype: 'I32', shape, read: async () => bytesOf(values.slice()) };
   // F32 is not encoded, and whoever reads a tensor may write into what it got.
   const read = async () => fromFloat32(dtype, dtype === 'F32' ? values.slice() : values);
   return { name, dtype, shape, read };
@@ -28,4 +30,16 @@ export function memoryTensor(
 /** Reads a stored tensor and decodes it to float32. */
 export async function readFloat32(tensor: StoredTensor): Promise<Float32Array> {
   return toFloat32(tensor.dtype, await tensor.read());
+}
+
+/** Reads a stored tensor as it is: I32 as whole numbers, everything else as float32. */
+export async function readHostArray(tensor: StoredTensor): Promise<HostArray> {
+  if (tensor.dtype !== 'I32') return readFloat32(tensor);
+  const bytes = await tensor.read();
+  const { buffer, byteOffset, byteLength } = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+  return new Int32Array(buffer, byteOffset, byteLength / 4);
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Int32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }

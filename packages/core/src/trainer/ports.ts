@@ -1,4 +1,5 @@
 import type { Row } from '../objective/row.js';
+import type { HostArray } from '../parameters/handle.js';
 import type { Json } from '../storage/json.js';
 import type { Shape } from '../tensor/tfjs.js';
 
@@ -14,7 +15,7 @@ export interface RowSource {
 export interface TrainerCheckpoint {
   readonly step: number;
   /** Parameters, buffers and optimizer state, by `parameter/…` and `optimizer/<slot>/…`. */
-  readonly tensors: readonly { readonly name: string; readonly shape: Shape; readonly data: Float32Array }[];
+  readonly tensors: readonly { readonly name: string; readonly shape: Shape; readonly data: HostArray }[];
   /** Counters, data position, early stopping's memory. */
   readonly state: Json;
 }

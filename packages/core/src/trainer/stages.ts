@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { RunLength, Stage, StageState } from '../method/stage.js';
 import type { Model } from '../model/model.js';
-import { elementCount } from '../parameters/handle.js';
+import { type HostArray, zeroArray } from '../parameters/handle.js';
 import { initialiseHandles } from '../parameters/parameter-store.js';
 import type { TrainerOptions } from './trainer.js';
 import {
@@ -148,7 +148,7 @@ async function patchFor(
   { model, parameters, seed }: TrainerOptions,
   stage: StageState,
   ending: TrainingPlan | null,
-  values: ReadonlyMap<string, Float32Array> | 'zeros' | undefined,
+  values: ReadonlyMap<string, HostArray> | 'zeros' | undefined,
 ): Promise<void> {
   if (ending !== null) removeTrainingEntries(ending);
   await parameters.unpack();
@@ -158,7 +158,7 @@ async function patchFor(
   for (const key of before) if (!after.has(key)) parameters.tensors.delete(key);
   const fresh = model.handles.filter(({ key, owner }) => owner !== 'base' && !before.has(key));
   if (values !== 'zeros') return initialiseHandles(parameters, model.handles, seed, { only: fresh, values });
-  for (const handle of fresh) await parameters.write(handle, new Float32Array(elementCount(handle.shape)));
+  for (const handle of fresh) await parameters.write(handle, zeroArray(handle));
 }
 
 async function replan(

@@ -1,5 +1,5 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
-import { elementCount, type Handle } from '../parameters/handle.js';
+import { elementCount, type Handle, type HostArray } from '../parameters/handle.js';
 import type { TrainerCheckpoint } from './ports.js';
 import { chunkShape, chunksOf, optimizerEntry, type TrainingPlan } from './training-plan.js';
 
@@ -20,7 +20,11 @@ function optimizerName(slot: string, key: string): string {
 export async function readTrainingState(plan: TrainingPlan): Promise<SavedTensor[]> {
   const tensors: SavedTensor[] = [];
   for (const handle of savedHandles(plan)) {
-    tensors.push({ name: `parameter/${handle.key}`, shape: handle.shape, data: await plan.parameters.read(handle) });
+    tensors.push({
+      name: `parameter/${handle.key}`,
+      shape: handle.shape,
+      data: await plan.parameters.readArray(handle),
+    });
   }
   return [...tensors, ...(await readOptimizerState(plan))];
 }
@@ -44,7 +48,7 @@ export async function readOptimizerState({ groups, optimizer, parameters }: Trai
 }
 
 /** Puts the optimizer's state back, as `take` gives it for each name and shape. */
-function fillOptimizerState(plan: TrainingPlan, take: (name: string, shape: readonly number[]) => Float32Array): void {
+function fillOptimizerState(plan: TrainingPlan, take: (name: string, shape: readonly number[]) => HostArray): void {
   for (const chunk of chunksOf(plan)) {
     for (const slot of plan.optimizer.slots) {
       const data = new Float32Array(chunk.size);
@@ -67,7 +71,7 @@ export function carryOptimizerState(plan: TrainingPlan, tensors: readonly SavedT
 /** Puts a checkpoint's tensors back. Strict: every tensor of the plan must be there with its shape, and no other. */
 export async function writeTrainingState(plan: TrainingPlan, tensors: readonly SavedTensor[]): Promise<void> {
   const saved = new Map(tensors.map((tensor) => [tensor.name, tensor]));
-  const take = (name: string, shape: readonly number[]): Float32Array => {
+  const take = (name: string, shape: readonly number[]): HostArray => {
     const tensor = saved.get(name);
     saved.delete(name);
     if (tensor === undefined || tensor.data.length !== elementCount(shape)) {
@@ -81,7 +85,7 @@ export async function writeTrainingState(plan: TrainingPlan, tensors: readonly S
     return tensor.data;
   };
   for (const handle of savedHandles(plan)) {
-    await plan.parameters.write(handle, Float32Array.from(take(`parameter/${handle.key}`, handle.shape)));
+    await plan.parameters.write(handle, take(`parameter/${handle.key}`, handle.shape).slice());
   }
   fillOptimizerState(plan, take);
   const [left] = saved.keys();

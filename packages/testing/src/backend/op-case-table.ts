@@ -13,6 +13,7 @@ import {
   rmsNorm,
   rotary,
   rotaryTable,
+  scatterAdd,
   silu,
   swiGlu,
   type Tensor,
@@ -231,6 +232,12 @@ const extension: OpCase[] = [
   differentiable('layerNorm', [float(2, 3, 9), float(9), float(9)], (x, w, b) => layerNorm(x, w, b, 1e-5), approximate),
   differentiable('rotary', [float(2, 3, 5, 4), whole(0, 90, 2, 5)], rotated, approximate),
   differentiable('rotary, equal positions', [float(2, 3, 5, 4), whole(0, 90, 1, 5)], rotated, approximate),
+  differentiable('scatterAdd', [float(3, 4, 2), float(3)], (x, values) =>
+    scatterAdd(x, tf.tensor1d([1, 7, 22], 'int32'), values),
+  ),
+  differentiable('scatterAdd, nowhere', [float(3, 4), float(0)], (x, values) =>
+    tf.mul(scatterAdd(x, tf.tensor1d([], 'int32'), values), tf.add(1, tf.sum(values))),
+  ),
   ...attentions(),
   differentiable(
     'linearCrossEntropy',

@@ -3,6 +3,7 @@ import {
   type Backend,
   exportAdapter,
   type Handle,
+  type HostArray,
   importAdapter,
   type Method,
   type MethodFactory,
@@ -58,35 +59,45 @@ export function describeMethod<Schema extends z.ZodObject>(
         tinyModel(testCase, [method()], await createBackend(), seed);
       const base = async (): Promise<TinyModel> => tinyModel(testCase, [], await createBackend());
 
-      it('has the gradient of finite differences, with blocks recomputed or kept', async () => {
-        const tiny = await make();
-        // Away from the start, where half of the gradients of a method that starts as the identity are zero.
-        await trainTiny(tiny, { steps: 1 });
-        const { gradients } = await lossAndGradients(tiny);
-        const recomputed = await lossAndGradients(tiny, { checkpointBlocks: true });
-        // Some gradients are rounding alone, such as those of attention's key biases, which cancel in the softmax.
-        const rounding = 1e-3 * Math.max(...Object.values(gradients).map(largestMagnitude));
-        for (const handle of tiny.model.trained) {
-          const [again, gradient] = [recomputed.gradients[handle.key], gradients[handle.key]] as Float32Array[];
-          expect(relativeError(again as Float32Array, gradient as Float32Array, rounding), handle.path).toBeLessThan(
-            1e-4,
-          );
-        }
-        const constants = await snapshot(tiny, tiny.model.trained);
-        for (const handle of spread(tiny.model.trained, 6)) await checkDirection(tiny, handle, gradients, constants);
-        tiny.parameters.tensors.dispose();
-      });
+      // Away from the start, where half of the gradients of a method that starts as the identity are zero.
+      const ends = stageEnds(method());
+      for (const { name: at, steps, until } of ends.length === 0 ? [{ name: '', steps: 1, until: 1 }] : ends) {
+        it(`has the gradient of finite differences, with blocks recomputed or kept${at}`, async () => {
+          const tiny = await make();
+          await trainTiny(tiny, { steps, until });
+          const { gradients } = await lossAndGradients(tiny);
+          const recomputed = await lossAndGradients(tiny, { checkpointBlocks: true });
+          // Some gradients are rounding alone, such as those of attention's key biases, which cancel in the softmax.
+          const rounding = 1e-3 * Math.max(...Object.values(gradients).map(largestMagnitude));
+          for (const handle of tiny.model.trained) {
+            const [again, gradient] = [recomputed.gradients[handle.key], gradients[handle.key]] as Float32Array[];
+            expect(relativeError(again as Float32Array, gradient as Float32Array, rounding), handle.path).toBeLessThan(
+              1e-4,
+            );
+          }
+          const constants = await snapshot(tiny, tiny.model.trained);
+          for (const handle of spread(tiny.model.trained, 6)) await checkDirection(tiny, handle, gradients, constants);
+          tiny.parameters.tensors.dispose();
+        });
+      }
 
       it('moves what it declares and nothing else', async () => {
         const tiny = await make();
-        const before = await snapshot(tiny, tiny.model.handles);
-        await trainTiny(tiny, { steps: 2 });
-        const after = await snapshot(tiny, tiny.model.handles);
-        const trained = new Set(tiny.model.trained.map(({ key }) => key));
-        for (const { key } of tiny.model.handles) {
-          const moved = relativeError(after.get(key) as Float32Array, before.get(key) as Float32Array) > 0;
-          expect(moved, key).toBe(trained.has(key));
-        }
+        let before = await snapshot(tiny, tiny.model.handles);
+        const lastSteps = new Set([...ends.map(({ until }) => until), ends.length === 0 ? 2 : 4]);
+        await trainTiny(tiny, {
+          steps: Math.max(...lastSteps),
+          async onEvent(event) {
+            if (event.type === 'stage') before = await snapshot(tiny, tiny.model.handles);
+            if (event.type !== 'step' || !lastSteps.has(event.step)) return;
+            const after = await snapshot(tiny, tiny.model.handles);
+            const trained = new Set(tiny.model.trained.map(({ key }) => key));
+            for (const { key } of tiny.model.handles) {
+              const moved = relativeError(after.get(key) as HostArray, before.get(key) as HostArray) > 0;
+              expect(moved, `${key} by step ${event.step}`).toBe(trained.has(key));
+            }
+          },
+        });
         tiny.parameters.tensors.dispose();
       });
 
@@ -107,7 +118,7 @@ export function describeMethod<Schema extends z.ZodObject>(
         // Loaded by what was saved beside it, as anyone would.
         const config = saved.config === null ? null : factory.definition.fromPeft?.(saved.config);
         const reader = factory(config ?? testCase.methodConfig);
-        const loaded = await tinyModel(testCase, [reader], await createBackend(), 99);
+        const loaded = await tinyModel(testCase, [reader], await createBackend(), 99, tiny.model.stage);
         const [fresh] = loaded.model.methods;
         await importAdapter(loaded.model, fresh as Method, loaded.parameters, asSource(saved));
         const [after, before] = [await probeLogits(loaded), await probeLogits(tiny)];
@@ -127,9 +138,7 @@ export function describeMethod<Schema extends z.ZodObject>(
         // Parameters that start as constants or as copies of the base are the same for every seed.
         const start = await snapshot(first, first.model.handles);
         const otherStart = await snapshot(third, third.model.handles);
-        const isDrawn = [...start].some(
-          ([key, values]) => relativeError(otherStart.get(key) as Float32Array, values) > 0,
-        );
+        const isDrawn = [...start].some(([key, values]) => relativeError(otherStart.get(key) as HostArray, values) > 0);
         for (const tiny of [first, second]) await trainTiny(tiny);
         await trainTiny(third, { seed: 4 });
         expect(await probeLogits(second)).toEqual(await probeLogits(first));
@@ -138,24 +147,21 @@ export function describeMethod<Schema extends z.ZodObject>(
 
       it('resumes to the same bits', async () => {
         const whole = await make();
-        let saved: TrainerCheckpoint | undefined;
+        const saved: TrainerCheckpoint[] = [];
         await trainTiny(whole, {
-          checkpoints: {
-            save: async (checkpoint) => {
-              if (checkpoint.step === 2) saved = structuredClone(checkpoint);
-            },
-          },
+          checkpoints: { save: async (checkpoint) => void saved.push(structuredClone(checkpoint)) },
         });
-        const resumed = await make(99);
-        const trainer = await tinyTrainer(resumed);
-        await trainer.restore(saved as TrainerCheckpoint);
-        for await (const _ of trainer.run());
-        await trainer.dispose();
-        const [after, expected] = [
-          await snapshot(resumed, resumed.model.handles),
-          await snapshot(whole, whole.model.handles),
-        ];
-        expect(after).toEqual(expected);
+        const expected = await snapshot(whole, whole.model.handles);
+        // From within each stage, and from where one ends and the next has not begun.
+        for (const step of ends.length === 0 ? [2] : [1, 2, 3]) {
+          const resumed = await make(99);
+          const trainer = await tinyTrainer(resumed);
+          await trainer.restore(saved[step - 1] as TrainerCheckpoint);
+          for await (const _ of trainer.run());
+          await trainer.dispose();
+          expect(await snapshot(resumed, resumed.model.handles)).toEqual(expected);
+          resumed.parameters.tensors.dispose();
+        }
       });
 
       it('takes the same steps with gradients accumulated', async () => {
@@ -192,7 +198,7 @@ export function describeMethod<Schema extends z.ZodObject>(
         if (capabilities.trainsBase) return;
         await merged.unmerge();
         for (const [key, values] of await snapshot(tiny, bases)) {
-          expect(relativeError(values, before.get(key) as Float32Array), key).toBeLessThan(1e-5);
+          expect(relativeError(values, before.get(key) as HostArray), key).toBeLessThan(1e-5);
         }
       });
 
@@ -212,6 +218,18 @@ export function describeMethod<Schema extends z.ZodObject>(
   });
 }
 
+/** The last step of each stage that trains, in a run of four steps; none for a method without stages. */
+function stageEnds(method: Method): { name: string; steps: number; until: number }[] {
+  const steps = 4;
+  const stages = method.stages?.({ steps, stepsPerEpoch: 16 }) ?? [];
+  let until = 0;
+  return stages.flatMap(({ name, run, length = steps }, index) => {
+    if (run !== 'train') return [];
+    until = index === stages.length - 1 ? steps : Math.min(steps, until + length);
+    return [{ name: `, at the end of ${name}`, steps, until }];
+  });
+}
+
 /** Up to `count` items, spread evenly. */
 function spread<Item>(items: readonly Item[], count: number): Item[] {
   const step = Math.max(1, items.length / count);
@@ -226,7 +244,7 @@ async function checkDirection(
   tiny: TinyModel,
   handle: Handle,
   gradients: Record<string, Float32Array>,
-  constants: ReadonlyMap<string, Float32Array>,
+  constants: ReadonlyMap<string, HostArray>,
 ): Promise<void> {
   const gradient = gradients[handle.key] as Float32Array;
   const norm = Math.hypot(...gradient);
@@ -251,13 +269,13 @@ async function checkDirection(
   );
 }
 
-async function snapshot({ parameters }: TinyModel, handles: readonly Handle[]): Promise<Map<string, Float32Array>> {
-  const values = new Map<string, Float32Array>();
-  for (const handle of handles) values.set(handle.key, Float32Array.from(await parameters.read(handle)));
+async function snapshot({ parameters }: TinyModel, handles: readonly Handle[]): Promise<Map<string, HostArray>> {
+  const values = new Map<string, HostArray>();
+  for (const handle of handles) values.set(handle.key, (await parameters.readArray(handle)).slice());
   return values;
 }
 
-function asSource({ tensors }: Adapter): TensorSource {
+function asSource({ tensors }: Adapter<HostArray>): TensorSource {
   const byName = new Map(tensors.map(({ name, shape, data }) => [name, memoryTensor(name, shape, data)]));
   return { names: () => [...byName.keys()], get: (name) => byName.get(name) };
 }

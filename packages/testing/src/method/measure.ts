@@ -4,6 +4,7 @@ import {
   type Batch,
   collateRows,
   createTrace,
+  type HostArray,
   type HostTensor,
   type LossTerm,
   type Model,
@@ -119,7 +120,7 @@ export async function probeLogits(tiny: TinyModel): Promise<Float32Array> {
 export interface LossOptions {
   readonly checkpointBlocks?: boolean;
   /** Values, by key, of trained handles wherever a method takes them for constants. */
-  readonly constants?: ReadonlyMap<string, Float32Array>;
+  readonly constants?: ReadonlyMap<string, HostArray>;
 }
 
 /** The loss over four rows and its gradient for every trained handle, by key, without dropout. */
@@ -157,7 +158,7 @@ export async function lossAndGradients(
 }
 
 /** Largest absolute difference relative to the largest magnitude, or to `floor` where that is larger. */
-export function relativeError(got: Float32Array, expected: Float32Array, floor = Number.MIN_VALUE): number {
+export function relativeError(got: HostArray, expected: HostArray, floor = Number.MIN_VALUE): number {
   if (got.length !== expected.length) return Number.POSITIVE_INFINITY;
   let worst = 0;
   for (let index = 0; index < expected.length; index++) {
@@ -166,6 +167,8 @@ export function relativeError(got: Float32Array, expected: Float32Array, floor =
   return worst / Math.max(floor, largestMagnitude(expected));
 }
 
-export function largestMagnitude(values: Float32Array): number {
-  return values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+export function largestMagnitude(values: HostArray): number {
+  let largest = 0;
+  for (const value of values) largest = Math.max(largest, Math.abs(value));
+  return largest;
 }

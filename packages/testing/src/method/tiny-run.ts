@@ -21,8 +21,10 @@ import {
   randomKey,
   randomNormal,
   randomUniform,
+  type StageState,
   sft,
   type Trainer,
+  type TrainerEvent,
   type TrainerOptions,
 } from '@tunesmith/core';
 
@@ -58,10 +60,11 @@ export async function tinyModel(
   methods: readonly Method[],
   backend: Backend,
   seed = 1,
+  stage: StageState | null = null,
 ): Promise<TinyModel> {
   const { task = 'causal-lm', labels } = objective;
   const head = { task, ...(labels === undefined ? {} : { labels }) };
-  const model = buildModel({ family, config: family.parseConfig(config), methods, ...head });
+  const model = buildModel({ family, config: family.parseConfig(config), methods, stage, ...head });
   const parameters = createParameterStore(backend.createStore());
   for (const handle of model.handles) if (handle.owner === 'base') await parameters.write(handle, randomWeight(handle));
   await initialiseHandles(parameters, model.handles, seed);
@@ -123,11 +126,25 @@ export function tinyTrainer(tiny: TinyModel, options: TinyTrainerOptions = {}): 
   });
 }
 
-/** Trains to the end and frees the programs; returns the losses. */
-export async function trainTiny(tiny: TinyModel, options: TinyTrainerOptions = {}): Promise<number[]> {
+/** Trains to the end, or to a step before it, and frees the programs; returns the losses. */
+export async function trainTiny(
+  tiny: TinyModel,
+  { until, onEvent, ...options }: TinyTrainerOptions & TinyRunOptions = {},
+): Promise<number[]> {
   const trainer = await tinyTrainer(tiny, options);
   const losses: number[] = [];
-  for await (const event of trainer.run()) if (event.type === 'step') losses.push(event.loss);
+  const stop = new AbortController();
+  for await (const event of trainer.run({ signal: stop.signal })) {
+    await onEvent?.(event);
+    if (event.type === 'step') losses.push(event.loss);
+    if (event.type === 'step' && event.step === until) stop.abort();
+  }
   await trainer.dispose();
   return losses;
+}
+
+export interface TinyRunOptions {
+  /** The step after which to stop. */
+  readonly until?: number;
+  readonly onEvent?: (event: TrainerEvent) => Promise<void>;
 }
