@@ -4,6 +4,7 @@ export { TunesmithError } from './errors/tunesmith-error.js';
 export type { EstimateOptions, TrainingEstimate } from './estimate/estimate-training.js';
 export { estimateTraining } from './estimate/estimate-training.js';
 export { matmulRate } from './estimate/matmul-rate.js';
+export type { AdapterChoice, AdapterPlaces, PlacedAdapters } from './generate/row-adapters.js';
 export type { Sampling } from './generate/sampling.js';
 export { drawToken, samplingSchema } from './generate/sampling.js';
 export type {
@@ -26,7 +27,7 @@ export type {
   PatchHooks,
   UpdateTrace,
 } from './method/hooks.js';
-export type { Merged } from './method/merge.js';
+export type { Merged, MergeOptions } from './method/merge.js';
 export { mergedWeights, mergeInPlace } from './method/merge.js';
 export type {
   Capabilities,
@@ -44,6 +45,7 @@ export { readPeftConfig } from './method/peft-config.js';
 export type { RunLength, Stage, StageEntry, StageHost, StageState } from './method/stage.js';
 export { accuracy, f1, macroF1, matthews, microF1 } from './metrics/class-metrics.js';
 export { pearson, spearman } from './metrics/rank-metrics.js';
+export type { ActiveAdapters, AdapterMethods, AdapterStack } from './model/adapters.js';
 export type {
   AttentionOptions,
   EmbeddingOptions,
@@ -57,7 +59,7 @@ export type { Derived } from './model/derived.js';
 export type { Family, ModelShape, Task, TaskHead, TaskModel, TokenColumns } from './model/family.js';
 export type { LoadWeightsOptions, WeightDtype } from './model/load-weights.js';
 export { loadWeights } from './model/load-weights.js';
-export type { MethodHooks, Model, ModelOptions, ModelRun } from './model/model.js';
+export type { MethodHooks, Model, ModelOptions, ModelRun, ModelUnderStack } from './model/model.js';
 export { buildModel } from './model/model.js';
 export type { Replace, Replaced, Replacement } from './model/replaced.js';
 export type { Selector } from './model/selector.js';
@@ -100,6 +102,8 @@ export { elementCount } from './parameters/handle.js';
 export { constant, kaimingUniform, normal, uniform, zeros } from './parameters/initializers.js';
 export type { ParameterStore } from './parameters/parameter-store.js';
 export { createParameterStore, initialiseHandles } from './parameters/parameter-store.js';
+export type { AdapterPart, AdapterPool, AdapterPoolOptions } from './pool/adapter-pool.js';
+export { createAdapterPool } from './pool/adapter-pool.js';
 export type { Backend, Executable, HostTensor, ProgramEstimate, RunOptions, TensorStore } from './program/backend.js';
 export type { Program, ProgramIO, ProgramResult, TensorSpec } from './program/program.js';
 export { validateInputs } from './program/validate-inputs.js';

@@ -20,6 +20,7 @@ export const lora = defineMethod({
   apiVersion,
   summary: 'Low-rank updates beside frozen linear layers',
   config: loraConfigSchema,
+  trainingOptions: ['dropout'],
   capabilities: { mergeable: true, identityAtInit: true, trainsBase: false },
   fromPeft,
   create(config) {

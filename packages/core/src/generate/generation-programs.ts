@@ -1,15 +1,27 @@
+import type { AdapterStack } from '../model/adapters.js';
 import type { Model } from '../model/model.js';
 import type { AttentionSite } from '../model/site.js';
 import { createTrace } from '../model/trace.js';
 import type { ParameterStore } from '../parameters/parameter-store.js';
-import type { Program, ProgramIO, ProgramResult } from '../program/program.js';
-import { type Tensor, tf } from '../tensor/tfjs.js';
+import type { Program, ProgramIO, ProgramResult, TensorSpec } from '../program/program.js';
+import { type Named, type Tensor, tf } from '../tensor/tfjs.js';
 import { cacheSpecs, decodingCache, promptCache, type RecordingCache } from './key-value-cache.js';
 
 /** What generation runs: a model and where its values lie. */
 export interface GenerationPlan {
   readonly model: Model;
   readonly parameters: ParameterStore;
+  /** The stacks of adapters that act, one for each row; the base alone if not said. */
+  readonly stacks?: readonly AdapterStack[];
+}
+
+/** Which adapters act, as a part of a program's name and of its inputs: rows of several stacks say which is theirs. */
+function adaptersOf({ stacks = [[]] }: GenerationPlan, rows: number): { name: string; inputs: Named<TensorSpec> } {
+  const isBase = stacks.length === 1 && stacks[0]?.length === 0;
+  return {
+    name: isBase ? '' : ` ${stacks.map((stack) => stack.join('+') || 'base').join(' | ')}`,
+    inputs: stacks.length === 1 ? {} : { stackOfRow: { shape: [rows], dtype: 'int32' } },
+  };
 }
 
 export function attentionSites({ sites }: Model): AttentionSite[] {
@@ -22,9 +34,11 @@ export function attentionSites({ sites }: Model): AttentionSite[] {
  * the prompts.
  */
 export function promptProgram(plan: GenerationPlan, rows: number, length: number): Program {
+  const adapters = adaptersOf(plan, rows);
   return {
-    name: `prompt[${rows}×${length}]`,
+    name: `prompt[${rows}×${length}]${adapters.name}`,
     inputs: {
+      ...adapters.inputs,
       ids: { shape: [rows, length], dtype: 'int32' },
       positions: { shape: [rows, length], dtype: 'int32' },
       last: { shape: [rows], dtype: 'int32' },
@@ -35,9 +49,11 @@ export function promptProgram(plan: GenerationPlan, rows: number, length: number
 
 /** Reads one token a row, `ids` and `positions` int32 `[rows, 1]`, after those whose keys and values are in the cache. */
 export function decodingProgram(plan: GenerationPlan, rows: number, slots: number): Program {
+  const adapters = adaptersOf(plan, rows);
   return {
-    name: `decode[${rows}×${slots}]`,
+    name: `decode[${rows}×${slots}]${adapters.name}`,
     inputs: {
+      ...adapters.inputs,
       ids: { shape: [rows, 1], dtype: 'int32' },
       positions: { shape: [rows, 1], dtype: 'int32' },
       ...cacheSpecs(attentionSites(plan.model), rows, slots),
@@ -51,13 +67,14 @@ export function decodingProgram(plan: GenerationPlan, rows: number, slots: numbe
 
 function runModel(
   io: ProgramIO,
-  { model, parameters }: GenerationPlan,
+  { model, parameters, stacks = [[]] }: GenerationPlan,
   cache: RecordingCache,
   last: Tensor,
 ): ProgramResult {
   const t = createTrace(io, {
     training: false,
     cache,
+    adapters: { stacks, ...(stacks.length > 1 && { rows: io.input('stackOfRow') }) },
     resolve: model.resolve,
     read: (handle) => parameters.readIn(io, handle),
   });

@@ -1,3 +1,4 @@
+import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { AttentionSite } from '../model/site.js';
 import type { AttentionCache } from '../model/trace.js';
 import type { HostTensor } from '../program/backend.js';
@@ -64,14 +65,30 @@ export interface RecordingCache extends AttentionCache {
   readonly fresh: Named<Tensor>;
 }
 
+/**
+ * Keeps what the cache takes over from an attention site. Where rows have adapters of their own, attention may run more
+ * than once, but over the same keys and values: the cache has one place for each.
+ */
+function record(fresh: Named<Tensor>, site: string, key: Tensor, value: Tensor): void {
+  const known = [fresh[keyName(site)] ?? key, fresh[valueName(site)] ?? value];
+  if (known[0] !== key || known[1] !== value) {
+    throw new TunesmithError('CAPABILITY_MISSING', 'these adapters cannot be mixed row by row', {
+      where: site,
+      expected: 'adapters that leave the inputs of attention, branches and blocks as they are',
+      hint: 'Generate for each adapter on its own.',
+    });
+  }
+  fresh[keyName(site)] = key;
+  fresh[valueName(site)] = value;
+}
+
 /** For prompts: there is nothing before them, and their keys and values are handed out. */
 export function promptCache(): RecordingCache {
   const fresh: Named<Tensor> = {};
   return {
     fresh,
     extend(site, key, value) {
-      fresh[keyName(site)] = key;
-      fresh[valueName(site)] = value;
+      record(fresh, site, key, value);
       return { key, value };
     },
   };
@@ -96,8 +113,7 @@ export function decodingCache(read: (name: string) => Tensor, positions: Tensor,
   return {
     fresh,
     extend(site, key, value) {
-      fresh[keyName(site)] = key;
-      fresh[valueName(site)] = value;
+      record(fresh, site, key, value);
       return {
         key: tf.concat([read(keyName(site)), key], 2),
         value: tf.concat([read(valueName(site)), value], 2),

@@ -1,14 +1,16 @@
 import { z } from 'zod';
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import { parseConfig } from '../method/define-method.js';
+import type { ModelUnderStack } from '../model/model.js';
 import { bucketLength } from '../objective/buckets.js';
 import type { Backend, HostTensor } from '../program/backend.js';
 import { createExecutableCache } from '../trainer/executable-cache.js';
 import { attentionSites, decodingProgram, type GenerationPlan, promptProgram } from './generation-programs.js';
 import { createKeyValueCache } from './key-value-cache.js';
-import { drawToken, logProbability, samplingSchema } from './sampling.js';
+import { type AdapterChoice, type AdapterPlaces, ownAdapters, placeRows, type RowAdapters } from './row-adapters.js';
+import { drawToken, logProbability, type Sampling, samplingSchema } from './sampling.js';
 
-export interface TokenGeneratorOptions extends GenerationPlan {
+export interface TokenGeneratorOptions extends Omit<GenerationPlan, 'stacks'> {
   readonly backend: Backend;
   /** Tokens that end a row. */
   readonly eosTokens: readonly number[];
@@ -16,6 +18,8 @@ export interface TokenGeneratorOptions extends GenerationPlan {
   readonly padToken: number;
   /** Prompt and answer together; by default and at most what the model's positions allow. */
   readonly maxLength?: number;
+  /** Where adapters are found and brought to; by default they are the model's own. */
+  readonly adapters?: AdapterPlaces;
 }
 
 export const generationSchema = samplingSchema.extend({
@@ -25,6 +29,8 @@ export const generationSchema = samplingSchema.extend({
 export interface GenerateOptions extends z.input<typeof generationSchema> {
   /** Whether a row is to end after its newest token, by all that were generated for it: stop sequences. */
   readonly stop?: (tokens: readonly number[], row: number) => boolean;
+  /** The adapter that acts, or several as a stack, first innermost; a function says it for each prompt. None if not said. */
+  readonly adapters?: AdapterChoice | ((prompt: number) => AdapterChoice);
   readonly signal?: AbortSignal;
 }
 
@@ -54,10 +60,17 @@ export interface TokenGenerator {
 
 interface Row {
   readonly index: number;
+  /** Ids that its adapters and the model's methods put before the prompt. */
+  readonly before: Int32Array;
   /** Prompt and answer. */
   readonly tokens: number[];
   readonly promptLength: number;
   ended: boolean;
+}
+
+interface Continuation extends Pick<GenerateOptions, 'stop' | 'signal'> {
+  readonly maxNewTokens: number;
+  readonly sampling: Sampling;
 }
 
 /**
@@ -71,69 +84,95 @@ export function createTokenGenerator(options: TokenGeneratorOptions): TokenGener
   if (maxLength > maxPositions) {
     throw invalid('maxLength', `at most the model's ${maxPositions} positions`, maxLength);
   }
-  const before = model.virtualTokens;
+  const places = options.adapters ?? ownAdapters(model);
   const eos = new Set(eosTokens);
   const executables = createExecutableCache(backend, parameters.tensors);
   const sites = attentionSites(model);
 
-  return {
-    async *generate(prompts, { stop, signal, ...values } = {}) {
-      const { maxNewTokens, ...sampling } = parseConfig(generationSchema, values, 'generate');
-      const rows = prompts.map((prompt, index) => openRow(prompt, index, maxLength, vocabularySize));
-      if (rows.length === 0) return;
-      const longest = Math.max(...rows.map(({ promptLength }) => promptLength));
-      const cache = createKeyValueCache(
-        sites,
-        rows.length,
-        before.length + bucketLength(Math.min(longest + maxNewTokens, maxLength), maxLength),
-      );
-      const breathe = createBreather();
+  async function* continuePrompts(
+    prompts: readonly ArrayLike<number>[],
+    { model: acting, stacks, rows: stackIndices }: RowAdapters,
+    { maxNewTokens, sampling, stop, signal }: Continuation,
+  ): AsyncGenerator<GenerationStep, void, void> {
+    const under = stacks.map((stack) => acting.under(stack));
+    const limit = Math.min(maxLength, ...under.map(({ maxPositions: most }) => most));
+    const rows = prompts.map((prompt, index): Row => {
+      const { virtualTokens } = under[stackIndices[index] as number] as ModelUnderStack;
+      return openRow(prompt, { index, before: virtualTokens, limit, vocabularySize });
+    });
+    const mostBefore = Math.max(...rows.map(({ before }) => before.length));
+    const plan = { model: acting, parameters, stacks };
+    const stackOfRow = stacks.length === 1 ? {} : { stackOfRow: int32([rows.length], stackIndices) };
+    const longest = Math.max(...rows.map(({ promptLength }) => promptLength));
+    const cache = createKeyValueCache(
+      sites,
+      rows.length,
+      mostBefore + bucketLength(Math.min(longest + maxNewTokens, limit), limit),
+    );
+    const breathe = createBreather();
 
-      /** Draws each open row's next token from its logits. */
-      function* draw(logits: HostTensor): Generator<GenerationStep> {
-        for (const row of rows) {
-          if (row.ended) continue;
-          const { index, tokens } = row;
-          const own = (logits.data as Float32Array).subarray(index * vocabularySize, (index + 1) * vocabularySize);
-          const token = drawToken(own, tokens, sampling, { row: index, position: tokens.length });
-          const logProb = logProbability(own, token);
-          if (Number.isNaN(logProb)) throw notNumbers(index, tokens.length);
-          tokens.push(token);
-          const end = ending(row, token);
-          row.ended = end !== null;
-          yield { row: index, token, logProb, end };
-        }
+    /** Draws each open row's next token from its logits. */
+    function* draw(logits: HostTensor): Generator<GenerationStep> {
+      for (const row of rows) {
+        if (row.ended) continue;
+        const { index, tokens } = row;
+        const own = (logits.data as Float32Array).subarray(index * vocabularySize, (index + 1) * vocabularySize);
+        const token = drawToken(own, tokens, sampling, { row: index, position: tokens.length });
+        const logProb = logProbability(own, token);
+        if (Number.isNaN(logProb)) throw notNumbers(index, tokens.length);
+        tokens.push(token);
+        const end = ending(row, token);
+        row.ended = end !== null;
+        yield { row: index, token, logProb, end };
       }
+    }
 
-      function ending({ tokens, promptLength, index }: Row, token: number): GenerationStep['end'] {
-        if (eos.has(token)) return 'eos';
-        if (stop?.(tokens.slice(promptLength), index) === true) return 'stop';
-        return tokens.length - promptLength === maxNewTokens || tokens.length === maxLength ? 'length' : null;
-      }
+    function ending({ tokens, promptLength, index }: Row, token: number): GenerationStep['end'] {
+      if (eos.has(token)) return 'eos';
+      if (stop?.(tokens.slice(promptLength), index) === true) return 'stop';
+      return tokens.length - promptLength === maxNewTokens || tokens.length === limit ? 'length' : null;
+    }
 
+    throwIfAborted(signal);
+    const length = bucketLength(longest, limit);
+    const prompt = await executables.get(promptProgram(plan, rows.length, mostBefore + length));
+    const read = await prompt.run({ ...promptColumns(rows, mostBefore + length, padToken), ...stackOfRow });
+    cache.write(
+      read,
+      rows.map(() => 0),
+      rows.map(({ before, promptLength }) => before.length + promptLength),
+    );
+    yield* draw(read.logits as HostTensor);
+
+    while (rows.some(({ ended }) => !ended)) {
+      await breathe();
       throwIfAborted(signal);
-      const length = bucketLength(longest, maxLength);
-      const prompt = await executables.get(promptProgram(options, rows.length, before.length + length));
-      const read = await prompt.run(promptColumns(rows, before, length, padToken));
+      const decode = await executables.get(decodingProgram(plan, rows.length, cache.slots));
+      const columns = tokenColumns(rows);
+      const given = await decode.run({ ...columns, ...cache.inputs, ...stackOfRow });
       cache.write(
-        read,
-        rows.map(() => 0),
-        rows.map(({ promptLength }) => before.length + promptLength),
+        given,
+        [...columns.positions.data],
+        rows.map(() => 1),
       );
-      yield* draw(read.logits as HostTensor);
+      yield* draw(given.logits as HostTensor);
+    }
+  }
 
-      while (rows.some(({ ended }) => !ended)) {
-        await breathe();
-        throwIfAborted(signal);
-        const decode = await executables.get(decodingProgram(options, rows.length, cache.slots));
-        const columns = tokenColumns(rows, before.length);
-        const given = await decode.run({ ...columns, ...cache.inputs });
-        cache.write(
-          given,
-          [...columns.positions.data],
-          rows.map(() => 1),
-        );
-        yield* draw(given.logits as HostTensor);
+  return {
+    async *generate(prompts, { stop, signal, adapters = null, ...values } = {}) {
+      const { maxNewTokens, ...sampling } = parseConfig(generationSchema, values, 'generate');
+      if (prompts.length === 0) return;
+      const acting = placeRows(places, adapters, prompts.length);
+      try {
+        yield* continuePrompts(prompts, acting, {
+          maxNewTokens,
+          sampling,
+          ...(stop && { stop }),
+          ...(signal && { signal }),
+        });
+      } finally {
+        acting.release();
       }
     },
 
@@ -141,37 +180,41 @@ export function createTokenGenerator(options: TokenGeneratorOptions): TokenGener
   };
 }
 
-function openRow(prompt: ArrayLike<number>, index: number, maxLength: number, vocabularySize: number): Row {
+function openRow(
+  prompt: ArrayLike<number>,
+  { index, before, limit, vocabularySize }: Pick<Row, 'index' | 'before'> & { limit: number; vocabularySize: number },
+): Row {
   const tokens = Array.from(prompt);
   const where = `prompt ${index}`;
   if (tokens.length === 0) throw invalid(where, 'at least one token, such as the one that begins a text', 0);
-  if (tokens.length >= maxLength) throw invalid(where, `fewer than ${maxLength} tokens`, tokens.length);
+  if (tokens.length >= limit) throw invalid(where, `fewer than ${limit} tokens`, tokens.length);
   const stray = tokens.find((token) => !(Number.isInteger(token) && token >= 0 && token < vocabularySize));
   if (stray !== undefined) throw invalid(where, `tokens from 0 to ${vocabularySize - 1}`, stray);
-  return { index, tokens, promptLength: tokens.length, ended: false };
+  return { index, before, tokens, promptLength: tokens.length, ended: false };
 }
 
-/** The prompts, each behind the virtual tokens. */
-function promptColumns(rows: readonly Row[], before: Int32Array, textLength: number, padToken: number) {
-  const length = before.length + textLength;
+/** The prompts, each behind what belongs before it. Padding stays at the last position, which is sure to exist. */
+function promptColumns(rows: readonly Row[], length: number, padToken: number) {
   const ids = new Int32Array(rows.length * length).fill(padToken);
-  for (const { index, tokens } of rows) {
+  const positions = new Int32Array(rows.length * length);
+  for (const { index, before, tokens } of rows) {
+    const own = before.length + tokens.length;
     ids.set(before, index * length);
     ids.set(tokens, index * length + before.length);
+    for (let at = 0; at < length; at++) positions[index * length + at] = Math.min(at, own - 1);
   }
-  const last = Int32Array.from(rows, ({ index, promptLength }) => index * length + before.length + promptLength - 1);
   return {
     ids: int32([rows.length, length], ids),
-    positions: int32(
-      [rows.length, length],
-      ids.map((_, index) => index % length),
+    positions: int32([rows.length, length], positions),
+    last: int32(
+      [rows.length],
+      Int32Array.from(rows, ({ index, before, promptLength }) => index * length + before.length + promptLength - 1),
     ),
-    last: int32([rows.length], last),
   };
 }
 
 /** Each row's newest token; one that has ended repeats its last, for nobody. */
-function tokenColumns(rows: readonly Row[], before: number) {
+function tokenColumns(rows: readonly Row[]) {
   const column = [rows.length, 1];
   return {
     ids: int32(
@@ -180,7 +223,7 @@ function tokenColumns(rows: readonly Row[], before: number) {
     ),
     positions: int32(
       column,
-      Int32Array.from(rows, ({ tokens }) => before + tokens.length - 1),
+      Int32Array.from(rows, ({ before, tokens }) => before.length + tokens.length - 1),
     ),
   };
 }

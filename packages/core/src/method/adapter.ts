@@ -3,7 +3,7 @@ import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Derived } from '../model/derived.js';
 import type { Task } from '../model/family.js';
 import type { Model } from '../model/model.js';
-import { headOwner } from '../model/task-head.js';
+import { isHeadOwner } from '../model/task-head.js';
 import { createTrace } from '../model/trace.js';
 import { elementCount, type Handle, type HostArray } from '../parameters/handle.js';
 import type { ParameterStore } from '../parameters/parameter-store.js';
@@ -29,7 +29,7 @@ const peftTasks: Readonly<Record<Task, string | null>> = {
 };
 
 function adapterName(method: Method, value: Handle | Derived): string {
-  if (value.owner === headOwner) return peftName(value.path);
+  if (isHeadOwner(value.owner)) return peftName(value.path);
   return method.adapterName?.(value) ?? peftName(value.path);
 }
 
@@ -51,7 +51,7 @@ export async function exportAdapter(
 ): Promise<Adapter<HostArray>> {
   const tensors: AdapterTensor[] = [];
   const others: AdapterTensor<HostArray>[] = [];
-  for (const derived of model.derived.filter(({ owner }) => owner === method.name)) {
+  for (const derived of model.derived.filter(({ owner }) => owner === model.ownerOf(method))) {
     const { shape, data } = await computeDerived(model, derived, parameters, backend);
     tensors.push({ name: adapterName(method, derived), shape, data });
   }
@@ -59,7 +59,7 @@ export async function exportAdapter(
     if (model.onlyDerivedFrom(handle)) continue;
     const data = await parameters.readArray(handle);
     const tensor = { name: adapterName(method, handle), shape: handle.shape };
-    if (handle.owner === headOwner || data instanceof Int32Array) others.push({ ...tensor, data });
+    if (isHeadOwner(handle.owner) || data instanceof Int32Array) others.push({ ...tensor, data });
     else tensors.push({ ...tensor, data });
   }
   const own = { config: method.peftConfig?.(model.patched) ?? null, tensors };
@@ -118,14 +118,14 @@ export async function importAdapter(
   file: TensorSource,
 ): Promise<void> {
   const places = new Map(model.ownedBy(method).map((handle) => [adapterName(method, handle), handle]));
-  const isHead = (name: string): boolean => places.get(name)?.owner === headOwner;
+  const isHead = (name: string): boolean => isHeadOwner(places.get(name)?.owner ?? '');
   const rest = { names: () => file.names().filter((name) => !isHead(name)), get: (name: string) => file.get(name) };
   const own = (await method.importAdapter?.(rest, adapterHost(model, method, parameters))) ?? rest;
   const source: TensorSource = {
     names: () => [...own.names(), ...file.names().filter(isHead)],
     get: (name) => (isHead(name) ? file : own).get(name),
   };
-  for (const derived of model.derived.filter(({ owner }) => owner === method.name)) {
+  for (const derived of model.derived.filter(({ owner }) => owner === model.ownerOf(method))) {
     if (source.get(adapterName(method, derived)) === undefined) continue;
     throw new TunesmithError('CAPABILITY_MISSING', 'what this value was computed from is not in the adapter', {
       where: adapterName(method, derived),

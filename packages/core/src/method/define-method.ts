@@ -18,8 +18,10 @@ export interface MethodDefinition<Schema extends z.ZodObject> {
   readonly capabilities: Capabilities;
   /** What a recipe gets that says nothing of its own (rule J of the plugin contract). */
   readonly defaults?: MethodDefaults;
+  /** Options that act in training alone, such as dropout: adapters that differ in these run the same programs. */
+  readonly trainingOptions?: readonly (keyof z.output<Schema> & string)[];
   /** The hooks, for one config. LoRA needs `patchModel` and the two that save it. */
-  create(config: z.output<Schema>): Omit<Method, 'name' | 'apiVersion' | 'config' | 'capabilities'>;
+  create(config: z.output<Schema>): Omit<Method, 'name' | 'apiVersion' | 'config' | 'trainingOptions' | 'capabilities'>;
   /** An adapter folder's PEFT config as this method's config, or null if it is another method's. */
   fromPeft?(peftConfig: Record<string, unknown>): z.input<Schema> | null;
 }
@@ -41,8 +43,9 @@ export function defineMethod<Schema extends z.ZodObject>(definition: MethodDefin
   }
   const create = (input: z.input<Schema> = {} as z.input<Schema>): Method => {
     const config = parseConfig(definition.config, input, definition.name);
-    const { name, capabilities } = definition;
-    return { name, apiVersion: definition.apiVersion, config, capabilities, ...definition.create(config) };
+    const { name, capabilities, trainingOptions = [] } = definition;
+    const { apiVersion: version } = definition;
+    return { name, apiVersion: version, config, trainingOptions, capabilities, ...definition.create(config) };
   };
   const { fromPeft } = definition;
   if (fromPeft === undefined) return Object.assign(create, { definition });

@@ -1,4 +1,5 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { AdapterStack } from '../model/adapters.js';
 import type { Model } from '../model/model.js';
 import type { Replaced } from '../model/replaced.js';
 import type { SiteBase, SiteOf } from '../model/site.js';
@@ -8,13 +9,33 @@ import type { MergeHost, MergeResult, Method } from './method.js';
 
 type MergedSite = SiteOf<'linear' | 'embedding'>;
 
+export interface MergeOptions {
+  /** Those of the model's adapters that are merged beside its methods, the first innermost; none if not said. */
+  readonly adapters?: AdapterStack;
+}
+
+/** What is merged, and into what; `sign` −1 takes it out. */
+interface Merge extends Required<MergeOptions> {
+  readonly model: Model;
+  readonly parameters: ParameterStore;
+  readonly sign: 1 | -1;
+}
+
 /** The sites whose weights methods may change when merged. */
 function mergeSites(model: Model): MergedSite[] {
   return model.sites.filter((site): site is MergedSite => site.kind === 'linear' || site.kind === 'embedding');
 }
 
-function checkMergeable(model: Model): void {
-  for (const method of model.methods) {
+/** What is merged, innermost first: the methods, and those of the adapters named. */
+function mergedMethods({ model, adapters }: Merge): Method[] {
+  return [...model.methods, ...adapters.flatMap((name) => model.adapters[name] ?? [])];
+}
+
+function checkMergeable(merge: Merge): void {
+  const { model, adapters } = merge;
+  model.under(adapters);
+  const methods = mergedMethods(merge);
+  for (const method of methods) {
     if (method.capabilities.mergeable) continue;
     throw new TunesmithError(
       'CAPABILITY_MISSING',
@@ -25,8 +46,8 @@ function checkMergeable(model: Model): void {
     );
   }
   for (const site of mergeSites(model)) {
-    const method = model.methods.find(
-      ({ name, mergeEmbedding }) => model.wrappedBy(site).includes(name) && !mergeEmbedding,
+    const method = methods.find(
+      (each) => model.wrappedBy(site, adapters).includes(model.ownerOf(each)) && !each.mergeEmbedding,
     );
     if (site.kind !== 'embedding' || method === undefined) continue;
     throw new TunesmithError('CAPABILITY_MISSING', `the method "${method.name}" cannot be merged into an embedding`, {
@@ -36,12 +57,12 @@ function checkMergeable(model: Model): void {
   }
 }
 
-function mergeHost(model: Model, parameters: ParameterStore, method: Method): MergeHost {
+function mergeHost({ model, parameters }: Merge, method: Method): MergeHost {
   const byKey = new Map(model.handles.map((handle) => [handle.key, handle]));
   return {
     read: (handle) => parameters.read(handle),
     write: (handle, values) => parameters.write(handle, values),
-    handle: (site: SiteBase, name) => byKey.get(`${method.name}/${site.path}.${name}`),
+    handle: (site: SiteBase, name) => byKey.get(`${model.ownerOf(method)}/${site.path}.${name}`),
   };
 }
 
@@ -71,54 +92,53 @@ interface MergedWeight {
 export async function* mergedWeights(
   model: Model,
   parameters: ParameterStore,
-  sign: 1 | -1 = 1,
+  { adapters = [], sign = 1 }: MergeOptions & { readonly sign?: 1 | -1 } = {},
 ): AsyncGenerator<MergedWeight> {
-  checkMergeable(model);
-  const sharing = sitesByWeight(model);
+  const merge: Merge = { model, parameters, adapters, sign };
+  checkMergeable(merge);
+  const sharing = sitesByWeight(merge);
   const biases = new Map(
     mergeSites(model).flatMap((site): [Handle, MergedSite][] =>
-      site.kind === 'linear' && site.biasHandle !== null && model.wrappedBy(site).length > 0
+      site.kind === 'linear' && site.biasHandle !== null && model.wrappedBy(site, adapters).length > 0
         ? [[site.biasHandle, site]]
         : [],
     ),
   );
   // A refusal comes before the first weight.
   for (const [handle, sites] of sharing) {
-    if (sites.length > 1) await foldShared(model, parameters, handle, sites, sign);
+    if (sites.length > 1) await foldShared(merge, handle, sites);
   }
   for (const handle of model.handles) {
     if (handle.owner !== 'base') continue;
     const sites = sharing.get(handle);
     const site = biases.get(handle);
-    if (sites !== undefined) yield await foldShared(model, parameters, handle, sites, sign);
-    else if (site !== undefined) yield await fold(model, parameters, handle, site, sign);
-    else yield await unfolded(model, parameters, handle, sign);
+    if (sites !== undefined) yield await foldShared(merge, handle, sites);
+    else if (site !== undefined) yield await fold(merge, handle, site);
+    else yield await unfolded(merge, handle);
   }
 }
 
 /** The linear and embedding sites of each weight that a method wraps at one of them. */
-function sitesByWeight(model: Model): Map<Handle, MergedSite[]> {
+function sitesByWeight({ model, adapters }: Merge): Map<Handle, MergedSite[]> {
   const byWeight = new Map<Handle, MergedSite[]>();
   for (const site of mergeSites(model)) {
     byWeight.set(site.weightHandle, [...(byWeight.get(site.weightHandle) ?? []), site]);
   }
   for (const [handle, sites] of byWeight) {
-    if (sites.every((site) => model.wrappedBy(site).length === 0)) byWeight.delete(handle);
+    if (sites.every((site) => model.wrappedBy(site, adapters).length === 0)) byWeight.delete(handle);
   }
   return byWeight;
 }
 
 /** A weight that sites share can be merged where the methods make the same of it at each. */
 async function foldShared(
-  model: Model,
-  parameters: ParameterStore,
+  merge: Merge,
   handle: Handle,
   [first, ...others]: readonly MergedSite[],
-  sign: 1 | -1,
 ): Promise<MergedWeight> {
-  const merged = await fold(model, parameters, handle, first as MergedSite, sign);
+  const merged = await fold(merge, handle, first as MergedSite);
   for (const other of others) {
-    const { values } = await fold(model, parameters, handle, other, sign);
+    const { values } = await fold(merge, handle, other);
     if (values.every((value, index) => value === merged.values[index])) continue;
     throw new TunesmithError('CAPABILITY_MISSING', `"${first?.path}" and "${other.path}" share one weight`, {
       where: 'merge',
@@ -129,22 +149,18 @@ async function foldShared(
 }
 
 /** A site's weight or bias with every method's effect folded in. */
-async function fold(
-  model: Model,
-  parameters: ParameterStore,
-  handle: Handle,
-  site: MergedSite,
-  sign: 1 | -1,
-): Promise<MergedWeight> {
-  const { values, ...base } = await unfolded(model, parameters, handle, sign);
+async function fold(merge: Merge, handle: Handle, site: MergedSite): Promise<MergedWeight> {
+  const { sign } = merge;
+  const { values, ...base } = await unfolded(merge, handle);
   const isWeight = handle === site.weightHandle;
   const turned = isWeight && site.kind === 'linear' && site.layout === 'in-out' ? site : null;
   // [out, in], [rows, features], or [out]
   const folded = turned === null ? values : transpose(values, turned.inFeatures, turned.outFeatures);
   let { changed, reversible } = base;
   // What was folded in last comes out first: scaling and adding do not commute.
-  for (const method of sign === 1 ? model.methods : model.methods.toReversed()) {
-    const host = mergeHost(model, parameters, method);
+  const methods = mergedMethods(merge);
+  for (const method of sign === 1 ? methods : methods.toReversed()) {
+    const host = mergeHost(merge, method);
     const merged = await mergeAt(method, site, isWeight)(folded, host, sign);
     changed ||= merged !== undefined && merged !== false;
     reversible &&= merged !== 'irreversible';
@@ -164,9 +180,9 @@ function mergeAt(method: Method, site: MergedSite, isWeight: boolean): MergeInto
     : (...all) => method.mergeBias?.(site, ...all) ?? none;
 }
 
-async function unfolded(model: Model, parameters: ParameterStore, handle: Handle, sign: 1 | -1): Promise<MergedWeight> {
+async function unfolded({ model, parameters, adapters, sign }: Merge, handle: Handle): Promise<MergedWeight> {
   // Taken out of the merge, a module trained as a copy leaves the checkpoint's own weight.
-  const resolved = sign === 1 ? model.resolve(handle) : handle;
+  const resolved = sign === 1 ? model.resolve(handle, adapters) : handle;
   const values = await replacedValues(parameters, resolved);
   return { handle, values, changed: resolved !== handle, reversible: true };
 }
@@ -198,18 +214,22 @@ export interface Merged {
 }
 
 /** Folds the methods' effect into the store's base weights, to be run then without the methods. */
-export async function mergeInPlace(model: Model, parameters: ParameterStore): Promise<Merged> {
+export async function mergeInPlace(
+  model: Model,
+  parameters: ParameterStore,
+  options: MergeOptions = {},
+): Promise<Merged> {
   const replaced: { handle: Handle; original: Float32Array }[] = [];
-  for await (const { handle, values, changed, reversible } of mergedWeights(model, parameters)) {
+  for await (const { handle, values, changed, reversible } of mergedWeights(model, parameters, options)) {
     if (!changed) continue;
-    if (model.resolve(handle) !== handle || !reversible) {
+    if (model.resolve(handle, options.adapters) !== handle || !reversible) {
       replaced.push({ handle, original: Float32Array.from(await parameters.read(handle)) });
     }
     await parameters.write(handle, values);
   }
   return {
     async unmerge() {
-      for await (const { handle, values, changed } of mergedWeights(model, parameters, -1)) {
+      for await (const { handle, values, changed } of mergedWeights(model, parameters, { ...options, sign: -1 })) {
         if (changed) await parameters.write(handle, values);
       }
       for (const { handle, original } of replaced) await parameters.write(handle, original);

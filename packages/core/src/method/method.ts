@@ -99,6 +99,8 @@ export interface Method {
   readonly name: string;
   readonly apiVersion: number;
   readonly config: unknown;
+  /** Names of the config's options that act in training alone: adapters that differ in these run the same programs. */
+  readonly trainingOptions?: readonly string[];
   readonly capabilities: Capabilities;
   /**
    * Wraps sites and declares parameters. Most methods need no more; one that also acts beside the optimizer returns those

@@ -4,10 +4,12 @@ import { layerNorm } from '../tensor/layer-norm.js';
 import { linear as linearOp } from '../tensor/linear.js';
 import { rmsNorm } from '../tensor/rms-norm.js';
 import { type Named, type Shape, type Tensor, tf } from '../tensor/tfjs.js';
+import type { AdapterStack } from './adapters.js';
 import { checkpointBlock } from './checkpoint-block.js';
-import { addBaseHandle, addSite, type ModelRegistry, siteKey } from './registry.js';
+import { addBaseHandle, addSite, type ModelRegistry, siteKey, weightsUnder } from './registry.js';
 import { runAttention } from './run-attention.js';
-import type { LinearSite, SiteBase, SiteCalls, SiteKind, SiteRole, Slice } from './site.js';
+import { runSite } from './run-site.js';
+import type { AnySite, LinearSite, SiteCalls, SiteKind, SiteRole, Slice } from './site.js';
 import type { Trace } from './trace.js';
 import { withVirtualTokens } from './virtual-tokens.js';
 
@@ -101,19 +103,15 @@ export function createBuilder(registry: ModelRegistry, prefix = '', depth: numbe
     addBaseHandle(registry, path, shape, { decay: shape.length > 1, depth, init });
 
   function site<Kind extends SiteKind, Context extends SiteContext = []>(
-    declared: SiteBase,
+    declared: AnySite,
     body: SiteFunction<Kind, Context>,
   ): SiteFunction<Kind, Context> {
     const key = siteKey(declared);
     return (t, input, ...context) =>
       t.atSite(key, () => {
-        const layers = registry.wraps.get(key) ?? [];
-        const run = (level: number, value: SiteCalls[Kind]['input']): Tensor => {
-          const layer = layers[level];
-          if (layer === undefined) return body(t, value, ...context);
-          return layer.middleware(value as never, (next) => run(level - 1, next as never), t);
-        };
-        return run(layers.length - 1, input);
+        const wraps = registry.wraps.get(key) ?? [];
+        const weightsOf = (stack: AdapterStack): string => weightsUnder(registry, declared, stack);
+        return runSite<Kind>(t, { wraps, weightsOf, body: (value) => body(t, value, ...context) }, input);
       });
   }
 

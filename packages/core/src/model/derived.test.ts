@@ -11,7 +11,7 @@ function setUp() {
   const registry = createRegistry();
   const source = addMethodHandle(
     registry,
-    { owner: 'some', path: 'value.source', kind: 'parameter', depth: null },
+    { owner: 'some', adapter: null, path: 'value.source', kind: 'parameter', depth: null },
     spec,
   );
   registry.onlyDerivedFrom.add(source.key);

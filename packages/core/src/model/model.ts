@@ -6,15 +6,25 @@ import type { Handle } from '../parameters/handle.js';
 import type { TensorSource } from '../storage/stored-tensor.js';
 import { linearCrossEntropy, logProbabilities } from '../tensor/linear-cross-entropy.js';
 import { type Tensor, tf } from '../tensor/tfjs.js';
+import { type AdapterMethods, type AdapterStack, checkStack, type Owner, ownersOf } from './adapters.js';
 import { createBuilder } from './builder.js';
 import type { Derived } from './derived.js';
 import type { Family, ModelShape, Task, TaskHead, TaskModel, TokenColumns } from './family.js';
 import { createPatcher } from './patcher.js';
-import { createRegistry, type ModelRegistry, siteKey } from './registry.js';
+import {
+  createRegistry,
+  type ModelRegistry,
+  replacementKey,
+  resolveHandle,
+  siteKey,
+  weightsUnder,
+} from './registry.js';
 import type { Replaced } from './replaced.js';
+import { wrapsOf } from './run-site.js';
 import type { AnySite, SiteOf } from './site.js';
-import { headModulesOf, headOwner, noHead, taskHead, trainHead } from './task-head.js';
+import { headModulesOf, headOwnerOf, noHead, taskHead, trainHead } from './task-head.js';
 import type { Trace } from './trace.js';
+import { positionShift, virtualIds } from './virtual-tokens.js';
 
 /** One forward pass and what can be read off it. */
 export interface ModelRun {
@@ -51,7 +61,10 @@ export interface Model {
   readonly head: TaskHead;
   /** Modules of the head that are trained beside the methods and saved with each, by PEFT's names. */
   readonly headModules: readonly string[];
+  /** The methods that always act. */
   readonly methods: readonly Method[];
+  /** Beside them, adapters by name: a trace says which act. */
+  readonly adapters: AdapterMethods;
   readonly patched: PatchedModel;
   readonly sites: readonly AnySite[];
   readonly handles: readonly Handle[];
@@ -67,13 +80,25 @@ export interface Model {
   onlyDerivedFrom(handle: Handle): boolean;
   /** What a method declared or trains, and the head that is trained beside it: the content of its adapter. */
   ownedBy(method: Method): readonly Handle[];
-  /** Names of the methods that wrap a site, innermost first. */
-  wrappedBy(site: AnySite): readonly string[];
-  /** What programs read for a base weight: itself, the copy that a method trains in its place, or a function of it. */
-  resolve(handle: Handle): Handle | Replaced;
+  /** The owner of what a method declared: its name, behind its adapter's. */
+  ownerOf(method: Method): string;
+  /** Owners of what wraps a site, innermost first: methods, then the adapters of a stack. */
+  wrappedBy(site: AnySite, stack?: AdapterStack): readonly string[];
+  /** What programs read for a base weight: itself, the copy that a method or an adapter has in its place, or a function of it. */
+  resolve(handle: Handle, stack?: AdapterStack): Handle | Replaced;
+  /** What adapters that act together leave of the positions and put before a text. @throws NAME_UNKNOWN, METHOD_CONFLICT */
+  under(stack: AdapterStack): ModelUnderStack;
   run(t: Trace, columns: TokenColumns): ModelRun;
   /** Patches it anew: other handles, and programs that read them, are void. Values stay where they lie. */
   enterStage(stage: StageState): void;
+}
+
+/** What a stack of adapters changes for whoever feeds the model. */
+export interface ModelUnderStack {
+  /** Ids that belong before every text: the methods', then the adapters'. */
+  readonly virtualTokens: Int32Array;
+  /** What is left of the positions for a text. */
+  readonly maxPositions: number;
 }
 
 export interface ModelOptions<Config> {
@@ -82,6 +107,8 @@ export interface ModelOptions<Config> {
   readonly config: Config;
   /** In wrapping order: the first is the innermost. */
   readonly methods?: readonly Method[];
+  /** Adapters that live beside each other outside the methods, frozen: a trace says which of them act. */
+  readonly adapters?: AdapterMethods;
   /** The stage to patch for: that of an adapter which was saved in one. */
   readonly stage?: StageState | null;
   /** What it is for; the family's first task if not said. */
@@ -94,25 +121,35 @@ export interface ModelOptions<Config> {
 
 /** Builds the family's sites and lets each method patch them. No weight is read and nothing is traced. */
 export function buildModel<Config>(options: ModelOptions<Config>): Model {
-  const { family, config, methods = [] } = options;
-  for (const method of methods) checkApiVersion(method);
+  const { family, config, methods = [], adapters = {} } = options;
+  const owners = ownersOf(methods, adapters);
+  for (const method of owners.keys()) checkApiVersion(method);
   const head = taskHead(family as Family, options.task, options.labels);
   const patched: PatchedModel = {
     defaultTargets: family.defaultTargets,
     fanInFanOut: family.fanInFanOut ?? false,
     task: head.task,
   };
-  let state = patch(options, patched, head, options.stage ?? null);
+  let state = patch(options, owners, patched, head, options.stage ?? null);
   const all = (): Handle[] => [...state.registry.handles.values()];
   const shape = family.describe(config);
-  const virtualCount = state.registry.virtual.reduce((sum, { count }) => sum + count, 0);
+  const ownerName = (method: Method): string => owners.get(method)?.owner ?? method.name;
+  const under = (stack: AdapterStack): ModelUnderStack => {
+    checkStack(stack, Object.keys(adapters));
+    checkCopies(state.registry, stack);
+    const virtualTokens = virtualIds(state.registry, shape.vocabularySize, stack);
+    const taken = virtualTokens.length + positionShift(state.registry, stack);
+    return { virtualTokens, maxPositions: freePositions(shape, taken) };
+  };
+  const { virtualTokens, maxPositions } = under([]);
   return {
     family: family as Family,
-    shape: { ...shape, maxPositions: freePositions(shape, virtualCount + state.registry.positionShift) },
-    virtualTokens: Int32Array.from({ length: virtualCount }, (_, index) => shape.vocabularySize + index),
+    shape: { ...shape, maxPositions },
+    virtualTokens,
     head,
     headModules: state.registry.headModules,
     methods,
+    adapters,
     patched,
     get stage() {
       return state.stage;
@@ -133,12 +170,22 @@ export function buildModel<Config>(options: ModelOptions<Config>): Model {
       return [...state.registry.derived.values()];
     },
     onlyDerivedFrom: ({ key }) => state.registry.onlyDerivedFrom.has(key),
-    ownedBy: (method) => all().filter((handle) => handle.owner === headOwner || ownerOf(state, handle) === method.name),
-    wrappedBy: (site) => (state.registry.wraps.get(siteKey(site)) ?? []).map(({ method }) => method),
-    resolve: (handle) => state.registry.replacements.get(handle.key) ?? handle,
-    run: (t, columns) => runModel(state.registry, state.built, head, t, columns),
+    ownedBy(method) {
+      const { adapter } = owners.get(method) ?? { adapter: null };
+      const ownHead = headOwnerOf(adapter);
+      return all().filter((handle) => handle.owner === ownHead || ownerOf(state, handle) === ownerName(method));
+    },
+    ownerOf: ownerName,
+    wrappedBy: (site, stack = []) =>
+      wrapsOf(state.registry.wraps.get(siteKey(site)) ?? [], stack).map(({ owner }) => owner),
+    resolve: (handle, stack = []) => resolveHandle(state.registry, handle, stack),
+    under,
+    run(t, columns) {
+      for (const stack of t.adapters.stacks) under(stack);
+      return runModel(state.registry, state.built, head, t, columns);
+    },
     enterStage(stage) {
-      state = patch(options, patched, head, stage);
+      state = patch(options, owners, patched, head, stage);
     },
   };
 }
@@ -154,7 +201,8 @@ interface PatchedState {
 }
 
 function patch<Config>(
-  { family, config, methods = [], checkpoint }: ModelOptions<Config>,
+  { family, config, methods = [], adapters = {}, checkpoint }: ModelOptions<Config>,
+  owners: ReadonlyMap<Method, Owner>,
   patched: PatchedModel,
   head: TaskHead,
   stage: StageState | null,
@@ -169,13 +217,15 @@ function patch<Config>(
   const [stager] = stagers;
   const registry = createRegistry();
   const built = family.build(createBuilder(registry), config, head);
-  if (methods.length > 0) registry.headModules = headModulesOf(registry, family as Family, built, checkpoint);
-  const hooks = methods.flatMap((method): MethodHooks[] => {
-    const own = method === stager ? stage : null;
-    const returned = method.patchModel(createPatcher(registry, patched, method, own));
-    return returned === undefined ? [] : [{ method: method.name, hooks: returned }];
+  if (owners.size > 0) registry.headModules = headModulesOf(registry, family as Family, built, checkpoint);
+  const hooks = [...owners].flatMap(([method, own]): MethodHooks[] => {
+    const entered = method === stager ? stage : null;
+    const patcher = createPatcher(registry, patched, { method: method.name, own, stage: entered });
+    const returned = method.patchModel(patcher);
+    return returned === undefined || own.adapter !== null ? [] : [{ method: method.name, hooks: returned }];
   });
-  trainHead(registry);
+  if (methods.length > 0) trainHead(registry, null);
+  for (const adapter of Object.keys(adapters)) trainHead(registry, adapter);
   return { registry, built, hooks, stage, stager };
 }
 
@@ -183,6 +233,18 @@ function patch<Config>(
 function ownerOf({ registry, stage, stager }: PatchedState, { owner, key, path }: Handle): string | undefined {
   if (owner !== 'base') return owner;
   return registry.trained.get(key) ?? (stage?.moved.includes(path) ? stager?.name : undefined);
+}
+
+/** No two adapters of a stack bring a copy of one module. */
+function checkCopies(registry: ModelRegistry, stack: AdapterStack): void {
+  for (const { key } of registry.handles.values()) {
+    const copies = stack.filter((adapter) => registry.replacements.has(replacementKey({ key }, adapter)));
+    if (copies.length < 2) continue;
+    throw new TunesmithError('METHOD_CONFLICT', `each of ${copies.join(' and ')} brings a whole "${key}"`, {
+      where: stack.join(', '),
+      hint: 'Only one can be read. Use one of them at a time.',
+    });
+  }
 }
 
 function checkApiVersion(method: Method): void {
@@ -209,8 +271,7 @@ function runModel(
   t: Trace,
   columns: TokenColumns,
 ): ModelRun {
-  const { positionShift: shift } = registry;
-  const positions = shift === 0 ? columns.positions : tf.add(columns.positions, tf.scalar(shift, 'int32'));
+  const positions = shiftedPositions(registry, t, columns.positions);
   const hidden = t.placed(positions, () => forward(t, { ...columns, positions }));
   const [batch = 1, seq = 1, width = 1] = hidden.shape;
   const rows = (positions: Tensor): Tensor => tf.gather(tf.reshape(hidden, [-1, width]), positions as never);
@@ -222,7 +283,7 @@ function runModel(
   return {
     hidden,
     logProbs(positions, labels) {
-      const plain = head === undefined ? null : plainHead(registry);
+      const plain = head === undefined ? null : plainHead(registry, t);
       if (plain === null) return logProbabilities(headAt(positions), labels);
       const read = t.atPositions(positions, [batch, seq], () => transform(t, rows(positions)));
       return linearCrossEntropy(read, plain.weight(t), labels);
@@ -235,11 +296,25 @@ function runModel(
   };
 }
 
+/** Positions behind what the active adapters take without tokens; rows of several stacks are shifted each by its own. */
+function shiftedPositions(registry: ModelRegistry, t: Trace, positions: Tensor): Tensor {
+  const shifts = t.adapters.stacks.map((stack) => positionShift(registry, stack));
+  const [first = 0] = shifts;
+  if (shifts.every((shift) => shift === first)) {
+    return first === 0 ? positions : tf.add(positions, tf.scalar(first, 'int32'));
+  }
+  const own: Tensor = tf.gather(tf.tensor1d(shifts, 'int32'), t.stackOfRow() as never); // [batch]
+  return tf.add(positions, tf.expandDims(own, 1));
+}
+
 /** The head, where it is a bare product that the fused cross-entropy can take over. */
-function plainHead(registry: ModelRegistry): SiteOf<'linear'> | null {
+function plainHead(registry: ModelRegistry, { adapters: { stacks } }: Trace): SiteOf<'linear'> | null {
   for (const site of registry.sites.values()) {
     if (site.kind !== 'linear' || site.role !== 'head') continue;
-    return site.biasHandle === null && !registry.wraps.has(siteKey(site)) ? site : null;
+    const wraps = registry.wraps.get(siteKey(site)) ?? [];
+    const isWrapped = stacks.some((stack) => wrapsOf(wraps, stack).length > 0);
+    const isShared = new Set(stacks.map((stack) => weightsUnder(registry, site, stack))).size === 1;
+    return site.biasHandle === null && !isWrapped && isShared ? site : null;
   }
   return null;
 }

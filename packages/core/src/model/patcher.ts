@@ -1,8 +1,9 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
-import type { Method, PatchedModel, Patcher } from '../method/method.js';
+import type { PatchedModel, Patcher } from '../method/method.js';
 import type { StageState } from '../method/stage.js';
 import type { Handle, IndexSpec, ParameterSpec } from '../parameters/handle.js';
-import { addDerived, addMethodHandle, type ModelRegistry, replaceByCopy, siteKey } from './registry.js';
+import { cannotStandBeside, type Owner } from './adapters.js';
+import { addDerived, addMethodHandle, type ModelRegistry, replaceByCopy, replacementKey, siteKey } from './registry.js';
 import { selectSites } from './selector.js';
 import type { AnySite, MethodScope, Middleware, SiteKind, SiteOf } from './site.js';
 import { isInside } from './task-head.js';
@@ -11,26 +12,25 @@ import { isInside } from './task-head.js';
 export function createPatcher(
   registry: ModelRegistry,
   model: PatchedModel,
-  { name: method }: Method,
-  stage: StageState | null,
+  { method, own, stage }: { method: string; own: Owner; stage: StageState | null },
 ): Patcher {
   const scope = (prefix: string, depth: number | null): MethodScope => {
     const add = (kind: Handle['kind'], name: string, spec: ParameterSpec | IndexSpec): Handle =>
-      addMethodHandle(registry, { owner: method, path: prefix + name, kind, depth }, spec);
+      addMethodHandle(registry, { ...own, path: prefix + name, kind, depth }, spec);
     return {
       parameter: (name, spec) => add('parameter', name, spec),
       buffer: (name, spec) => add('buffer', name, spec),
       derived(name, define) {
         const { parameter, buffer } = scope(`${prefix}${name}.`, depth);
-        const own = (handle: Handle): Handle => {
+        const alone = (handle: Handle): Handle => {
           registry.onlyDerivedFrom.add(handle.key);
           return handle;
         };
         const make = define({
-          parameter: (inner, spec) => own(parameter(inner, spec)),
-          buffer: (inner, spec) => own(buffer(inner, spec)),
+          parameter: (inner, spec) => alone(parameter(inner, spec)),
+          buffer: (inner, spec) => alone(buffer(inner, spec)),
         });
-        return addDerived(registry, method, prefix + name, make);
+        return addDerived(registry, own.owner, prefix + name, make);
       },
     };
   };
@@ -59,32 +59,34 @@ export function createPatcher(
       return selectSites(free, select, `${method}'s targets`).map((site) => {
         const patchable = { ...site, ...scope(`${site.path}.`, site.depth) } as unknown as Parameters<typeof patch>[0];
         const layers = registry.wraps.get(siteKey(site)) ?? [];
-        layers.push({ method, middleware: patch(patchable) as unknown as Middleware<SiteKind> });
+        layers.push({ ...own, middleware: patch(patchable) as unknown as Middleware<SiteKind> });
         registry.wraps.set(siteKey(site), layers);
         return patchable;
       });
     },
     reserve(count, embedding) {
-      registry.virtual.push({ count, embedding });
+      registry.virtual.push({ adapter: own.adapter, count, embedding });
     },
     shiftPositions(count) {
-      registry.positionShift += count;
+      registry.shifts.push({ adapter: own.adapter, count });
     },
     train(select) {
+      if (own.adapter !== null) throw cannotStandBeside(own.adapter, method, "trains the base's own weights");
       const selected = selectWeights(select);
-      for (const { key } of selected) registry.trained.set(key, method);
+      for (const { key } of selected) registry.trained.set(key, own.owner);
       return selected;
     },
-    trainCopies: (select) => selectWeights(select).map((base) => replaceByCopy(registry, method, base)),
+    trainCopies: (select) => selectWeights(select).map((base) => replaceByCopy(registry, own, base)),
     replace(select, make) {
       return selectWeights(select).map((handle) => {
         const { parameter, buffer } = scope(`${handle.path}.`, handle.depth);
-        registry.replacements.set(handle.key, {
+        const place = replacementKey(handle, own.adapter);
+        registry.replacements.set(place, {
           kind: 'replaced',
-          key: `${method}/${handle.path}`,
+          key: `${own.owner}/${handle.path}`,
           path: handle.path,
-          owner: method,
-          of: registry.replacements.get(handle.key) ?? handle,
+          owner: own.owner,
+          of: registry.replacements.get(place) ?? registry.replacements.get(handle.key) ?? handle,
           ...make(handle, { parameter, buffer }),
         });
         return handle;
@@ -93,7 +95,8 @@ export function createPatcher(
     trainModules(names) {
       const modules = [...registry.sites.values()].filter((site) => baseHandles(site).length > 0);
       const selected = selectSites(modules, { include: names }, `${method}'s modulesToSave`);
-      return selected.flatMap((site) => baseHandles(site).map((base) => replaceUnshared(registry, method, site, base)));
+      for (const site of selected) for (const base of baseHandles(site)) checkUnshared(registry, method, site, base);
+      return selected.flatMap((site) => baseHandles(site).map((base) => replaceByCopy(registry, own, base)));
     },
   };
 }
@@ -105,15 +108,13 @@ function baseHandles(site: AnySite): Handle[] {
   return bias === null ? [weightHandle] : [weightHandle, bias];
 }
 
-function replaceUnshared(registry: ModelRegistry, method: string, site: AnySite, base: Handle): Handle {
+function checkUnshared(registry: ModelRegistry, method: string, site: AnySite, base: Handle): void {
   const tied = [...registry.sites.values()].find(
     (other) => other.path !== site.path && 'weightHandle' in other && other.weightHandle === base,
   );
-  if (tied !== undefined) {
-    throw new TunesmithError('CAPABILITY_MISSING', `"${site.path}" and "${tied.path}" share one weight`, {
-      where: `${method}'s modulesToSave`,
-      hint: 'A copy of one would untie them wherever the adapter is loaded; leave it out or untie the checkpoint first.',
-    });
-  }
-  return replaceByCopy(registry, method, base);
+  if (tied === undefined) return;
+  throw new TunesmithError('CAPABILITY_MISSING', `"${site.path}" and "${tied.path}" share one weight`, {
+    where: `${method}'s modulesToSave`,
+    hint: 'A copy of one would untie them wherever the adapter is loaded; leave it out or untie the checkpoint first.',
+  });
 }

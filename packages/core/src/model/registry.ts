@@ -1,9 +1,15 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Handle, IndexSpec, Initializer, ParameterSpec } from '../parameters/handle.js';
 import type { Shape } from '../tensor/tfjs.js';
+import type { AdapterStack, Owner } from './adapters.js';
 import type { Derived } from './derived.js';
 import type { Replaced } from './replaced.js';
 import type { AnySite, Middleware, SiteKind } from './site.js';
+
+/** What one method puts around one site. */
+export interface SiteWrap extends Owner {
+  readonly middleware: Middleware<SiteKind>;
+}
 
 /** What building and patching a model adds up to: its sites, its handles, and what wraps what. */
 export interface ModelRegistry {
@@ -11,7 +17,7 @@ export interface ModelRegistry {
   readonly handles: Map<string, Handle>;
   /** Keys of the handles that training moves, and the method that said so. */
   readonly trained: Map<string, string>;
-  /** What stands in for a base weight, by the base weight's key: a copy that is trained, or a function of the weight. */
+  /** What stands in for a base weight, by `replacementKey`: a copy that is trained, or a function of the weight. */
   readonly replacements: Map<string, Handle | Replaced>;
   /** Values computed from parameters, by their key. */
   readonly derived: Map<string, Derived>;
@@ -20,15 +26,17 @@ export interface ModelRegistry {
   /** Tokens that methods put before every text. */
   readonly virtual: VirtualTokens[];
   /** How many positions before a text methods take without tokens: prefixes of keys and values. */
-  positionShift: number;
+  readonly shifts: { readonly adapter: string | null; readonly count: number }[];
   /** Modules of a head that is trained whole, by PEFT's names, and no place for adapters. */
   headModules: readonly string[];
   /** By site, innermost first. */
-  readonly wraps: Map<string, { method: string; middleware: Middleware<SiteKind> }[]>;
+  readonly wraps: Map<string, SiteWrap[]>;
 }
 
 /** Tokens of a method's own: the rows that a model embeds them as, `[count, hidden]`. */
 export interface VirtualTokens {
+  /** Whose they are: null where every text has them. */
+  readonly adapter: string | null;
   readonly count: number;
   readonly embedding: Handle | Derived;
 }
@@ -43,6 +51,24 @@ export function siteKey({ kind, path }: { kind: SiteKind; path: string }): strin
   return `${kind} ${path}`;
 }
 
+/** Where a copy of a base weight is found: an adapter's own, or that of a method which always acts. */
+export function replacementKey(base: Pick<Handle, 'key'>, adapter: string | null): string {
+  return adapter === null ? base.key : `${adapter}/${base.key}`;
+}
+
+/** What is read for a base weight: itself, or the copy that a method or the last such adapter of a stack brings. */
+export function resolveHandle({ replacements }: ModelRegistry, base: Handle, stack: AdapterStack): Handle | Replaced {
+  const copies = [null, ...stack].map((adapter) => replacements.get(replacementKey(base, adapter)));
+  return copies.findLast((copy) => copy !== undefined) ?? base;
+}
+
+/** Names the weights that a site reads under a stack, to tell stacks apart. */
+export function weightsUnder(registry: ModelRegistry, site: AnySite, stack: AdapterStack): string {
+  const { weightHandle = null, biasHandle = null } = site as { weightHandle?: Handle; biasHandle?: Handle | null };
+  const handles = [weightHandle, biasHandle].filter((handle) => handle !== null);
+  return handles.map((handle) => resolveHandle(registry, handle, stack).key).join(' ');
+}
+
 export function createRegistry(): ModelRegistry {
   return {
     sites: new Map(),
@@ -52,7 +78,7 @@ export function createRegistry(): ModelRegistry {
     derived: new Map(),
     onlyDerivedFrom: new Set(),
     virtual: [],
-    positionShift: 0,
+    shifts: [],
     wraps: new Map(),
     headModules: [],
   };
@@ -80,7 +106,7 @@ export function addBaseHandle(
 
 export function addMethodHandle(
   registry: ModelRegistry,
-  { owner, path, kind, depth }: Pick<Handle, 'owner' | 'path' | 'kind' | 'depth'>,
+  { owner, adapter, path, kind, depth }: Owner & Pick<Handle, 'path' | 'kind' | 'depth'>,
   spec: ParameterSpec | IndexSpec,
 ): Handle {
   const { shape, init, tags = [] } = spec;
@@ -88,7 +114,8 @@ export function addMethodHandle(
   const type = 'dtype' in spec ? { dtype: spec.dtype, decay: false } : { decay: spec.decay ?? shape.length > 1 };
   const handle: Handle = { key, path, owner, kind, shape, depth, tags, init, ...type };
   registry.handles.set(key, handle);
-  if (kind === 'parameter') registry.trained.set(key, owner);
+  // Adapters beside each other are there to be used: what is trained always acts.
+  if (kind === 'parameter' && adapter === null) registry.trained.set(key, owner);
   return handle;
 }
 
@@ -108,13 +135,13 @@ function ownKey(registry: ModelRegistry, owner: string, path: string): string {
 }
 
 /** A handle that is trained in a base weight's place, and starts as it. */
-export function replaceByCopy(registry: ModelRegistry, owner: string, base: Handle): Handle {
+export function replaceByCopy(registry: ModelRegistry, own: Owner, base: Handle): Handle {
   const { path, shape, decay, depth } = base;
   const copy = addMethodHandle(
     registry,
-    { owner, path, kind: 'parameter', depth },
+    { ...own, path, kind: 'parameter', depth },
     { shape, decay, init: ({ readBase }) => readBase(path) },
   );
-  registry.replacements.set(base.key, copy);
+  registry.replacements.set(replacementKey(base, own.adapter), copy);
   return copy;
 }

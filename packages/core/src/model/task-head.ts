@@ -2,10 +2,20 @@ import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Handle } from '../parameters/handle.js';
 import type { TensorSource } from '../storage/stored-tensor.js';
 import type { Family, Task, TaskHead, TaskModel } from './family.js';
-import { type ModelRegistry, replaceByCopy } from './registry.js';
+import { type ModelRegistry, replaceByCopy, replacementKey } from './registry.js';
 
 /** Who owns the copies of a head that is trained beside an adapter: no method, for each would do the same. */
-export const headOwner = 'head';
+const headOwner = 'head';
+
+/** The owner of the copies beside an adapter, or beside the methods that always act. */
+export function headOwnerOf(adapter: string | null): string {
+  return adapter === null ? headOwner : `${adapter}/${headOwner}`;
+}
+
+/** Whether a head's copies are the owner's: those that are trained, or those that an adapter brings. */
+export function isHeadOwner(owner: string): boolean {
+  return owner === headOwner || owner.endsWith(`/${headOwner}`);
+}
 
 /** The head that a family is to build for a task. @throws CAPABILITY_MISSING, CONFIG_INVALID */
 export function taskHead({ name, tasks = ['causal-lm'] }: Family, task: Task = tasks[0], labels?: number): TaskHead {
@@ -51,17 +61,18 @@ export function headModulesOf(
 
 /**
  * Trains what no method does of the head's modules, as PEFT's `modules_to_save` are: as copies that an adapter file
- * holds, so that the checkpoint's own stay as they are.
+ * holds, so that the checkpoint's own stay as they are. Each adapter beside others brings its own.
  */
-export function trainHead(registry: ModelRegistry): void {
+export function trainHead(registry: ModelRegistry, adapter: string | null): void {
   const left = [...registry.handles.values()].filter(
     ({ key, path, owner, init }) =>
       owner === 'base' &&
       init !== undefined &&
       registry.headModules.some((module) => isInside(path, module)) &&
-      !registry.replacements.has(key),
+      !registry.replacements.has(replacementKey({ key }, adapter)),
   );
-  for (const handle of left) replaceByCopy(registry, headOwner, handle);
+  const owner = headOwnerOf(adapter);
+  for (const handle of left) replaceByCopy(registry, { owner, adapter }, handle);
 }
 
 export function isInside(path: string, module: string): boolean {

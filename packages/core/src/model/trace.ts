@@ -3,6 +3,7 @@ import type { Handle } from '../parameters/handle.js';
 import type { ProgramIO } from '../program/program.js';
 import { stopGradient } from '../tensor/stop-gradient.js';
 import { type Tensor, tf } from '../tensor/tfjs.js';
+import { type ActiveAdapters, type AdapterStack, noAdapters } from './adapters.js';
 import type { Derived } from './derived.js';
 import type { Replaced } from './replaced.js';
 
@@ -29,6 +30,8 @@ export interface Trace {
   /** Additive attention mask `[batch | 1, 1, seq, keys]`; absent where causality says all. */
   readonly mask: Tensor | undefined;
   readonly cache: AttentionCache | undefined;
+  /** Which of the model's adapters act. */
+  readonly adapters: ActiveAdapters;
   /** Where the tokens stand, int32 `[batch | 1, seq]`, counted from a text's start with all that methods put before it. */
   readonly positions: Tensor | undefined;
   /** A parameter's, a buffer's or a derived value in this program. */
@@ -43,6 +46,10 @@ export interface Trace {
   placed<Result>(positions: Tensor, body: () => Result): Result;
   /** Runs `body` as part of the named site, which keys its random draws. */
   atSite<Result>(path: string, body: () => Result): Result;
+  /** Runs `body` for the rows of one stack alone, or again for all: what it reads is that stack's. */
+  inStack<Result>(stack: number | undefined, body: () => Result): Result;
+  /** Which stack each row of what a site sees has, int32 `[rows]`: the batch's, or those of the picked positions. */
+  stackOfRow(): Tensor;
   /**
    * Runs `body` on rows picked out of a batch: `positions` (int32 `[count]`) index the flattened `[batch · seq]`. Dropout
    * on `[count, ...]` then draws what it would draw for the whole `[batch, seq, ...]`.
@@ -64,8 +71,10 @@ export interface TraceOptions {
   readonly checkpointBlocks?: boolean;
   readonly mask?: Tensor;
   readonly cache?: AttentionCache;
-  /** What to read for a handle, where a method has put something else in its place. */
-  readonly resolve?: (handle: Handle) => Handle | Replaced;
+  /** Which of the model's adapters act; none if not said. */
+  readonly adapters?: ActiveAdapters;
+  /** What to read for a handle, where a method, or an adapter of a stack, has put something else in its place. */
+  readonly resolve?: (handle: Handle, stack: AdapterStack) => Handle | Replaced;
   /** Reads a handle; by default the store's tensor under its key. */
   readonly read?: (handle: Handle) => Tensor;
   /** Reads what the gradient takes for a constant, where that is not the value itself: finite differences hold it still. */
@@ -87,6 +96,8 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
   let replacedValues = new Map<string, Tensor>();
   let { mask } = options;
   let positions: Tensor | undefined;
+  const adapters = options.adapters ?? noAdapters;
+  let stack: number | undefined;
   let site = '';
   let deriving = false;
   let isConstant = false;
@@ -127,6 +138,8 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
     return value;
   };
 
+  const resolveHere = (handle: Handle): Handle | Replaced => resolve(handle, adapters.stacks[stack ?? 0] ?? []);
+
   const trace: TraceWithObservations = {
     training: options.training,
     checkpointBlocks: options.checkpointBlocks ?? false,
@@ -134,12 +147,13 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
       return mask;
     },
     cache: options.cache,
+    adapters,
     get positions() {
       return positions;
     },
     observations,
     value(handle) {
-      return resolvedValue(handle.kind === 'derived' ? handle : resolve(handle));
+      return resolvedValue(handle.kind === 'derived' ? handle : resolveHere(handle));
     },
     constant(handle) {
       return stopGradient(() => {
@@ -147,7 +161,7 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
         // What is computed in here goes with this tape, and holds still what it is made of.
         [replacedValues, isConstant] = [new Map(), true];
         try {
-          return resolvedValue(resolve(handle));
+          return resolvedValue(resolveHere(handle));
         } finally {
           ({ replacedValues, isConstant } = outer);
         }
@@ -183,6 +197,24 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
       } finally {
         site = outer;
       }
+    },
+    inStack(index, body) {
+      const outer = stack;
+      stack = index;
+      try {
+        return body();
+      } finally {
+        stack = outer;
+      }
+    },
+    stackOfRow() {
+      if (adapters.rows === undefined) {
+        throw new TunesmithError('INTERNAL', 'several stacks of adapters, and no row says which is its own', {
+          where: site,
+        });
+      }
+      if (picked === undefined) return adapters.rows;
+      return tf.gather(adapters.rows, tf.floorDiv(picked.positions, tf.scalar(picked.seq, 'int32')) as never);
     },
     atPositions(positions, [batch, seq], body) {
       picked = { positions, batch, seq };

@@ -1,0 +1,142 @@
+/** Adapters of several methods on one base: alone, stacked, mixed row by row, merged. */
+import { type Method, mergeInPlace } from '@tunesmith/core';
+import { ia3 } from '@tunesmith/ia3';
+import { lora } from '@tunesmith/lora';
+import { full } from '@tunesmith/selective';
+import { relativeError } from '@tunesmith/testing';
+import { describe, expect, it } from 'vitest';
+import { backends } from './backends.js';
+import { answers, logitsUnder, tinyAdapters } from './tiny-adapters.js';
+import { tinyGpt2, tinyLlama } from './tiny-families.js';
+
+const backend = backends['onnx-cpu']();
+
+const prompts = [
+  [3, 14, 15, 9, 26],
+  [5, 35, 8, 9, 7],
+  [9, 3, 2, 38, 4],
+  [6, 2, 6, 43, 3],
+  [33, 8, 32, 7, 9],
+];
+const ragged = [[3, 14, 15, 9, 26], [5, 35], [9, 3, 2, 38, 4, 6, 26, 4], [33], [8, 32, 7]];
+
+/** The adapters of the tests, each made anew: a method object belongs to one of them. */
+const makers: Readonly<Record<string, () => Method[]>> = {
+  french: () => [lora({ rank: 2, targetModules: 'all-linear' })],
+  german: () => [lora({ rank: 3, alpha: 16, modulesToSave: ['lm_head'] })],
+  terse: () => [ia3()],
+  both: () => [lora({ rank: 2 }), ia3()],
+};
+
+function adaptersOf(names: readonly string[]): Record<string, Method[]> {
+  return Object.fromEntries(names.map((name) => [name, makers[name]?.() as Method[]]));
+}
+
+describe.each([tinyLlama])('on $family.name', (tiny) => {
+  const names = Object.keys(makers);
+  const shared = tinyAdapters(tiny, backend, { adapters: adaptersOf(names) });
+
+  /** The same base, with what a stack holds as methods. */
+  async function asMethods(stack: readonly string[]) {
+    const made = stack.map((name) => ({ name, methods: makers[name]?.() as Method[] }));
+    return tinyAdapters(tiny, backend, {
+      methods: made.flatMap(({ methods }) => methods),
+      valuesOf: (owner) => {
+        const adapter = made.find(({ methods }) => methods.some((method) => method.name === owner));
+        return adapter === undefined ? owner : `${adapter.name}/${owner}`;
+      },
+    });
+  }
+
+  it.each([[[]], [['french']], [['german']], [['terse']], [['both']], [['french', 'terse']], [['terse', 'german']]])(
+    'the stack %j acts as a model built with it does',
+    async (stack) => {
+      const [together, alone] = [await shared, await asMethods(stack)];
+      const got = await logitsUnder(together, prompts, [stack]);
+      const want = await logitsUnder(alone, prompts, [[]]);
+      got.forEach((logits, row) => {
+        expect(relativeError(logits, want[row] as Float32Array)).toBeLessThan(1e-6);
+      });
+      expect(await answers(together, ragged, { adapters: stack })).toEqual(await answers(alone, ragged));
+    },
+  );
+
+  it('rows of a batch have adapters of their own, and each is as it would be alone', async () => {
+    const together = await shared;
+    const stacks = [[], ['french'], ['german'], ['terse'], ['both'], ['terse', 'french']];
+    const stackOfRow = [4, 1, 0, 2, 3];
+    const mixed = await logitsUnder(together, prompts, stacks, stackOfRow);
+    const seen = new Set<string>();
+    for (const [row, stack] of stackOfRow.entries()) {
+      const [alone] = await logitsUnder(together, [prompts[row] as number[]], [stacks[stack] as string[]]);
+      expect(relativeError(mixed[row] as Float32Array, alone as Float32Array)).toBeLessThan(1e-5);
+      const [base] = await logitsUnder(together, [prompts[row] as number[]], [[]]);
+      seen.add(stack === 0 || relativeError(alone as Float32Array, base as Float32Array) > 1e-2 ? 'differs' : 'same');
+    }
+    expect([...seen]).toEqual(['differs']);
+  });
+
+  it('gives rows of a batch the tokens that each would get alone', async () => {
+    const together = await shared;
+    const choices = ['german', null, ['terse', 'french'], 'both', 'french'];
+    const mixed = await answers(together, ragged, { adapters: (row) => choices[row] as string });
+    for (const [row, adapters] of choices.entries()) {
+      expect(mixed[row]).toEqual((await answers(together, [ragged[row] as number[]], { adapters }))[0]);
+    }
+    const base = await answers(together, ragged);
+    expect(mixed.filter((tokens, row) => tokens.join() !== base[row]?.join()).length).toBeGreaterThanOrEqual(3);
+  });
+
+  it.each([[['french']], [['terse']], [['both']], [['terse', 'french']]])(
+    'merged into the base, %j gives the tokens that it gives beside it, and is taken out again',
+    async (stack) => {
+      const together = await tinyAdapters(tiny, backend, { adapters: adaptersOf(names) });
+      const [separate, base] = [await answers(together, ragged, { adapters: stack }), await answers(together, ragged)];
+      const { unmerge } = await mergeInPlace(together.model, together.parameters, { adapters: stack });
+      expect(await answers(together, ragged)).toEqual(separate);
+      await unmerge();
+      expect(await answers(together, ragged)).toEqual(base);
+      expect(separate).not.toEqual(base);
+    },
+  );
+});
+
+describe('what cannot stand together is refused', () => {
+  const models = (adapters: Record<string, Method[]>) => tinyAdapters(tinyLlama, backend, { adapters });
+
+  it('a name that is none, with the nearest', async () => {
+    const together = await models(adaptersOf(['french', 'terse']));
+    await expect(answers(together, ragged, { adapters: 'frensh' })).rejects.toThrow('french');
+    await expect(answers(together, ragged, { adapters: ['terse', 'terse'] })).rejects.toThrow('stacked on itself');
+    await expect(answers(together, ragged, { adapters: (row) => (row === 3 ? 'torse' : null) })).rejects.toThrow(
+      'there is no adapter "torse"',
+    );
+  });
+
+  it('two adapters that each bring a whole head', async () => {
+    const makeOne = () => [lora({ modulesToSave: ['lm_head'] })];
+    const together = await models({ one: makeOne(), two: makeOne() });
+    await expect(answers(together, ragged, { adapters: ['one', 'two'] })).rejects.toThrow(
+      'METHOD_CONFLICT at one, two: each of one and two brings a whole "lm_head.weight"',
+    );
+    // Side by side they are no trouble.
+    const mixed = await answers(together, ragged, { adapters: (row) => (row % 2 === 0 ? 'one' : 'two') });
+    expect(mixed[1]).toEqual((await answers(together, [ragged[1] as number[]], { adapters: 'two' }))[0]);
+  });
+
+  it("what trains the base's own weights, in part or whole", async () => {
+    await expect(models({ whole: [full()] })).rejects.toThrow('"full" cannot be an adapter beside others');
+    const biased = tinyAdapters(tinyGpt2, backend, { adapters: { biased: [lora({ bias: 'all' })] } });
+    await expect(biased).rejects.toThrow("it trains the base's own weights");
+  });
+
+  it('one method object in two adapters', async () => {
+    const method = lora();
+    await expect(models({ one: [method], two: [method] })).rejects.toThrow('one lora object is given twice');
+  });
+
+  it('nothing of a stack that is merged and cannot be', async () => {
+    const together = await models(adaptersOf(['french']));
+    await expect(mergeInPlace(together.model, together.parameters, { adapters: ['fran'] })).rejects.toThrow('french');
+  });
+});

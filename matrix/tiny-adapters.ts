@@ -1,0 +1,127 @@
+/** Adapters on one tiny base, with values that show: what the tests of adapters beside each other run. */
+import {
+  type ActiveAdapters,
+  type AdapterMethods,
+  type Backend,
+  buildModel,
+  createParameterStore,
+  createTokenGenerator,
+  createTrace,
+  elementCount,
+  type GenerateOptions,
+  type Handle,
+  type HostTensor,
+  type Method,
+  type Model,
+  type Named,
+  type ParameterStore,
+  randomKey,
+  randomNormal,
+} from '@tunesmith/core';
+import type { TinyModelCase } from '@tunesmith/testing';
+
+export interface TinyAdapters {
+  readonly model: Model;
+  readonly parameters: ParameterStore;
+  readonly backend: Backend;
+}
+
+export interface TinyAdapterOptions {
+  readonly methods?: readonly Method[];
+  readonly adapters?: AdapterMethods;
+  /** An adapter's values depend on what it is called here; its own name if not said. */
+  readonly valuesOf?: (owner: string) => string;
+}
+
+/** Builds a model whose every value, adapters' included, is drawn by its path and its adapter's name alone. */
+export async function tinyAdapters(
+  { family, config, objective }: TinyModelCase,
+  backend: Backend,
+  { methods = [], adapters = {}, valuesOf = (owner) => owner }: TinyAdapterOptions,
+): Promise<TinyAdapters> {
+  const head = objective === undefined ? {} : { task: objective.task ?? 'causal-lm', labels: objective.labels ?? 1 };
+  const model = buildModel({ family, config: family.parseConfig(config), methods, adapters, ...head });
+  const parameters = createParameterStore(backend.createStore());
+  for (const handle of model.handles) await parameters.write(handle, valuesFor(handle, valuesOf(handle.owner)));
+  return { model, parameters, backend };
+}
+
+/** Near 1 for what scales, spread around 0 otherwise. */
+function valuesFor({ path, shape, owner }: Handle, name = owner): Float32Array {
+  const random = randomKey(3, name, path);
+  const isScale = shape.length === 1 ? path.endsWith('.weight') : path.endsWith('ia3_l');
+  return Float32Array.from(
+    { length: elementCount(shape) },
+    (_, index) => (isScale ? 1 : 0) + (isScale ? 0.2 : 0.25) * randomNormal(random, index),
+  );
+}
+
+/** Logits `[rows, length, vocabulary]` of each row by itself, at the tokens given. */
+export async function logitsUnder(
+  { model, parameters, backend }: TinyAdapters,
+  prompts: readonly (readonly number[])[],
+  stacks: ActiveAdapters['stacks'],
+  stackOfRow: readonly number[] = prompts.map(() => 0),
+): Promise<Float32Array[]> {
+  const length = prompts[0]?.length ?? 0;
+  const rows = prompts.length;
+  const int32 = (shape: readonly number[], data: readonly number[]): HostTensor => ({
+    dtype: 'int32',
+    shape,
+    data: Int32Array.from(data),
+  });
+  const inputs: Named<HostTensor> = {
+    ids: int32([rows, length], prompts.flat()),
+    positions: int32(
+      [rows, length],
+      prompts.flatMap((prompt) => prompt.map((_, index) => index)),
+    ),
+    rows: int32([rows], stackOfRow),
+  };
+  const executable = await backend.compile(
+    {
+      name: 'logits',
+      inputs: Object.fromEntries(
+        Object.entries(inputs).map(([name, { shape }]) => [name, { shape, dtype: 'int32' as const }]),
+      ),
+      body(io) {
+        const t = createTrace(io, {
+          training: false,
+          adapters: { stacks, ...(stacks.length > 1 && { rows: io.input('rows') }) },
+          resolve: model.resolve,
+          read: (handle) => parameters.readIn(io, handle),
+        });
+        return {
+          outputs: { logits: model.run(t, { ids: io.input('ids'), positions: io.input('positions') }).logits() },
+        };
+      },
+    },
+    parameters.tensors,
+  );
+  try {
+    const { logits } = await executable.run(inputs);
+    const data = logits?.data as Float32Array;
+    const size = data.length / rows;
+    return prompts.map((_, row) => data.slice(row * size, (row + 1) * size));
+  } finally {
+    await executable.dispose();
+  }
+}
+
+/** Greedy answers of 12 tokens. */
+export async function answers(
+  { model, parameters, backend }: TinyAdapters,
+  prompts: readonly (readonly number[])[],
+  options: GenerateOptions = {},
+): Promise<number[][]> {
+  const generator = createTokenGenerator({ model, parameters, backend, eosTokens: [], padToken: 0 });
+  const tokens: number[][] = prompts.map(() => []);
+  try {
+    for await (const { row, token } of generator.generate(prompts, { maxNewTokens: 12, ...options })) {
+      tokens[row]?.push(token);
+    }
+  } finally {
+    await generator.dispose();
+  }
+  return tokens;
+}
