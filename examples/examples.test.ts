@@ -62,6 +62,13 @@ const shows: Record<string, (output: string) => void> = {
     expect(apart).not.toBe('');
     expect(merged).toBe(apart);
   },
+  'adapters-together.ts'(output) {
+    const said = Object.fromEntries([...output.matchAll(/(\w+): "(.*)"/g)].map(([, name, text]) => [name, text]));
+    expect(said.plain).toMatch(/^ Rome/);
+    expect(said.loud).toMatch(/^ ROME/);
+    expect(new Set([said.base, said.plain, said.loud])).toHaveProperty('size', 3);
+    expect(said).toHaveProperty('both');
+  },
   'peft-adapter.ts'(output) {
     expect(output).toContain('rank: 4');
     expect(output.match(/lora_[AB]\.weight/g)).toHaveLength(8);

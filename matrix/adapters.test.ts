@@ -1,5 +1,5 @@
 /** Adapters of several methods on one base: alone, stacked, mixed row by row, merged. */
-import { type Method, mergeInPlace } from '@tunesmith/core';
+import { buildModel, type Method, mergeInPlace } from '@tunesmith/core';
 import { ia3 } from '@tunesmith/ia3';
 import { lora } from '@tunesmith/lora';
 import { full } from '@tunesmith/selective';
@@ -101,6 +101,25 @@ describe.each([tinyLlama])('on $family.name', (tiny) => {
   );
 });
 
+it('two methods of one kind act one around the other, as adapters of the same values do', async () => {
+  const makeBoth = () => [lora({ rank: 2 }), lora({ rank: 3 })] as const;
+  const valuesOf = (owner: string): string => ({ lora: 'one/lora', 'lora#2': 'two/lora' })[owner] ?? owner;
+  const methods = await tinyAdapters(tinyLlama, backend, { methods: makeBoth(), valuesOf });
+  const [one, two] = makeBoth();
+  const stacked = await tinyAdapters(tinyLlama, backend, { adapters: { one: [one], two: [two] } });
+  const separate = await answers(methods, ragged);
+  expect(separate).toEqual(await answers(stacked, ragged, { adapters: ['one', 'two'] }));
+  expect(separate).not.toEqual(await answers(stacked, ragged, { adapters: 'one' }));
+  await mergeInPlace(methods.model, methods.parameters);
+  expect(await answers(stackedBase(methods), ragged)).toEqual(separate);
+});
+
+/** The merged values, run without the methods. */
+function stackedBase({ parameters }: Awaited<ReturnType<typeof tinyAdapters>>) {
+  const { family, config } = tinyLlama;
+  return { model: buildModel({ family, config: family.parseConfig(config) }), parameters, backend };
+}
+
 describe('what cannot stand together is refused', () => {
   const models = (adapters: Record<string, Method[]>) => tinyAdapters(tinyLlama, backend, { adapters });
 
@@ -128,6 +147,13 @@ describe('what cannot stand together is refused', () => {
     await expect(models({ whole: [full()] })).rejects.toThrow('"full" cannot be an adapter beside others');
     const biased = tinyAdapters(tinyGpt2, backend, { adapters: { biased: [lora({ bias: 'all' })] } });
     await expect(biased).rejects.toThrow("it trains the base's own weights");
+  });
+
+  it('whole copies of one module by two methods that both act always', async () => {
+    const saving = () => lora({ modulesToSave: ['lm_head'] });
+    await expect(tinyAdapters(tinyLlama, backend, { methods: [saving(), saving()] })).rejects.toThrow(
+      'lora and lora#2 each bring a whole "lm_head.weight"',
+    );
   });
 
   it('one method object in two adapters', async () => {

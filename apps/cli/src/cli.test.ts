@@ -177,6 +177,36 @@ describe('generate, eval and merge', () => {
     expect(merged.loss).toBeCloseTo(adapter.loss as number, 5);
     expect(adapter.loss).toBeLessThan((plain.loss as number) - 1);
   });
+  it('stacks adapters of one method, combines them, and gives prompts of a file each its own', async () => {
+    const twice = [...adapted, '--adapter', 'run/adapter'];
+    const stacked = await generate(...twice);
+    const made = ['--adapter', 'run/adapter', '--weight', '1.5', '--adapter', 'run/adapter', '--weight', '0.5'];
+    const combined = await runJson(home, 'combine', ...made, '--combination', 'cat', '--output', 'double');
+    expect(combined).toEqual({ adapter: join(home, 'double') });
+    expect(await generate(...base, '--adapter', 'double')).toEqual(stacked);
+    expect(JSON.parse(read('double/adapter_config.json'))).toMatchObject({ r: 12, lora_alpha: 12, peft_type: 'LORA' });
+
+    const rows = [{ prompt: '3 + 3 = ', adapter: 'one' }, { prompt: '3 + 3 = ' }, { prompt: '4 + ', adapter: ['two'] }];
+    await writeFile(join(home, 'prompts.jsonl'), rows.map((row) => JSON.stringify(row)).join('\n'));
+    const named = ['--adapter', 'one=run/adapter', '--adapter', 'two=double'];
+    const batch = ['generate', ...base, ...named, '--prompts', 'prompts.jsonl', '--max-tokens', '12'];
+    const { stdout } = await runCli(home, ...batch);
+    const answers = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(answers.map(({ adapter }) => adapter)).toEqual(['one', null, ['two']]);
+    expect(answers[0]).toMatchObject(await generate(...adapted));
+    expect(answers[1]).toMatchObject(await generate(...base));
+    const lone = ['generate', ...base, '--adapter', 'double', '--prompt', '4 + ', '--max-tokens', '12'];
+    expect(answers[2]).toMatchObject(await runJson(home, ...lone));
+
+    await writeFile(join(home, 'prompts.jsonl'), '{"prompt": "a", "adapter": "on"}');
+    expect((await failure(...batch)).error).toMatchObject({ code: 'NAME_UNKNOWN' });
+    expect((await failure('combine', ...made.slice(0, 6), '--output', 'x')).error).toMatchObject({
+      code: 'CONFIG_INVALID',
+    });
+  });
   it('loads an adapter that PEFT saved, without our manifest', async () => {
     const expected = await generate(...adapted);
     await rm(join(home, 'run/adapter/tunesmith.json'));

@@ -65,7 +65,7 @@ export function settingOption(): Option {
   );
 }
 
-function pluginOption(): Option {
+export function pluginOption(): Option {
   return new Option('--plugin <package|file>', 'import methods from here (it executes code); repeatable').argParser(
     collect,
   );

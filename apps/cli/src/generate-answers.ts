@@ -35,7 +35,7 @@ export async function generate(flags: GenerateFlags, terminal: Terminal): Promis
   }
 }
 
-function optionsOf(flags: GenerateFlags): GenerateTextOptions {
+export function optionsOf(flags: GenerateFlags): GenerateTextOptions {
   const { maxTokens, temperature, topK, topP, repetitionPenalty, seed, stop = [] } = flags;
   return {
     ...{ maxNewTokens: maxTokens, temperature, seed, stop },

@@ -15,7 +15,7 @@ export type {
 } from './generate/token-generator.js';
 export { createTokenGenerator, generationSchema } from './generate/token-generator.js';
 export { exportAdapter, importAdapter, peftName } from './method/adapter.js';
-export type { Adapter, AdapterHost, AdapterTensor } from './method/adapter-file.js';
+export type { Adapter, AdapterHost, AdapterTensor, CombinedAdapter, WeightedAdapter } from './method/adapter-file.js';
 export type { MethodDefaults, MethodDefinition, MethodFactory } from './method/define-method.js';
 export { defineMethod, parseConfig } from './method/define-method.js';
 export type {

@@ -1,5 +1,7 @@
-import { apiVersion, defineMethod, type Handle, peftName, type SiteBase, tf } from '@tunesmith/core';
+import { apiVersion, defineMethod, type Handle, parseConfig, peftName, type SiteBase, tf } from '@tunesmith/core';
 import { exportAdapter, importAdapter } from './adapter-file.js';
+import { combineLoras } from './combine/combine.js';
+import { combineOptionsSchema } from './combine/options.js';
 import { checkTogether, loraConfigSchema } from './config.js';
 import { decompose } from './dora.js';
 import { adaptEmbedding } from './embedding.js';
@@ -20,9 +22,10 @@ export const lora = defineMethod({
   apiVersion,
   summary: 'Low-rank updates beside frozen linear layers',
   config: loraConfigSchema,
-  trainingOptions: ['dropout'],
+  trainingOptions: ['dropout', 'loraPlusRatio', 'loraPlusEmbeddingRate'],
   capabilities: { mergeable: true, identityAtInit: true, trainsBase: false },
   fromPeft,
+  combine: (adapters, options) => combineLoras(adapters, parseConfig(combineOptionsSchema, options, 'lora.combine')),
   create(config) {
     checkTogether(config);
     const targets = new Set<SiteBase['path']>();

@@ -1,10 +1,14 @@
 export type { AdapterDescription, AdapterManifest } from './model/adapter-folder.js';
 export { describeAdapter, loadAdapter, methodOfAdapter, saveAdapter } from './model/adapter-folder.js';
+export type { OpenPoolOptions, PooledModel } from './model/adapter-pool.js';
+export { addAdapterFolder, openAdapterPool } from './model/adapter-pool.js';
 export { chatPrompt } from './model/chat-prompt.js';
+export type { CombineAdaptersOptions } from './model/combine-adapters.js';
+export { combineAdapters } from './model/combine-adapters.js';
 export type { Device, Engine, HubSettings, OnPhase } from './model/engine.js';
 export type { EvaluateFilesOptions } from './model/evaluate-files.js';
 export { evaluateFiles } from './model/evaluate-files.js';
-export type { GenerateTextOptions, TextGenerator, TextPiece } from './model/generate-text.js';
+export type { BatchPiece, GenerateTextOptions, TextGenerator, TextPiece } from './model/generate-text.js';
 export { createTextGenerator } from './model/generate-text.js';
 export type { LoadedModel, LoadModelOptions } from './model/load-model.js';
 export { describeModel, loadModel } from './model/load-model.js';

@@ -4,6 +4,7 @@ import type { Terminal } from '../terminal.js';
 
 export interface GenerateFlags extends ModelFlags {
   readonly prompt?: string;
+  readonly prompts?: string;
   readonly chat?: true;
   readonly system?: string;
   readonly template?: string;
@@ -19,6 +20,10 @@ export interface GenerateFlags extends ModelFlags {
 export function addGenerate(program: Command, terminal: Terminal): void {
   addModelFlags(program.command('generate').description('continue a prompt, or chat'))
     .option('--prompt <text>', 'text to continue; with --chat, what the user says')
+    .option(
+      '--prompts <file>',
+      'continue many: rows of { prompt, adapter }, one of those that --adapter name=folder names',
+    )
     .option('--chat', 'write the prompt by the chat template; without --prompt, a conversation in the terminal')
     .option('--system <text>', 'system message of a chat')
     .option('--template <name>', 'chat template: one of the tokenizer’s, or chatml')
@@ -31,6 +36,11 @@ export function addGenerate(program: Command, terminal: Terminal): void {
     .option('--stop <text>', 'end the answer here; repeatable', collect)
     .option('--json', 'the answer as JSON: { text, tokens }')
     .action(async (flags: GenerateFlags) => {
+      if (flags.prompts !== undefined) {
+        const { generateBatch } = await import('../generate-batch.js');
+        await generateBatch(flags, terminal);
+        return;
+      }
       const { generate } = await import('../generate-answers.js');
       await generate(flags, terminal);
     });

@@ -14,6 +14,23 @@ export interface AdapterTensor<Data extends HostArray = Float32Array> {
   readonly data: Data;
 }
 
+/** One of several adapters of a method that are to become one. */
+export interface WeightedAdapter<Config> {
+  /** What messages call it. */
+  readonly name: string;
+  readonly config: Config;
+  /** What its file holds. */
+  readonly tensors: readonly AdapterTensor[];
+  /** May be negative, to take its effect away. */
+  readonly weight: number;
+}
+
+/** What came of them: an adapter of the same method. */
+export interface CombinedAdapter<Config> {
+  readonly config: Config;
+  readonly tensors: readonly AdapterTensor[];
+}
+
 /** What a method sees of its model where its file is not one tensor a handle. */
 export interface AdapterHost {
   /** A base weight or one of the method's own handles, by path. */

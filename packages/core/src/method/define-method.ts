@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { didYouMean } from '../errors/nearest-names.js';
 import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { CombinedAdapter, WeightedAdapter } from './adapter-file.js';
 import { apiVersion, type Capabilities, type Method } from './method.js';
 
 export interface MethodDefaults {
@@ -22,6 +23,11 @@ export interface MethodDefinition<Schema extends z.ZodObject> {
   readonly trainingOptions?: readonly (keyof z.output<Schema> & string)[];
   /** The hooks, for one config. LoRA needs `patchModel` and the two that save it. */
   create(config: z.output<Schema>): Omit<Method, 'name' | 'apiVersion' | 'config' | 'trainingOptions' | 'capabilities'>;
+  /** Makes one adapter of several, by options of the method's own. Absent where that has no meaning. */
+  combine?(
+    adapters: readonly WeightedAdapter<z.output<Schema>>[],
+    options: Readonly<Record<string, unknown>>,
+  ): CombinedAdapter<z.input<Schema>>;
   /** An adapter folder's PEFT config as this method's config, or null if it is another method's. */
   fromPeft?(peftConfig: Record<string, unknown>): z.input<Schema> | null;
 }

@@ -21,18 +21,25 @@ export const noAdapters: ActiveAdapters = { stacks: [[]] };
 
 /** Who declares a handle or wraps a site: a method of the model, or one of a named adapter. */
 export interface Owner {
-  /** First part of the keys of its handles: the method's name, behind the adapter's. */
+  /** First part of the keys of its handles: the method's name, behind the adapter's; the second of a name has a number. */
   readonly owner: string;
   /** The adapter that it belongs to; null for a method that always acts. */
   readonly adapter: string | null;
 }
 
 /**
- * The owners of a model's methods and adapters. Two adapters may be of one method; one method object may not be both,
- * because everything that is asked of a method later is asked by its object.
+ * The owners of a model's methods and adapters. Several may be of one method, and are numbered then; one method object
+ * stands for one of them, because everything that is asked of a method later is asked by its object.
  */
 export function ownersOf(methods: readonly Method[], adapters: AdapterMethods): ReadonlyMap<Method, Owner> {
   const owners = new Map<Method, Owner>();
+  const names = new Set<string>();
+  const nameOf = (name: string): string => {
+    let free = name;
+    for (let count = 2; names.has(free); count++) free = `${name}#${count}`;
+    names.add(free);
+    return free;
+  };
   const add = (method: Method, owner: Owner): void => {
     if (owners.has(method)) {
       throw new TunesmithError('METHOD_CONFLICT', `one ${method.name} object is given twice`, {
@@ -42,7 +49,7 @@ export function ownersOf(methods: readonly Method[], adapters: AdapterMethods): 
     }
     owners.set(method, owner);
   };
-  for (const method of methods) add(method, { owner: method.name, adapter: null });
+  for (const method of methods) add(method, { owner: nameOf(method.name), adapter: null });
   for (const [adapter, own] of Object.entries(adapters)) {
     if (adapter === '' || own.length === 0) {
       throw new TunesmithError('CONFIG_INVALID', 'an adapter needs a name and a method', { where: `"${adapter}"` });
@@ -50,7 +57,7 @@ export function ownersOf(methods: readonly Method[], adapters: AdapterMethods): 
     for (const method of own) {
       if (method.capabilities.trainsBase)
         throw cannotStandBeside(adapter, method.name, "trains the base's own weights");
-      add(method, { owner: `${adapter}/${method.name}`, adapter });
+      add(method, { owner: nameOf(`${adapter}/${method.name}`), adapter });
     }
   }
   return owners;

@@ -46,6 +46,7 @@ export interface ModelRun {
 
 /** The hooks that a method returned from patching. */
 export interface MethodHooks {
+  /** The method's name; of several of one name, with a number. */
   readonly method: string;
   readonly hooks: PatchHooks;
 }
@@ -222,7 +223,7 @@ function patch<Config>(
     const entered = method === stager ? stage : null;
     const patcher = createPatcher(registry, patched, { method: method.name, own, stage: entered });
     const returned = method.patchModel(patcher);
-    return returned === undefined || own.adapter !== null ? [] : [{ method: method.name, hooks: returned }];
+    return returned === undefined || own.adapter !== null ? [] : [{ method: own.owner, hooks: returned }];
   });
   if (methods.length > 0) trainHead(registry, null);
   for (const adapter of Object.keys(adapters)) trainHead(registry, adapter);

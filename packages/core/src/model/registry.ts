@@ -137,11 +137,18 @@ function ownKey(registry: ModelRegistry, owner: string, path: string): string {
 /** A handle that is trained in a base weight's place, and starts as it. */
 export function replaceByCopy(registry: ModelRegistry, own: Owner, base: Handle): Handle {
   const { path, shape, decay, depth } = base;
+  const place = replacementKey(base, own.adapter);
+  const other = registry.replacements.get(place);
+  if (other !== undefined && other.kind !== 'replaced') {
+    throw new TunesmithError('METHOD_CONFLICT', `${other.owner} and ${own.owner} each bring a whole "${path}"`, {
+      hint: 'Only one can be read.',
+    });
+  }
   const copy = addMethodHandle(
     registry,
     { ...own, path, kind: 'parameter', depth },
     { shape, decay, init: ({ readBase }) => readBase(path) },
   );
-  registry.replacements.set(replacementKey(base, own.adapter), copy);
+  registry.replacements.set(place, copy);
   return copy;
 }

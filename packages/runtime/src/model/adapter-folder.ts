@@ -31,6 +31,11 @@ export type AdapterManifest = z.output<typeof manifestSchema>;
 
 const manifestFormat = defineVersionedJson({ kind: 'adapter manifest', version: 1, schema: manifestSchema });
 
+/** The text of an adapter's `tunesmith.json`. */
+export function adapterManifestText(manifest: AdapterManifest): string {
+  return manifestFormat.format(manifest);
+}
+
 /** What an adapter folder says of itself, before its tensors are read. */
 export interface AdapterDescription {
   readonly path: string;
@@ -55,13 +60,22 @@ export async function describeAdapter(path: string): Promise<AdapterDescription>
 
 /** The method, configured, that an adapter was trained with. @throws NAME_UNKNOWN where none of the factories' */
 export function methodOfAdapter(adapter: AdapterDescription, factories: readonly MethodFactory[]): Method {
+  const { factory, config } = configuredFactory(adapter, factories);
+  return factory(config);
+}
+
+/** The factory that reads an adapter, and its config as that factory has it. @throws NAME_UNKNOWN */
+export function configuredFactory(
+  adapter: AdapterDescription,
+  factories: readonly MethodFactory[],
+): { factory: MethodFactory; config: Record<string, unknown> } {
   const { manifest, peftConfig, peftType, path } = adapter;
   for (const factory of factories) {
     const { name, fromPeft } = factory.definition;
     if (manifest !== null && manifest.method !== name) continue;
     // PEFT's own config is the truth where the method reads it: other tools may have changed it.
     const config = fromPeft === undefined ? manifest?.config : fromPeft({ ...peftConfig });
-    if (config !== undefined && config !== null) return factory(config);
+    if (config !== undefined && config !== null) return { factory, config };
   }
   throw new TunesmithError('NAME_UNKNOWN', 'no method given loads this adapter', {
     where: path,
@@ -93,7 +107,7 @@ export async function saveAdapter(
     // A type that PEFT does not know makes it refuse the adapter, as it must.
     config: { peft_type: method.name.toUpperCase(), ...config, base_model_name_or_path: base, revision },
     tensors: tensors.map(({ name, shape, data }) => memoryTensor(name, shape, data)),
-    manifest: manifestFormat.format({
+    manifest: adapterManifestText({
       method: method.name,
       config: method.config as AdapterManifest['config'],
       step,

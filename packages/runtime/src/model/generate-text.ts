@@ -1,4 +1,4 @@
-import { createTokenGenerator, type GenerateOptions } from '@tunesmith/core';
+import { type AdapterPool, createTokenGenerator, type GenerateOptions } from '@tunesmith/core';
 import { encodePrompt } from '@tunesmith/data';
 import type { LoadedModel } from './load-model.js';
 
@@ -17,39 +17,67 @@ export interface TextPiece {
   readonly end: 'eos' | 'stop' | 'length' | null;
 }
 
+/** A part of the answer to one of several prompts. */
+export interface BatchPiece extends TextPiece {
+  /** The prompt's index. */
+  readonly prompt: number;
+}
+
 export interface TextGenerator {
   /** Continues a prompt, which is the text that the model sees: a chat template renders it first. */
   generate(prompt: string, options?: GenerateTextOptions): AsyncGenerator<TextPiece, void, void>;
+  /** Continues prompts of any lengths together; each may have adapters of its own. */
+  generateBatch(prompts: readonly string[], options?: GenerateTextOptions): AsyncGenerator<BatchPiece, void, void>;
   /** Frees the compiled programs. */
   dispose(): Promise<void>;
 }
 
-/** Text in, text out, over a loaded model. */
-export function createTextGenerator({ model, parameters, backend, tokenizer }: LoadedModel): TextGenerator {
+/** Text in, text out, over a loaded model, with the adapters of a pool where it has one. */
+export function createTextGenerator(loaded: LoadedModel & { readonly pool?: AdapterPool }): TextGenerator {
+  const { model, parameters, backend, tokenizer, pool } = loaded;
   const generator = createTokenGenerator({
     ...{ model, parameters, backend },
+    ...(pool && { adapters: pool }),
     eosTokens: tokenizer.endIds,
     padToken: tokenizer.padId,
   });
-  return {
-    async *generate(prompt, { stop = [], ...options } = {}) {
+
+  async function* generateBatch(
+    prompts: readonly string[],
+    { stop = [], ...options }: GenerateTextOptions = {},
+  ): AsyncGenerator<BatchPiece, void, void> {
+    const rows = prompts.map((prompt) => {
       const ids = encodePrompt(tokenizer, prompt);
-      const stream = tokenizer.createTextStream({ context: ids });
-      const watch = createStopWatch(stop);
-      let stopped = false;
-      let piece = '';
-      // Asked for every token before it is yielded, so that the text is decoded here, once.
-      const onToken = (tokens: readonly number[]): boolean => {
-        ({ piece, stopped } = watch.push(stream.push(tokens.at(-1) as number)));
-        return stopped;
+      return {
+        ids,
+        stream: tokenizer.createTextStream({ context: ids }),
+        watch: createStopWatch(stop),
+        stopped: false,
+        piece: '',
       };
-      for await (const { token, end } of generator.generate([ids], { ...options, stop: onToken })) {
-        if (end === 'eos') piece = watch.push(stream.push(token)).piece;
-        const rest = end !== null && !stopped ? watch.push(stream.end()).piece + watch.end() : '';
-        yield { text: piece + rest, tokens: [token], end };
-        piece = '';
-      }
+    });
+    // Asked for every token before it is yielded, so that the text is decoded here, once.
+    const onToken = (tokens: readonly number[], index: number): boolean => {
+      const row = rows[index] as (typeof rows)[number];
+      Object.assign(row, row.watch.push(row.stream.push(tokens.at(-1) as number)));
+      return row.stopped;
+    };
+    const ids = rows.map((row) => row.ids);
+    for await (const { row: prompt, token, end } of generator.generate(ids, { ...options, stop: onToken })) {
+      const row = rows[prompt] as (typeof rows)[number];
+      const { watch, stream } = row;
+      if (end === 'eos') row.piece = watch.push(stream.push(token)).piece;
+      const rest = end !== null && !row.stopped ? watch.push(stream.end()).piece + watch.end() : '';
+      yield { prompt, text: row.piece + rest, tokens: [token], end };
+      row.piece = '';
+    }
+  }
+
+  return {
+    async *generate(prompt, options) {
+      for await (const { prompt: _, ...piece } of generateBatch([prompt], options)) yield piece;
     },
+    generateBatch,
     dispose: () => generator.dispose(),
   };
 }

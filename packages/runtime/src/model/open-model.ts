@@ -1,7 +1,13 @@
-import { type Method, TunesmithError } from '@tunesmith/core';
+import { type Method, type MethodFactory, TunesmithError } from '@tunesmith/core';
 import { loadMethods, loadMethodsForPeft, type MethodLookup } from '../plugins/load-methods.js';
 import type { Recipe } from '../recipe/recipe.js';
-import { type AdapterDescription, describeAdapter, loadAdapter, methodOfAdapter } from './adapter-folder.js';
+import {
+  type AdapterDescription,
+  configuredFactory,
+  describeAdapter,
+  loadAdapter,
+  methodOfAdapter,
+} from './adapter-folder.js';
 import type { Device, Engine, OnPhase } from './engine.js';
 import { type LoadedModel, loadModel } from './load-model.js';
 import { locateModel } from './locate-model.js';
@@ -48,11 +54,20 @@ export async function openModel(options: OpenModelOptions): Promise<AdaptedModel
   return { ...loaded, template: described.at(-1)?.manifest?.template ?? undefined };
 }
 
-async function methodFor(adapter: AdapterDescription, lookup: MethodLookup): Promise<Method> {
-  const { manifest, peftType, path } = adapter;
-  const factories =
-    manifest === null ? await loadMethodsForPeft(peftType, lookup) : await loadMethods([manifest.method], lookup);
-  const method = methodOfAdapter(adapter, factories);
+/** The installed methods that may read an adapter. */
+function factoriesFor({ manifest, peftType }: AdapterDescription, lookup: MethodLookup): Promise<MethodFactory[]> {
+  return manifest === null ? loadMethodsForPeft(peftType, lookup) : loadMethods([manifest.method], lookup);
+}
+
+/** The one that reads it. @throws NAME_UNKNOWN */
+export async function factoryFor(adapter: AdapterDescription, lookup: MethodLookup): Promise<MethodFactory> {
+  return configuredFactory(adapter, await factoriesFor(adapter, lookup)).factory;
+}
+
+/** An adapter's method, with its config. @throws NAME_UNKNOWN, CAPABILITY_MISSING */
+export async function methodFor(adapter: AdapterDescription, lookup: MethodLookup): Promise<Method> {
+  const { path } = adapter;
+  const method = methodOfAdapter(adapter, await factoriesFor(adapter, lookup));
   if (method.capabilities.savesModel) {
     throw new TunesmithError('CAPABILITY_MISSING', `"${method.name}" saves whole models and has no adapters`, {
       where: path,
