@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createOnnxBackend } from '@tunesmith/backend-onnx';
 import {
+  type AdapterTensor,
   adamw,
   chain,
   clipByGlobalNorm,
@@ -63,7 +64,7 @@ const [plainTensors, loudTensors] = [await train(capitals), await train(loud)];
 const base = await loadModel({ path, families, backend: createOnnxBackend() });
 const { family } = base.model;
 const pool = createAdapterPool({ family, config: family.parseConfig(base.config), parameters: base.parameters });
-const add = (name: string, tensors: typeof plainTensors, own: Parameters<typeof lora>[0] = config) => {
+const add = (name: string, tensors: readonly AdapterTensor[], own: Parameters<typeof lora>[0] = config) => {
   const byName = new Map(tensors.map((tensor) => [tensor.name, memoryTensor(tensor.name, tensor.shape, tensor.data)]));
   const source = { names: () => [...byName.keys()], get: (tensor: string) => byName.get(tensor) };
   return pool.add(name, [{ method: lora(own), tensors: source }]);
@@ -76,7 +77,7 @@ const weighted = [plainTensors, loudTensors].map((tensors, index) => {
   return { name: ['plain', 'loud'][index] as string, config: loraConfigSchema.parse(config), tensors, weight: 0.5 };
 });
 const both = combineLoras(weighted, combineOptionsSchema.parse({ combination: 'cat' }));
-await add('both', [...both.tensors], both.config);
+await add('both', both.tensors, both.config);
 
 const generator = createTextGenerator({ ...base, pool });
 const names = [null, 'plain', 'loud', 'both'];

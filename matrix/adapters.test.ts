@@ -1,10 +1,20 @@
 /** Adapters of several methods on one base: alone, stacked, mixed row by row, merged. */
-import { buildModel, type Method, mergeInPlace } from '@tunesmith/core';
+import {
+  apiVersion,
+  buildModel,
+  defineMethod,
+  type Method,
+  mergeInPlace,
+  type Tensor,
+  tf,
+  zeros,
+} from '@tunesmith/core';
 import { ia3 } from '@tunesmith/ia3';
 import { lora } from '@tunesmith/lora';
 import { full } from '@tunesmith/selective';
 import { relativeError } from '@tunesmith/testing';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { backends } from './backends.js';
 import { answers, logitsUnder, tinyAdapters } from './tiny-adapters.js';
 import { tinyGpt2, tinyLlama } from './tiny-families.js';
@@ -76,6 +86,20 @@ describe.each([tinyLlama])('on $family.name', (tiny) => {
     expect([...seen]).toEqual(['differs']);
   });
 
+  it('knows whose a position is where only some positions have logits', async () => {
+    const together = await shared;
+    const stacks = [[], ['german']];
+    const whole = await logitsUnder(together, prompts, stacks, [0, 1, 0, 1, 1]);
+    const positions = [23, 7, 2, 5, 14, 24, 0];
+    const picked = await logitsUnder(together, prompts, stacks, [0, 1, 0, 1, 1], positions);
+    const { vocabularySize } = together.model.shape;
+    for (const [index, position] of positions.entries()) {
+      const [row, at] = [Math.floor(position / 5), position % 5];
+      const want = whole[row]?.subarray(at * vocabularySize, (at + 1) * vocabularySize) as Float32Array;
+      expect(relativeError(picked[index] as Float32Array, want)).toBeLessThan(1e-5);
+    }
+  });
+
   it('gives rows of a batch the tokens that each would get alone', async () => {
     const together = await shared;
     const choices = ['german', null, ['terse', 'french'], 'both', 'french'];
@@ -112,6 +136,89 @@ it('two methods of one kind act one around the other, as adapters of the same va
   expect(separate).not.toEqual(await answers(stacked, ragged, { adapters: 'one' }));
   await mergeInPlace(methods.model, methods.parameters);
   expect(await answers(stackedBase(methods), ragged)).toEqual(separate);
+});
+
+describe('what takes places before a text', () => {
+  const capabilities = { mergeable: false, identityAtInit: false, trainsBase: false };
+  /** Three virtual tokens. */
+  const prompt = defineMethod({
+    ...{ name: 'prompt', apiVersion, summary: 'virtual tokens', config: z.object({}), capabilities },
+    create: () => ({
+      patchModel(patcher) {
+        const { features } = patcher.sites('embedding')[0] as { features: number };
+        patcher.reserve(3, patcher.parameter('rows', { shape: [3, features], init: zeros }));
+      },
+    }),
+  });
+  /** Two keys and values before all others, which take two positions. */
+  const prefix = defineMethod({
+    ...{ name: 'prefix', apiVersion, summary: 'keys and values', config: z.object({}), capabilities },
+    create: () => ({
+      patchModel(patcher) {
+        patcher.shiftPositions(2);
+        patcher.wrap('attention', { include: '.*' }, ({ parameter, keyHeads, headDim }) => {
+          const shape = [1, keyHeads, 2, headDim];
+          const [key, value] = [parameter('key', { shape, init: zeros }), parameter('value', { shape, init: zeros })];
+          return (call, next, t) => {
+            const inRows = (x: Tensor): Tensor => tf.tile(x, [call.query.shape[0] as number, 1, 1, 1]);
+            return next({ ...call, prefix: { key: inRows(t.value(key)), value: inRows(t.value(value)) } });
+          };
+        });
+      },
+    }),
+  });
+
+  it.each([tinyLlama, tinyGpt2])('is mixed by row too: $family.name', async (tiny) => {
+    const make: Record<'two' | 'three' | 'four', () => Method[]> = {
+      two: () => [prompt()],
+      three: () => [prefix()],
+      four: () => [lora({ rank: 2 }), prompt()],
+    };
+    const adapters = { two: make.two(), three: make.three(), four: make.four() };
+    const together = await tinyAdapters(tiny, backend, { adapters });
+    const choices = ['four', 'two', null, 'three', ['two', 'three']];
+    const mixed = await answers(together, ragged, { adapters: (row) => choices[row] as string });
+    const plain = await answers(together, ragged);
+    for (const [row, choice] of choices.entries()) {
+      const alone = await answers(together, [ragged[row] as number[]], { adapters: choice as string });
+      expect(mixed[row], JSON.stringify(choice)).toEqual(alone[0]);
+      if (choice !== null) expect(mixed[row]).not.toEqual(plain[row]);
+    }
+    // Up to the last position that there is.
+    const long = [Array.from({ length: 58 }, (_, index) => index % 48), [5]];
+    const last = { adapters: (row: number) => (row === 0 ? 'two' : 'three'), maxNewTokens: 2 };
+    const [, short] = await answers(together, long, last);
+    expect(short).toEqual((await answers(together, [[5]], { ...last, adapters: 'three' }))[0]);
+    // As methods of a model they say the same.
+    for (const name of ['two', 'three'] as const) {
+      const valuesOf = (owner: string): string => (owner === 'base' ? owner : `${name}/${owner}`);
+      const built = await tinyAdapters(tiny, backend, { methods: make[name](), valuesOf });
+      expect(await answers(built, ragged)).toEqual(await answers(together, ragged, { adapters: name }));
+    }
+  });
+
+  it('is refused where rows would need other keys and values of the same tokens', async () => {
+    const turned = defineMethod({
+      ...{ name: 'turned', apiVersion, summary: 'keys of its own', config: z.object({}), capabilities },
+      create: () => ({
+        patchModel(patcher) {
+          patcher.wrap('attention', { include: '.*' }, ({ parameter, headDim }) => {
+            const scale = parameter('scale', { shape: [headDim], init: zeros });
+            return (call, next, t) => next({ ...call, key: tf.mul(call.key, t.value(scale)) });
+          });
+        },
+      }),
+    });
+    const together = await tinyAdapters(tinyLlama, backend, { adapters: { turned: [turned()] } });
+    await expect(answers(together, ragged, { adapters: (row) => (row === 0 ? 'turned' : null) })).rejects.toThrow(
+      'CAPABILITY_MISSING at model.layers.0.self_attn: these adapters cannot be mixed row by row',
+    );
+    // For all rows alike, and without a cache, it is no trouble.
+    expect(await answers(together, ragged, { adapters: 'turned' })).not.toEqual(await answers(together, ragged));
+    const [alone] = await logitsUnder(together, [prompts[0] as number[]], [['turned']]);
+    const [mixed] = await logitsUnder(together, prompts.slice(0, 2), [['turned'], []], [0, 1]);
+    expect(relativeError(mixed as Float32Array, alone as Float32Array)).toBeLessThan(1e-5);
+  });
 });
 
 /** The merged values, run without the methods. */

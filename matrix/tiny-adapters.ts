@@ -17,6 +17,7 @@ import {
   type ParameterStore,
   randomKey,
   randomNormal,
+  tf,
 } from '@tunesmith/core';
 import type { TinyModelCase } from '@tunesmith/testing';
 
@@ -56,12 +57,13 @@ function valuesFor({ path, shape, owner }: Handle, name = owner): Float32Array {
   );
 }
 
-/** Logits `[rows, length, vocabulary]` of each row by itself, at the tokens given. */
+/** Logits `[length, vocabulary]` of each row; or `[vocabulary]` of each position, an index into all rows' tokens. */
 export async function logitsUnder(
   { model, parameters, backend }: TinyAdapters,
   prompts: readonly (readonly number[])[],
   stacks: ActiveAdapters['stacks'],
   stackOfRow: readonly number[] = prompts.map(() => 0),
+  positions?: readonly number[],
 ): Promise<Float32Array[]> {
   const length = prompts[0]?.length ?? 0;
   const rows = prompts.length;
@@ -91,9 +93,8 @@ export async function logitsUnder(
           resolve: model.resolve,
           read: (handle) => parameters.readIn(io, handle),
         });
-        return {
-          outputs: { logits: model.run(t, { ids: io.input('ids'), positions: io.input('positions') }).logits() },
-        };
+        const run = model.run(t, { ids: io.input('ids'), positions: io.input('positions') });
+        return { outputs: { logits: run.logits(positions && tf.tensor1d([...positions], 'int32')) } };
       },
     },
     parameters.tensors,
@@ -101,8 +102,9 @@ export async function logitsUnder(
   try {
     const { logits } = await executable.run(inputs);
     const data = logits?.data as Float32Array;
-    const size = data.length / rows;
-    return prompts.map((_, row) => data.slice(row * size, (row + 1) * size));
+    const parts = positions ?? prompts;
+    const size = data.length / parts.length;
+    return parts.map((_, row) => data.slice(row * size, (row + 1) * size));
   } finally {
     await executable.dispose();
   }

@@ -63,7 +63,7 @@ def main() -> None:
         config = model.peft_config[name]
         config.base_model_name_or_path = 'parity/fixtures/families/llama'
         model.save_pretrained(folder(TOPIC), selected_adapters=[name])
-        (folder(TOPIC, name) / 'README.md').unlink(missing_ok=True)
+    (folder(TOPIC) / 'README.md').unlink(missing_ok=True)
     for case, options in CASES.items():
         model.add_weighted_adapter(adapter_name=case, **options)
         save_tensors(folder(TOPIC) / f'{case}.safetensors', get_peft_model_state_dict(model, adapter_name=case))

@@ -16,7 +16,8 @@ export interface WrappedSite<Kind extends SiteKind> {
 /**
  * Runs a site as the active adapters want it. Where rows have different stacks, y = yₛ in the rows of stack s: the site
  * runs once for each stack that differs here, over all rows, and every row takes its own result. What lies beneath the
- * wraps runs once for all stacks that hand it the same input, as low-rank updates and rescalings of the output do.
+ * wraps runs once for all stacks that hand it the same input, as low-rank updates and rescalings of the output do; sites
+ * in there mix the rows for themselves.
  */
 export function runSite<Kind extends SiteKind>(
   t: Trace,
@@ -38,8 +39,6 @@ export function runSite<Kind extends SiteKind>(
     (stack, index) => `${own[index]?.map((wrap) => wraps.indexOf(wrap))} ${weightsOf(stack)}`,
   );
   if (alike.length === 1) return through(own[0] ?? [], body);
-  // What reads no weight that depends on the stack may hold sites, which then mix the rows for themselves.
-  const sameWeights = new Set(stacks.map(weightsOf)).size === 1;
 
   const results = new Map<string, Map<typeof input, Tensor>>();
   const shared =
@@ -48,7 +47,7 @@ export function runSite<Kind extends SiteKind>(
       const weights = weightsOf(stack);
       const known = results.get(weights) ?? new Map<typeof input, Tensor>();
       results.set(weights, known);
-      const result = known.get(value) ?? (sameWeights ? t.inStack(undefined, () => body(value)) : body(value));
+      const result = known.get(value) ?? body(value);
       known.set(value, result);
       return result;
     };

@@ -46,8 +46,8 @@ export interface Trace {
   placed<Result>(positions: Tensor, body: () => Result): Result;
   /** Runs `body` as part of the named site, which keys its random draws. */
   atSite<Result>(path: string, body: () => Result): Result;
-  /** Runs `body` for the rows of one stack alone, or again for all: what it reads is that stack's. */
-  inStack<Result>(stack: number | undefined, body: () => Result): Result;
+  /** Runs `body` for the rows of one stack: the weights that it reads are that stack's. */
+  inStack<Result>(stack: number, body: () => Result): Result;
   /** Which stack each row of what a site sees has, int32 `[rows]`: the batch's, or those of the picked positions. */
   stackOfRow(): Tensor;
   /**
@@ -97,7 +97,7 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
   let { mask } = options;
   let positions: Tensor | undefined;
   const adapters = options.adapters ?? noAdapters;
-  let stack: number | undefined;
+  let stack = 0;
   let site = '';
   let deriving = false;
   let isConstant = false;
@@ -138,7 +138,7 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
     return value;
   };
 
-  const resolveHere = (handle: Handle): Handle | Replaced => resolve(handle, adapters.stacks[stack ?? 0] ?? []);
+  const resolveHere = (handle: Handle): Handle | Replaced => resolve(handle, adapters.stacks[stack] ?? []);
 
   const trace: TraceWithObservations = {
     training: options.training,

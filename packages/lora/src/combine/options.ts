@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** PEFT's kinds of combination (`combination_type` of add_weighted_adapter). */
-export const combinations = [
+const combinations = [
   'linear',
   'cat',
   'svd',
