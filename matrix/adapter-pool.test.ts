@@ -10,6 +10,7 @@ import {
   type Program,
   type TensorSource,
   type TensorStore,
+  tf,
 } from '@tunesmith/core';
 import { ia3 } from '@tunesmith/ia3';
 import { lora } from '@tunesmith/lora';
@@ -153,8 +154,16 @@ describe('a pool of adapters', () => {
     expect(() => pool.remove('two')).toThrow('NAME_UNKNOWN');
   });
 
-  it('swaps on the eager backend too', async () => {
-    const { alone, say } = await setUp('tfjs-cpu');
-    for (const name of ['one', 'two']) expect(await say(name)).toEqual(alone.get(name));
+  it('swaps on the eager backend too, and leaves no tensor behind', async () => {
+    const { alone, say, generator, base } = await setUp('tfjs-cpu');
+    const tensors: number[] = [];
+    for (const name of ['one', 'two', 'one', 'two']) {
+      expect(await say(name)).toEqual(alone.get(name));
+      tensors.push(tf.memory().numTensors);
+    }
+    expect(new Set(tensors).size).toBe(1);
+    await generator.dispose();
+    base.parameters.tensors.dispose();
+    expect(tf.memory().numTensors).toBeLessThan((tensors[0] as number) - base.model.handles.length);
   });
 });

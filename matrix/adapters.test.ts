@@ -11,13 +11,13 @@ import {
 } from '@tunesmith/core';
 import { ia3 } from '@tunesmith/ia3';
 import { lora } from '@tunesmith/lora';
-import { full } from '@tunesmith/selective';
+import { bitfit, full } from '@tunesmith/selective';
 import { relativeError } from '@tunesmith/testing';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { backends } from './backends.js';
 import { answers, logitsUnder, tinyAdapters } from './tiny-adapters.js';
-import { tinyGpt2, tinyLlama } from './tiny-families.js';
+import { tinyBert, tinyGpt2, tinyLlama } from './tiny-families.js';
 
 const backend = backends['onnx-cpu']();
 
@@ -136,6 +136,56 @@ it('two methods of one kind act one around the other, as adapters of the same va
   expect(separate).not.toEqual(await answers(stacked, ragged, { adapters: 'one' }));
   await mergeInPlace(methods.model, methods.parameters);
   expect(await answers(stackedBase(methods), ragged)).toEqual(separate);
+});
+
+describe('every kind of adapter', () => {
+  it.each<[string, typeof tinyLlama | typeof tinyGpt2, () => Method]>([
+    ['rsLoRA', tinyLlama, () => lora({ rank: 2, useRslora: true })],
+    ['DoRA', tinyLlama, () => lora({ rank: 2, useDora: true })],
+    ['PiSSA', tinyLlama, () => lora({ rank: 2, initLoraWeights: 'pissa' })],
+    ['LoRA of embedding and head', tinyLlama, () => lora({ rank: 2, targetModules: ['embed_tokens', 'lm_head'] })],
+    ['tokens', tinyLlama, () => lora({ rank: 2, trainableTokenIndices: [3, 14] })],
+    ['biases', tinyGpt2, () => bitfit()],
+    ['IA³ of a fused layer', tinyGpt2, () => ia3()],
+    ['LoRA of a fused layer', tinyGpt2, () => lora({ rank: 2 })],
+  ])('is mixed by row with the base and another, and stacked: %s', async (_, tiny, make) => {
+    const adapters = { own: [make()], other: [lora({ rank: 2, targetModules: 'all-linear' })] };
+    const together = await tinyAdapters(tiny, backend, { adapters });
+    const stacks = [['own'], [], ['other'], ['other', 'own']];
+    const mixed = await logitsUnder(together, prompts, stacks, [0, 1, 2, 0, 3]);
+    const seen = await Promise.all(stacks.map((stack) => logitsUnder(together, prompts, [stack])));
+    for (const [row, stack] of [0, 1, 2, 0, 3].entries()) {
+      expect(relativeError(mixed[row] as Float32Array, seen[stack]?.[row] as Float32Array)).toBeLessThan(1e-5);
+      if (stack === 1) continue;
+      const [base] = [seen[1]?.[row] as Float32Array];
+      expect(relativeError(seen[stack]?.[row] as Float32Array, base)).toBeGreaterThan(1e-3);
+    }
+    const tokens = await answers(together, ragged, { adapters: (row) => (row % 2 === 0 ? 'own' : 'other') });
+    expect(tokens[2]).toEqual((await answers(together, [ragged[2] as number[]], { adapters: 'own' }))[0]);
+    // As a method it says the same.
+    const valuesOf = (owner: string): string => (owner === 'base' ? owner : `own/${owner}`);
+    const alone = await tinyAdapters(tiny, backend, { methods: [make()], valuesOf });
+    const [want] = await logitsUnder(alone, prompts, [[]]);
+    expect(relativeError(seen[0]?.[0] as Float32Array, want as Float32Array)).toBeLessThan(1e-6);
+  });
+
+  it('brings a head of its own to an encoder', async () => {
+    const adapters = { one: [lora({ rank: 2 })], two: [ia3()] };
+    const together = await tinyAdapters(tinyBert, backend, { adapters });
+    const heads = together.model.handles.filter(({ owner }) => owner.endsWith('/head'));
+    expect([...new Set(heads.map(({ owner }) => owner))]).toEqual(['one/head', 'two/head']);
+    const scores = (stacks: string[][], stackOfRow?: number[]) =>
+      logitsUnder(together, prompts, stacks, stackOfRow, [4, 9, 14, 19, 24], (run, last) => run.scores(last as Tensor));
+    const mixed = await scores([['one'], ['two'], []], [0, 1, 2, 1, 0]);
+    const each = [await scores([['one']]), await scores([['two']]), await scores([[]])];
+    for (const [row, stack] of [0, 1, 2, 1, 0].entries()) {
+      expect(relativeError(mixed[row] as Float32Array, each[stack]?.[row] as Float32Array)).toBeLessThan(1e-5);
+    }
+    expect(relativeError(each[0]?.[0] as Float32Array, each[2]?.[0] as Float32Array)).toBeGreaterThan(1e-2);
+    expect(together.model.ownedBy(adapters.one[0] as Method).filter((handle) => heads.includes(handle))).toHaveLength(
+      heads.length / 2,
+    );
+  });
 });
 
 describe('what takes places before a text', () => {

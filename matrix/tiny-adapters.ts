@@ -11,12 +11,15 @@ import {
   type GenerateOptions,
   type Handle,
   type HostTensor,
+  initialiseHandles,
   type Method,
   type Model,
+  type ModelRun,
   type Named,
   type ParameterStore,
   randomKey,
   randomNormal,
+  type Tensor,
   tf,
 } from '@tunesmith/core';
 import type { TinyModelCase } from '@tunesmith/testing';
@@ -43,7 +46,12 @@ export async function tinyAdapters(
   const head = objective === undefined ? {} : { task: objective.task ?? 'causal-lm', labels: objective.labels ?? 1 };
   const model = buildModel({ family, config: family.parseConfig(config), methods, adapters, ...head });
   const parameters = createParameterStore(backend.createStore());
-  for (const handle of model.handles) await parameters.write(handle, valuesFor(handle, valuesOf(handle.owner)));
+  const write = async (handle: Handle): Promise<void> =>
+    parameters.write(handle, valuesFor(handle, valuesOf(handle.owner)));
+  for (const handle of model.handles) if (handle.owner === 'base') await write(handle);
+  // Buffers are as their method makes them.
+  await initialiseHandles(parameters, model.handles, 1);
+  for (const handle of model.handles) if (handle.owner !== 'base' && handle.kind === 'parameter') await write(handle);
   return { model, parameters, backend };
 }
 
@@ -64,6 +72,7 @@ export async function logitsUnder(
   stacks: ActiveAdapters['stacks'],
   stackOfRow: readonly number[] = prompts.map(() => 0),
   positions?: readonly number[],
+  read: (run: ModelRun, positions: Tensor | undefined) => Tensor = (run, at) => run.logits(at),
 ): Promise<Float32Array[]> {
   const length = prompts[0]?.length ?? 0;
   const rows = prompts.length;
@@ -94,7 +103,7 @@ export async function logitsUnder(
           read: (handle) => parameters.readIn(io, handle),
         });
         const run = model.run(t, { ids: io.input('ids'), positions: io.input('positions') });
-        return { outputs: { logits: run.logits(positions && tf.tensor1d([...positions], 'int32')) } };
+        return { outputs: { logits: read(run, positions && tf.tensor1d([...positions], 'int32')) } };
       },
     },
     parameters.tensors,
