@@ -2,9 +2,12 @@
 import {
   apiVersion,
   buildModel,
+  createExecutableCache,
   defineMethod,
+  evaluate,
   type Method,
   mergeInPlace,
+  sft,
   type Tensor,
   tf,
   zeros,
@@ -12,11 +15,11 @@ import {
 import { ia3 } from '@tunesmith/ia3';
 import { lora } from '@tunesmith/lora';
 import { bitfit, full } from '@tunesmith/selective';
-import { relativeError } from '@tunesmith/testing';
+import { relativeError, tinyRows } from '@tunesmith/testing';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { backends } from './backends.js';
-import { answers, logitsUnder, tinyAdapters } from './tiny-adapters.js';
+import { answers, logitsUnder, type TinyAdapters, tinyAdapters } from './tiny-adapters.js';
 import { tinyBert, tinyGpt2, tinyLlama } from './tiny-families.js';
 
 const backend = backends['onnx-cpu']();
@@ -244,6 +247,8 @@ describe('what takes places before a text', () => {
       const valuesOf = (owner: string): string => (owner === 'base' ? owner : `${name}/${owner}`);
       const built = await tinyAdapters(tiny, backend, { methods: make[name](), valuesOf });
       expect(await answers(built, ragged)).toEqual(await answers(together, ragged, { adapters: name }));
+      expect(await lossOf(built)).toBeCloseTo(await lossOf(together, [name]), 5);
+      expect(await lossOf(built)).not.toBeCloseTo(await lossOf(together), 3);
     }
   });
 
@@ -270,6 +275,16 @@ describe('what takes places before a text', () => {
     expect(relativeError(mixed as Float32Array, alone as Float32Array)).toBeLessThan(1e-5);
   });
 });
+
+/** The loss over a few rows with some of the adapters. */
+async function lossOf({ model, parameters }: TinyAdapters, adapters: string[] = []): Promise<number> {
+  const executables = createExecutableCache(backend, parameters.tensors);
+  const collate = { rows: 4, maxLength: 16, padToken: 0 };
+  const options = { model, parameters, objective: sft, executables, collate, adapters };
+  const { loss } = await evaluate(tinyRows(model, 6), options);
+  await executables.dispose();
+  return loss;
+}
 
 /** The merged values, run without the methods. */
 function stackedBase({ parameters }: Awaited<ReturnType<typeof tinyAdapters>>) {

@@ -1,4 +1,5 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { AdapterStack } from '../model/adapters.js';
 import type { Model } from '../model/model.js';
 import type { CollateOptions, Objective } from '../objective/objective.js';
 import type { Row } from '../objective/row.js';
@@ -22,19 +23,23 @@ export interface EvaluateOptions {
   readonly objective: Objective;
   readonly executables: ExecutableCache;
   readonly collate: CollateOptions;
+  /** Those of the model's adapters that act, the first innermost; none if not said. */
+  readonly adapters?: AdapterStack;
 }
 
 /** The loss over a finite split of rows, without dropout. */
 export async function evaluate(
   rows: AsyncIterable<Row> | Iterable<Row>,
-  { model, parameters, objective, executables, collate }: EvaluateOptions,
+  { model, parameters, objective, executables, collate, adapters = [] }: EvaluateOptions,
 ): Promise<Evaluation> {
   const sums = new Map<string, { sum: number; per: string; weight: number }>();
   const normalizers = new Map<string, number>();
   let count = 0;
+  const plan = { model, parameters, objective, gradientCheckpointing: false, adapters };
+  const under = model.under(adapters);
   for await (const group of inGroups(rows, collate.rows)) {
-    const batch = collateRows(model, objective, group, collate);
-    const program = evaluationProgram({ model, parameters, objective, gradientCheckpointing: false }, batch);
+    const batch = collateRows(under, objective, group, collate);
+    const program = evaluationProgram(plan, batch);
     const executable = await executables.get(program);
     const outputs = await executable.run(batch.columns);
     const [per] = Object.keys(batch.normalizers);

@@ -1,4 +1,5 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { AdapterStack } from '../model/adapters.js';
 import { createTrace } from '../model/trace.js';
 import type { Batch } from '../objective/objective.js';
 import { mapNamed } from '../optimizer/transformation.js';
@@ -76,14 +77,17 @@ export function foldProgram(plan: TrainingPlan, batch: Batch): Program {
 
 /** The objective's terms over a batch without dropout, unscaled: the host divides by the whole split's normalisers. */
 export function evaluationProgram(
-  plan: Pick<TrainingPlan, 'model' | 'parameters' | 'objective' | 'gradientCheckpointing'>,
+  plan: Pick<TrainingPlan, 'model' | 'parameters' | 'objective' | 'gradientCheckpointing'> & {
+    readonly adapters?: AdapterStack;
+  },
   batch: Batch,
 ): Program {
+  const { adapters = [] } = plan;
   return {
-    name: `evaluate[${shapeKey(batch)}]`,
+    name: `evaluate[${[shapeKey(batch), ...adapters].join(', ')}]`,
     inputs: columnSpecs(batch),
     body(io): ProgramResult {
-      const { columns, t } = open(io, plan, batch, false);
+      const { columns, t } = open(io, plan, batch, false, undefined, adapters);
       const terms = plan.objective.losses(plan.model, columns, t);
       return { outputs: Object.fromEntries(terms.map(({ name, sum }) => [outputNames.term(name), sum])) };
     },
@@ -107,12 +111,14 @@ function open(
   batch: Batch,
   training: boolean,
   trained: ReadonlyMap<string, Tensor> = new Map(),
+  adapters: AdapterStack = [],
 ): { columns: Named<Tensor>; t: ReturnType<typeof createTrace> } {
   const columns = mapNamed(batch.columns, (_, name) => io.input(name));
   const { segments } = columns;
   const t = createTrace(io, {
     training,
     checkpointBlocks: training && gradientCheckpointing,
+    adapters: { stacks: [adapters] },
     ...(segments === undefined ? {} : { mask: attentionMask(segments, segments) }),
     resolve: model.resolve,
     read: (handle) => trained.get(handle.key) ?? parameters.readIn(io, handle),
