@@ -1,5 +1,5 @@
 import type { Method } from '@tunesmith/core';
-import { lora } from '@tunesmith/lora';
+import { adalora, lora } from '@tunesmith/lora';
 import { full } from '@tunesmith/selective';
 
 /** The methods of `npm run bench:methods`, each as a user would set it for a small decoder. */
@@ -7,6 +7,10 @@ export const benchMethods = {
   full: () => [full()],
   'lora-qv': () => [lora({ rank: 8, targetModules: ['q_proj', 'v_proj'] })],
   'lora-all': () => [lora({ rank: 8, targetModules: 'all-linear' })],
+  'dora-qv': () => [lora({ rank: 8, targetModules: ['q_proj', 'v_proj'], useDora: true })],
+  'pissa-qv': () => [lora({ rank: 8, targetModules: ['q_proj', 'v_proj'], initLoraWeights: 'pissa' })],
+  'lora-fa-qv': () => [lora({ rank: 8, targetModules: ['q_proj', 'v_proj'], useLoraFa: true })],
+  'adalora-qv': () => [adalora({ targetModules: ['q_proj', 'v_proj'] })],
 } satisfies Record<string, () => Method[]>;
 
 export type BenchMethod = keyof typeof benchMethods;

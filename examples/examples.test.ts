@@ -17,6 +17,17 @@ const shows: Record<string, (output: string) => void> = {
     expect(losses).toHaveLength(40);
     expect(losses.at(-1)).toBeLessThan(0.6 * (losses[0] as number));
   },
+  'lora-family.ts'(output) {
+    const rows = [...output.matchAll(/^(\S+): loss (\S+) to (\S+), (\d+) trained, (\d+) in the file$/gm)];
+    expect(rows.map(([, name]) => name)).toEqual(['lora', 'dora', 'pissa', 'olora', 'lora+', 'lora-fa', 'adalora']);
+    for (const [, name, first, last] of rows) expect(Number(last), name).toBeLessThan(0.9 * Number(first));
+    const of = (name: string): number[] => (rows.find((row) => row[1] === name) as string[]).slice(4).map(Number);
+    expect(of('pissa')[1]).toBe(2 * (of('lora')[1] as number));
+    expect(of('lora-fa')[0]).toBeLessThan(of('lora')[0] as number);
+    const ranks = (output.split('\nranks ')[1] ?? '').trim().split(' ').map(Number);
+    expect(ranks.reduce((sum, rank) => sum + rank)).toBe(4 * ranks.length);
+    expect(new Set(ranks).size).toBeGreaterThan(1);
+  },
   'train-ia3.ts'(output) {
     expect(output).toMatch(/^384 of \d+ numbers train\n/);
     const losses = numbers(output, /loss (\S+)/g);

@@ -1,6 +1,6 @@
 import type { MethodFactory } from '@tunesmith/core';
 import { ia3 } from '@tunesmith/ia3';
-import { lora } from '@tunesmith/lora';
+import { adalora, lora } from '@tunesmith/lora';
 import { type BitfitOptions, bitfit, freeze, full, gradualUnfreezing, llrd } from '@tunesmith/selective';
 import { type DescribeMethodOptions, describeMethod } from '@tunesmith/testing';
 import type { z } from 'zod';
@@ -71,6 +71,12 @@ export const methodCases = {
     useDora: true,
     loraPlusRatio: 4,
     targetModules: [attention, embedding],
+  })),
+  adalora: row('ranks taken away, dropout', adalora, ({ attention, feedForward }) => ({
+    initRank: 3,
+    targetRank: 2,
+    dropout: 0.1,
+    targetModules: [attention, feedForward[1]],
   })),
   'lora-fa': row('LoRA-FA, Gaussian', lora, () => ({ rank: 2, useLoraFa: true, initLoraWeights: 'gaussian' as const })),
   full: row('every weight', full, () => ({})),

@@ -18,6 +18,9 @@ describe.each([
   methodCases['lora-pissa'].describe(tinyGpt2, where);
   methodCases['lora-olora-dora'].describe(tinyBert, where);
   methodCases['lora-fa'].describe(tinyLlama, where);
+  methodCases.adalora.describe(tinyLlama, where);
+  methodCases.adalora.describe(tinyGpt2, where);
+  methodCases.adalora.describe(tinyBert, where);
   methodCases.full.describe(tinyLlama, where);
   methodCases.full.describe(tinyGpt2, where);
   methodCases.lora.describe(tinyBert, where);

@@ -23,6 +23,7 @@ const methods: Record<Shard['method'], readonly Shard['family'][]> = {
   'lora-pissa': families,
   'lora-olora-dora': families,
   'lora-fa': families,
+  adalora: families,
   full: families,
   llrd: families,
   'gradual-unfreezing': families,

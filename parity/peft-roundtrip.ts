@@ -28,7 +28,7 @@ import {
   sft,
 } from '@tunesmith/core';
 import { ia3 } from '@tunesmith/ia3';
-import { lora } from '@tunesmith/lora';
+import { adalora, lora } from '@tunesmith/lora';
 import { familyFor } from '@tunesmith/models';
 import { logitsOf, type ParityModel } from './logits.js';
 
@@ -52,6 +52,38 @@ const cases: [name: string, base: string, method: Method][] = [
   ['head saved, one layer left out', 'llama', lora({ rank: 4, layersToTransform: [1], modulesToSave: ['lm_head'] })],
   ['biases of the targets', 'qwen2', lora({ rank: 4, targetModules: ['q_proj', 'k_proj'], bias: 'lora_only' })],
   ['fused projection', 'gpt2', lora({ rank: 4, targetModules: ['c_attn', 'c_fc'] })],
+  ['DoRA, all linear', 'llama', lora({ rank: 4, targetModules: 'all-linear', useDora: true })],
+  ['DoRA, fused projection with its bias', 'gpt2', lora({ rank: 4, useDora: true })],
+  [
+    'PiSSA, patterns',
+    'llama',
+    lora({ initLoraWeights: 'pissa', rankPattern: { v_proj: 4 }, alphaPattern: { v_proj: 2 } }),
+  ],
+  [
+    'OLoRA, rsLoRA, an embedding beside it',
+    'gpt2',
+    lora({ rank: 4, initLoraWeights: 'olora', useRslora: true, targetModules: ['c_attn', 'wpe'] }),
+  ],
+  ['PiSSA with DoRA', 'llama', lora({ rank: 4, initLoraWeights: 'pissa', useDora: true })],
+  [
+    'LoRA+, embedding and head',
+    'llama',
+    lora({ rank: 4, targetModules: ['embed_tokens', 'lm_head', 'q_proj'], loraPlusRatio: 4 }),
+  ],
+  ['DoRA, embedding', 'llama', lora({ rank: 4, targetModules: ['embed_tokens', 'q_proj'], useDora: true })],
+  ['LoRA-FA', 'llama', lora({ rank: 4, useLoraFa: true })],
+  [
+    'tokens of embedding and head',
+    'llama',
+    lora({ rank: 4, trainableTokenIndices: { embed_tokens: [3, 10], lm_head: [3, 24] } }),
+  ],
+  ['tokens, tied', 'llama-tied', lora({ rank: 4, trainableTokenIndices: [3, 10, 24] })],
+  ['AdaLoRA', 'llama', adalora({ initRank: 6, targetRank: 3, tinit: 2, tfinal: 3 })],
+  [
+    'AdaLoRA, two modules, every third step',
+    'gpt2',
+    adalora({ initRank: 6, targetRank: 3, deltaT: 3, targetModules: ['c_attn', 'c_fc'] }),
+  ],
   ["IA³, the family's targets", 'llama', ia3()],
   [
     'IA³, all linear, head saved',

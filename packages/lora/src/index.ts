@@ -1,3 +1,6 @@
+export { adalora } from './adalora/adalora.js';
+export type { AdaloraConfig } from './adalora/config.js';
+export { adaloraConfigSchema } from './adalora/config.js';
 export { combineLoras } from './combine/combine.js';
 export type { CombineOptions } from './combine/options.js';
 export { combineOptionsSchema } from './combine/options.js';
