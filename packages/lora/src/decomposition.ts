@@ -102,8 +102,19 @@ export function leadingSingularVectors(
   for (let pass = 0; width < most && pass < iterations; pass++) {
     basis = orthonormalise(multiply(matrix, orthonormalise(multiplyTransposed(matrix, basis))));
   }
-  // Within the subspace: (QᵀM)(QᵀM)ᵀ has the squares of the singular values.
-  const projected = multiplyTransposed(matrix, basis);
+  return singularVectorsWithin(basis, multiplyTransposed(matrix, basis), rank);
+}
+
+/**
+ * The leading left singular vectors and values of a matrix M within an orthonormal basis Q, from QᵀM: (QᵀM)(QᵀM)ᵀ has the
+ * squares of the values. Exact where the basis spans M's columns.
+ */
+export function singularVectorsWithin(
+  basis: readonly Vector[],
+  projected: readonly Vector[],
+  rank: number,
+): { vectors: Vector[]; values: number[] } {
+  const rows = basis[0]?.length ?? 0;
   const { vectors, values } = symmetricEigen(
     projected.map((left) => Float64Array.from(projected, (right) => dot(left, right))),
   );
@@ -112,7 +123,7 @@ export function leadingSingularVectors(
   return {
     values: leading.map((index) => Math.sqrt(Math.max(0, values[index] as number))),
     vectors: leading.map((index) => {
-      const combined = new Float64Array(matrix.rows);
+      const combined = new Float64Array(rows);
       basis.forEach((column, position) => {
         const weight = (vectors[position] as Vector)[index] as number;
         for (let row = 0; row < combined.length; row++)

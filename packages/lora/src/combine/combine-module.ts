@@ -1,5 +1,5 @@
 import { randomKey, TunesmithError } from '@tunesmith/core';
-import { leadingSingularVectors, multiplyTransposed } from '../decomposition.js';
+import { leadingQ, leadingSingularVectors, multiplyTransposed, singularVectorsWithin } from '../decomposition.js';
 import type { CombineOptions } from './options.js';
 import { dropAndRescale, keepLargest } from './sparsify.js';
 import { meanOfElected, weightedSum } from './task-arithmetic.js';
@@ -100,14 +100,12 @@ function ofUpdates(
   { path, rank }: Target,
 ): CombinedFactors {
   const { inFeatures, outFeatures } = parts[0] as WeightedFactors;
-  const weights = parts.map(({ weight }) => weight);
-  const sum = addUp(parts.map(productOf), weights, options, path);
-  const matrix = { values: Float32Array.from(sum), rows: outFeatures, columns: inFeatures };
   const most = Math.min(rank, outFeatures, inFeatures);
-  const { vectors, values } = leadingSingularVectors(matrix, most, randomKey(0, 'combine', path));
+  const { vectors, values, project } =
+    options.combination === 'svd' ? decomposeFactors(parts, most) : decomposeSum(parts, options, most, path);
   const b = new Float32Array(outFeatures * rank);
   const a = new Float32Array(rank * inFeatures);
-  const projected = multiplyTransposed(matrix, vectors); // S·Vᵀ
+  const projected = project(vectors); // S·Vᵀ
   vectors.forEach((vector, index) => {
     const value = values[index] as number;
     for (let out = 0; out < outFeatures; out++) b[out * rank + index] = value * (vector[out] as number);
@@ -118,6 +116,41 @@ function ofUpdates(
       );
   });
   return { a, b, rank };
+}
+
+/** A matrix's leading left singular vectors and values, and its rows along them. */
+interface Decomposed {
+  readonly vectors: Float64Array[];
+  readonly values: number[];
+  project(vectors: readonly Float64Array[]): Float64Array[];
+}
+
+/** Of Σ weight · scale · B·A, never written out: its columns lie in the space of the B's, which is small. */
+function decomposeFactors(parts: readonly WeightedFactors[], most: number): Decomposed {
+  const total = parts.reduce((sum, { rank }) => sum + rank, 0);
+  const { a, b } = sideBySide(parts, total);
+  const { inFeatures, outFeatures } = parts[0] as WeightedFactors;
+  const columnsOfB = { values: b, rows: outFeatures, columns: total };
+  const rowsOfA = { values: a, rows: total, columns: inFeatures };
+  const project = (vectors: readonly Float64Array[]): Float64Array[] =>
+    multiplyTransposed(rowsOfA, multiplyTransposed(columnsOfB, vectors));
+  const basis = leadingQ(columnsOfB, total);
+  return { ...singularVectorsWithin(basis, project(basis), most), project };
+}
+
+/** Of a sum that may have any rank: to what a randomised decomposition finds where it is large. */
+function decomposeSum(
+  parts: readonly WeightedFactors[],
+  options: CombineOptions,
+  most: number,
+  path: string,
+): Decomposed {
+  const { inFeatures, outFeatures } = parts[0] as WeightedFactors;
+  const weights = parts.map(({ weight }) => weight);
+  const sum = addUp(parts.map(productOf), weights, options, path);
+  const matrix = { values: Float32Array.from(sum), rows: outFeatures, columns: inFeatures };
+  const leading = leadingSingularVectors(matrix, most, randomKey(0, 'combine', path));
+  return { ...leading, project: (vectors) => multiplyTransposed(matrix, vectors) };
 }
 
 /** scale · B·A, `[out, in]`. */
