@@ -13,7 +13,7 @@ import {
   zeros,
 } from '@tunesmith/core';
 import { ia3 } from '@tunesmith/ia3';
-import { lora } from '@tunesmith/lora';
+import { adalora, lora } from '@tunesmith/lora';
 import { bitfit, full } from '@tunesmith/selective';
 import { relativeError, tinyRows } from '@tunesmith/testing';
 import { describe, expect, it } from 'vitest';
@@ -148,6 +148,7 @@ describe('every kind of adapter', () => {
     ['PiSSA', tinyLlama, () => lora({ rank: 2, initLoraWeights: 'pissa' })],
     ['LoRA of embedding and head', tinyLlama, () => lora({ rank: 2, targetModules: ['embed_tokens', 'lm_head'] })],
     ['tokens', tinyLlama, () => lora({ rank: 2, trainableTokenIndices: [3, 14] })],
+    ['AdaLoRA', tinyLlama, () => adalora({ initRank: 4, targetRank: 2 })],
     ['biases', tinyGpt2, () => bitfit()],
     ['IA³ of a fused layer', tinyGpt2, () => ia3()],
     ['LoRA of a fused layer', tinyGpt2, () => lora({ rank: 2 })],
