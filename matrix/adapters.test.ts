@@ -329,6 +329,13 @@ describe('what cannot stand together is refused', () => {
     );
   });
 
+  it('a choice for each of several examples that are packed into one row', async () => {
+    const together = await models(adaptersOf(['french']));
+    await expect(logitsUnder(together, prompts, [['french'], []], [0, 1, 0, 1, 1, 0])).rejects.toThrow(
+      'Examples of several adapters cannot be packed into one row',
+    );
+  });
+
   it('one method object in two adapters', async () => {
     const method = lora();
     await expect(models({ one: [method], two: [method] })).rejects.toThrow('one lora object is given twice');

@@ -87,7 +87,7 @@ export async function logitsUnder(
       [rows, length],
       prompts.flatMap((prompt) => prompt.map((_, index) => index)),
     ),
-    rows: int32([rows], stackOfRow),
+    rows: int32([stackOfRow.length], stackOfRow),
   };
   const executable = await backend.compile(
     {

@@ -55,12 +55,18 @@ export function ownersOf(methods: readonly Method[], adapters: AdapterMethods): 
       throw new TunesmithError('CONFIG_INVALID', 'an adapter needs a name and a method', { where: `"${adapter}"` });
     }
     for (const method of own) {
-      if (method.capabilities.trainsBase)
-        throw cannotStandBeside(adapter, method.name, "trains the base's own weights");
+      const reason = reasonAgainst(method);
+      if (reason !== null) throw cannotStandBeside(adapter, method.name, reason);
       add(method, { owner: nameOf(`${adapter}/${method.name}`), adapter });
     }
   }
   return owners;
+}
+
+/** What keeps a method from being one adapter among others. */
+function reasonAgainst({ capabilities, stages }: Method): string | null {
+  if (capabilities.trainsBase) return "trains the base's own weights";
+  return stages === undefined ? null : 'is patched by the stage of its run';
 }
 
 /** Why something is no adapter among others: what it does reaches beyond the rows that ask for it. */

@@ -183,6 +183,7 @@ export function buildModel<Config>(options: ModelOptions<Config>): Model {
     under,
     run(t, columns) {
       for (const stack of t.adapters.stacks) under(stack);
+      checkRows(t, columns);
       return runModel(state.registry, state.built, head, t, columns);
     },
     enterStage(stage) {
@@ -234,6 +235,16 @@ function patch<Config>(
 function ownerOf({ registry, stage, stager }: PatchedState, { owner, key, path }: Handle): string | undefined {
   if (owner !== 'base') return owner;
   return registry.trained.get(key) ?? (stage?.moved.includes(path) ? stager?.name : undefined);
+}
+
+/** Adapters are chosen by row: whatever a row holds, several packed examples too, shares them. */
+function checkRows({ adapters: { stacks, rows } }: Trace, { ids }: TokenColumns): void {
+  if (stacks.length === 1 || rows?.shape[0] === ids.shape[0]) return;
+  throw new TunesmithError('SHAPE_MISMATCH', 'adapters are chosen for each row of the batch', {
+    expected: `${ids.shape[0]} entries, one a row`,
+    got: rows === undefined ? 'none' : String(rows.shape[0]),
+    hint: 'Examples of several adapters cannot be packed into one row.',
+  });
 }
 
 /** No two adapters of a stack bring a copy of one module. */

@@ -180,6 +180,34 @@ export function describeMethod<Schema extends z.ZodObject>(
         expect(relativeError(singles, whole)).toBeLessThan(1e-5);
       });
 
+      it('acts as an adapter beside others in the rows that ask for it, or says why it cannot', async () => {
+        const tiny = await make();
+        await trainTiny(tiny);
+        const besides = tinyModel(testCase, [], await createBackend(), 1, null, { own: [method()] });
+        if (ends.length > 0 || tiny.model.trained.some(({ owner }) => owner === 'base')) {
+          await expect(besides).rejects.toThrow('cannot be an adapter beside others');
+          return;
+        }
+        const beside = await besides;
+        const places = new Map(beside.model.handles.map((handle) => [handle.key, handle]));
+        for (const handle of tiny.model.handles.filter(({ owner }) => owner !== 'base')) {
+          const place = places.get(`own/${handle.key}`) as Handle;
+          await beside.parameters.write(place, (await tiny.parameters.readArray(handle)).slice());
+        }
+        const [own, plain] = [await probeLogits(tiny), await probeLogits(await base())];
+        const count = tiny.objective.predictions === undefined ? 2 : 4;
+        const size = own.length / count;
+        // Where it puts tokens before a text, rows with and without it have other inputs: then all have it.
+        const isMixed = beside.model.under(['own']).virtualTokens.length === 0;
+        const stacks = isMixed ? [['own'], []] : [['own']];
+        const stackOfRow = Array.from({ length: count }, (_, row) => (isMixed ? row % 2 : 0));
+        const mixed = await probeLogits(beside, { stacks, rows: stackOfRow });
+        for (const [row, stack] of stackOfRow.entries()) {
+          const part = (logits: Float32Array) => logits.subarray(row * size, (row + 1) * size);
+          expect(relativeError(part(mixed), part(stack === 0 ? own : plain)), `row ${row}`).toBeLessThan(1e-5);
+        }
+      });
+
       it(`${capabilities.mergeable ? 'merges and unmerges' : 'refuses to merge'}`, async () => {
         const tiny = await make();
         await trainTiny(tiny);

@@ -20,7 +20,7 @@ import {
 import { type TinyModel, tinyRows } from './tiny-run.js';
 
 /** Two rows of ten tokens, behind what the methods put before a text. */
-function probeInputs(model: Model): Named<HostTensor> {
+function probeInputs(model: Pick<Model, 'shape' | 'virtualTokens'>): Named<HostTensor> {
   const rows = [0, 1].map((row) => {
     const token = (index: number): number => ((10 * row + index) * 7 + 3) % model.shape.vocabularySize;
     const tokens = Int32Array.from({ length: 10 }, (_, index) => token(index));
@@ -79,11 +79,22 @@ async function runOnce(
   }
 }
 
+/** Adapters that act, and for each row which of the stacks is its own; all put the same before a text. */
+export interface ActingRows {
+  readonly stacks: readonly (readonly string[])[];
+  readonly rows: readonly number[];
+}
+
+function adaptersOf(acting: ActingRows | undefined): Pick<TraceOptions, 'adapters'> {
+  if (acting === undefined) return {};
+  return { adapters: { stacks: acting.stacks, rows: tf.tensor1d([...acting.rows], 'int32') } };
+}
+
 /**
  * What the model computes without dropout: logits [2, 10, vocabulary] for fixed token ids, or the objective's predictions
  * for four rows where it predicts something.
  */
-export async function probeLogits(tiny: TinyModel): Promise<Float32Array> {
+export async function probeLogits(tiny: TinyModel, acting?: ActingRows): Promise<Float32Array> {
   const { model, parameters, objective } = tiny;
   const { predictions } = objective;
   if (predictions !== undefined) {
@@ -92,13 +103,14 @@ export async function probeLogits(tiny: TinyModel): Promise<Float32Array> {
       name: 'predictions',
       inputs: columnSpecs(batch),
       body(io) {
-        const { t, columns } = openBatch(io, tiny, batch);
+        const { t, columns } = openBatch(io, tiny, batch, adaptersOf(acting));
         return { outputs: { logits: predictions.predict(model, columns, t) } };
       },
     };
     return (await runOnce(tiny, program, batch.columns)).logits as Float32Array;
   }
-  const inputs = probeInputs(model);
+  const { virtualTokens } = model.under(acting?.stacks[0] ?? []);
+  const inputs = probeInputs({ shape: model.shape, virtualTokens });
   const spec = { shape: inputs.ids?.shape as readonly number[], dtype: 'int32' as const };
   const program: Program = {
     name: 'probe',
@@ -106,11 +118,12 @@ export async function probeLogits(tiny: TinyModel): Promise<Float32Array> {
     body(io) {
       const t = createTrace(io, {
         training: false,
+        ...adaptersOf(acting),
         resolve: model.resolve,
         read: (handle) => parameters.readIn(io, handle),
       });
       const logits = model.run(t, { ids: io.input('ids'), positions: io.input('positions') }).logits();
-      return { outputs: { logits: tf.slice(logits, [0, model.virtualTokens.length, 0]) } };
+      return { outputs: { logits: tf.slice(logits, [0, virtualTokens.length, 0]) } };
     },
   };
   const { logits } = await runOnce(tiny, program, inputs);

@@ -1,4 +1,5 @@
 import {
+  type AdapterMethods,
   adamw,
   type Backend,
   buildModel,
@@ -61,10 +62,11 @@ export async function tinyModel(
   backend: Backend,
   seed = 1,
   stage: StageState | null = null,
+  adapters: AdapterMethods = {},
 ): Promise<TinyModel> {
   const { task = 'causal-lm', labels } = objective;
   const head = { task, ...(labels === undefined ? {} : { labels }) };
-  const model = buildModel({ family, config: family.parseConfig(config), methods, stage, ...head });
+  const model = buildModel({ family, config: family.parseConfig(config), methods, stage, adapters, ...head });
   const parameters = createParameterStore(backend.createStore());
   for (const handle of model.handles) if (handle.owner === 'base') await parameters.write(handle, randomWeight(handle));
   await initialiseHandles(parameters, model.handles, seed);
