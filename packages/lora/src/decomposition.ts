@@ -40,35 +40,29 @@ function orthonormalise(vectors: readonly Vector[]): Vector[] {
   return basis;
 }
 
-/** Mᵀ·u for each of the vectors. */
+/** Mᵀ·u for each of the vectors, row by row of M, so that it is read once for all of them. */
 export function multiplyTransposed({ values, rows, columns }: MatrixValues, vectors: readonly Vector[]): Vector[] {
-  return vectors.map((vector) => {
-    const product = new Float64Array(columns);
-    for (let row = 0; row < rows; row++) {
-      const factor = vector[row] as number;
-      if (factor === 0) continue;
-      const start = row * columns;
+  const products = vectors.map(() => new Float64Array(columns));
+  for (let row = 0; row < rows; row++) {
+    const elements = values.subarray(row * columns, (row + 1) * columns);
+    for (const [index, product] of products.entries()) {
+      const factor = (vectors[index] as Vector)[row] as number;
       for (let column = 0; column < columns; column++) {
-        product[column] = (product[column] as number) + factor * (values[start + column] as number);
+        product[column] = (product[column] as number) + factor * (elements[column] as number);
       }
     }
-    return product;
-  });
+  }
+  return products;
 }
 
 /** M·v for each of the vectors. */
 function multiply({ values, rows, columns }: MatrixValues, vectors: readonly Vector[]): Vector[] {
-  return vectors.map((vector) => {
-    const product = new Float64Array(rows);
-    for (let row = 0; row < rows; row++) {
-      const start = row * columns;
-      let sum = 0;
-      for (let column = 0; column < columns; column++)
-        sum += (values[start + column] as number) * (vector[column] as number);
-      product[row] = sum;
-    }
-    return product;
-  });
+  const products = vectors.map(() => new Float64Array(rows));
+  for (let row = 0; row < rows; row++) {
+    const elements = Float64Array.from(values.subarray(row * columns, (row + 1) * columns));
+    for (const [index, product] of products.entries()) product[row] = dot(elements, vectors[index] as Vector);
+  }
+  return products;
 }
 
 /** The first columns of Q in M = Q·R. */

@@ -1,14 +1,18 @@
 import {
   buildModel,
   createParameterStore,
+  exportAdapter,
   type Family,
   type Handle,
   type HostTensor,
+  importAdapter,
   initialiseHandles,
   type Model,
+  memoryTensor,
   type ParameterStore,
   randomKey,
   randomNormal,
+  type TensorSource,
   type TensorStore,
 } from '@tunesmith/core';
 import { describe, expect, it } from 'vitest';
@@ -121,6 +125,29 @@ describe('first values', () => {
       }
     },
   );
+});
+
+describe('files', () => {
+  it("takes a targeted embedding that PEFT saved whole, if it is the base's", async () => {
+    const method = lora({ rank: 2, targetModules: ['embed', 'first'] });
+    const model = buildModel({ family: family(), config: null, methods: [method] });
+    const parameters = await start(model);
+    const { tensors } = await exportAdapter(model, method, parameters);
+    const whole = await parameters.read(named(model, 'embed.weight'));
+    const file = (data: Float32Array): TensorSource => {
+      const name = 'base_model.model.embed.base_layer.weight';
+      const stored = [...tensors, { name, shape: [200, 120], data }].map((each) =>
+        memoryTensor(each.name, each.shape, each.data),
+      );
+      return {
+        names: () => stored.map((each) => each.name),
+        get: (wanted) => stored.find((each) => each.name === wanted),
+      };
+    };
+    await importAdapter(model, method, parameters, file(whole));
+    const other = whole.map((value, index) => (index === 7 ? value + 1 : value));
+    await expect(importAdapter(model, method, parameters, file(other))).rejects.toThrow('another weight');
+  });
 });
 
 describe('LoRA+', () => {
