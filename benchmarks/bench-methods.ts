@@ -1,6 +1,6 @@
 import type { Method } from '@tunesmith/core';
 import { adalora, lora } from '@tunesmith/lora';
-import { full } from '@tunesmith/selective';
+import { bitfit, freeze, full, llrd } from '@tunesmith/selective';
 
 /** The methods of `npm run bench:methods`, each as a user would set it for a small decoder. */
 export const benchMethods = {
@@ -11,6 +11,14 @@ export const benchMethods = {
   'pissa-qv': () => [lora({ rank: 8, targetModules: ['q_proj', 'v_proj'], initLoraWeights: 'pissa' })],
   'lora-fa-qv': () => [lora({ rank: 8, targetModules: ['q_proj', 'v_proj'], useLoraFa: true })],
   'adalora-qv': () => [adalora({ targetModules: ['q_proj', 'v_proj'] })],
+  llrd: () => [llrd()],
+  freeze: () => [freeze({ layers: 2 })],
+  bitfit: () => [bitfit()],
 } satisfies Record<string, () => Method[]>;
 
 export type BenchMethod = keyof typeof benchMethods;
+
+/** What a method needs of a Llama's config.json that the others do without. */
+export const benchConfigs: Partial<Record<BenchMethod, Readonly<Record<string, unknown>>>> = {
+  bitfit: { attention_bias: true, mlp_bias: true },
+};

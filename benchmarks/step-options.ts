@@ -1,6 +1,6 @@
 import { buildModel, type Model } from '@tunesmith/core';
 import { llama } from '@tunesmith/models';
-import { type BenchMethod, benchMethods } from './bench-methods.js';
+import { type BenchMethod, benchConfigs, benchMethods } from './bench-methods.js';
 
 /** One measured case: a method on random weights of a Llama's shape. */
 export interface StepOptions {
@@ -61,5 +61,6 @@ export const shapes = {
 } as const;
 
 export function buildShape({ shape, method }: Pick<StepOptions, 'shape' | 'method'>): Model {
-  return buildModel({ family: llama, config: llama.parseConfig(shapes[shape]), methods: benchMethods[method]() });
+  const config = llama.parseConfig({ ...shapes[shape], ...benchConfigs[method] });
+  return buildModel({ family: llama, config, methods: benchMethods[method]() });
 }

@@ -30,6 +30,7 @@ class Case:
     """Which parameters train from which step on, each with a factor on the learning rate."""
 
     base: str
+    method: str
     options: dict
     seed: int
     lr: float = 1e-3
@@ -38,6 +39,8 @@ class Case:
     max_norm: float = 1.0
     #: name → (first step, factor), or None for a frozen parameter
     plan: Callable[[str], tuple[int, float] | None] = lambda name: None
+    #: of a fused bias of query, key and value, the query's third alone
+    query_part: bool = False
     #: Adam's step count as if every parameter had trained from the start
     shared_count: bool = False
 
@@ -60,6 +63,11 @@ def bitfit(name: str):
     return (0, 1.0) if name.endswith('.bias') else None
 
 
+def bitfit_groups(name: str):
+    """Biases of queries and of the feed-forward layer's first half."""
+    return bitfit(name) if name.endswith(('c_attn.bias', 'c_fc.bias')) else None
+
+
 def freeze(last: int, layers: int = 2):
     return lambda name: (0, 1.0) if layer_of(name, layers) >= layers - last else None
 
@@ -74,11 +82,22 @@ def gradual(every: int, decay: float, layers: int = 2):
 
 
 CASES = {
-    'gpt2-bitfit': Case('gpt2', {}, 2100, lr=1e-2, weight_decay=0.0, max_norm=0.5, plan=bitfit),
-    'llama-freeze': Case('llama', {'layers': 1}, 2200, plan=freeze(1)),
-    'llama-llrd': Case('llama', {'decay': 0.5}, 2300, plan=llrd(0.5)),
+    'gpt2-bitfit': Case('gpt2', 'bitfit', {}, 2100, lr=1e-2, weight_decay=0.0, max_norm=0.5, plan=bitfit),
+    'gpt2-bitfit-groups': Case(
+        'gpt2',
+        'bitfit',
+        {'biases': ['query', 'intermediate']},
+        2150,
+        lr=1e-2,
+        weight_decay=0.0,
+        max_norm=0.2,
+        plan=bitfit_groups,
+        query_part=True,
+    ),
+    'llama-freeze': Case('llama', 'freeze', {'layers': 1}, 2200, plan=freeze(1)),
+    'llama-llrd': Case('llama', 'llrd', {'decay': 0.5}, 2300, plan=llrd(0.5)),
     'llama-gradual-unfreezing': Case(
-        'llama', {'every': 5, 'unit': 'step', 'layerDecay': 0.8}, 2400, eps=1e-5, plan=gradual(5, 0.8)
+        'llama', 'gradual-unfreezing', {'every': 5, 'unit': 'step', 'layerDecay': 0.8}, 2400, eps=1e-5, plan=gradual(5, 0.8)
     ),
 }
 
@@ -95,6 +114,9 @@ def train(model: nn.Module, case: Case, batches: dict) -> dict[str, torch.Tensor
             if plans[name] is None or plans[name][0] != step:
                 continue
             parameter.requires_grad = True
+            if case.query_part and is_fused(name):
+                # Without decay, Adam leaves alone what never has a gradient.
+                parameter.register_hook(lambda gradient: gradient * query_third(gradient))
             decay = case.weight_decay if parameter.dim() > 1 else 0.0
             group = {'params': [parameter], 'lr': case.lr * plans[name][1], 'weight_decay': decay}
             if optimizer is None:
@@ -115,17 +137,25 @@ def train(model: nn.Module, case: Case, batches: dict) -> dict[str, torch.Tensor
         gradient_norms.append(nn.utils.clip_grad_norm_(trained, case.max_norm))
         optimizer.step()
         losses.append(loss.detach())
-    gradients = {f'gradient.{name}': value for name, value in first.items() if is_key_bias(name)}
+    gradients = {f'gradient.{name}': value for name, value in first.items() if is_key_bias(name) and not case.query_part}
     return {'losses': torch.stack(losses), 'gradient_norms': torch.stack(gradient_norms)} | gradients
 
 
+def is_fused(name: str) -> bool:
+    return name.endswith('c_attn.bias')
+
+
+def query_third(bias: torch.Tensor) -> torch.Tensor:
+    return (torch.arange(bias.numel()) < bias.numel() // 3).float()
+
+
 def is_key_bias(name: str) -> bool:
-    return name.endswith('c_attn.bias') or name.endswith('key.bias')
+    return is_fused(name) or name.endswith('key.bias')
 
 
 def without_key_bias(name: str, value: torch.Tensor) -> torch.Tensor:
     """A fused bias without its middle third."""
-    if name.endswith('c_attn.bias'):
+    if is_fused(name):
         query, _, rest = value.chunk(3)
         return torch.cat([query, rest])
     return value
@@ -138,12 +168,19 @@ def run(case: Case, batches: dict, disturbance: int | None = None) -> dict:
     results = train(model, case, batches) | {'probe_logits.final': probe(model, batches)}
     trained = {name for name, _ in model.named_parameters() if case.plan(name) is not None}
     weights = {name: value.detach().clone() for name, value in model.named_parameters() if name in trained}
+    if case.query_part:
+        weights = {
+            f'{name}.query' if is_fused(name) else name: value.chunk(3)[0].clone() if is_fused(name) else value
+            for name, value in weights.items()
+        }
     return {'results': results, 'weights': weights}
 
 
 def mistakes(name: str, case: Case) -> Iterator[tuple[str, Case]]:
     """The case with one thing done wrongly, by name."""
     yield 'clipping', replace(case, max_norm=float('inf'))
+    if name == 'gpt2-bitfit-groups':
+        yield 'wholeFusedBias', replace(case, plan=bitfit_groups, query_part=False)
     if name == 'gpt2-bitfit':
         yield 'normBiases', replace(case, plan=lambda each: None if 'ln_' in each else bitfit(each))
     if name == 'llama-freeze':
@@ -195,7 +232,7 @@ def record(name: str, batches: dict) -> dict:
     return {
         'seed': case.seed,
         'base': f'families/{case.base}',
-        'method': name.split('-', 1)[1],
+        'method': case.method,
         'options': case.options,
         'steps': STEPS,
         'adamw': {'lr': case.lr, 'eps': case.eps, 'weight_decay': case.weight_decay},
