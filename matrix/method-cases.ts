@@ -83,6 +83,7 @@ export const methodCases = {
   llrd: row('every weight, rates by layer', llrd, () => ({ decay: 0.5 })),
   'gradual-unfreezing': row('group by group, rates by layer', gradualUnfreezing, () => ({
     every: 'even' as const,
+    layersAtOnce: 2,
     layerDecay: 0.5,
   })),
   bitfit: row('all biases', bitfit, () => ({})),

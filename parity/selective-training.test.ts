@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { createOnnxBackend } from '@tunesmith/backend-onnx';
 import { openSafetensors } from '@tunesmith/checkpoints';
-import { type Adapter, adamw, createTrainer, type MethodFactory, type TrainerCheckpoint } from '@tunesmith/core';
+import { adamw, createTrainer, type MethodFactory, type TrainerCheckpoint } from '@tunesmith/core';
 import { bitfit, freeze, gradualUnfreezing, llrd } from '@tunesmith/selective';
 import { describe, expect, it } from 'vitest';
 import { fixtures, readFixture, relativeError } from './fixture-values.js';
@@ -33,8 +33,10 @@ const third = (values: Float32Array, part: 0 | 1 | 2): Float32Array =>
   values.slice((part * values.length) / 3, ((part + 1) * values.length) / 3);
 const largest = (values: Float32Array): number => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
+type Trained = Awaited<ReturnType<typeof takeRecordedSteps>>;
+
 /** Takes out of an adapter what AdamW makes of the key biases' gradients: rounding, here and there. */
-function withRecordedKeyBiases(trained: Adapter, final: ReadonlyMap<string, Float32Array>): Adapter {
+function withRecordedKeyBiases(trained: Trained, final: ReadonlyMap<string, Float32Array>): Trained {
   const tensors = trained.tensors.map((tensor) => {
     if (!isFused(tensor.name)) return tensor;
     const data = tensor.data.slice();

@@ -1,4 +1,4 @@
-import type { Handle, LinearSite, Patcher, SiteRole, Slice } from '@tunesmith/core';
+import { elementCount, type Handle, type Patcher, type SiteRole } from '@tunesmith/core';
 import type { BiasGroup } from './config.js';
 
 /** A bias, or a part of a fused projection's. */
@@ -6,8 +6,8 @@ export interface BiasPart {
   /** Null outside the paper's eight groups: embeddings, final norm, pooler, head. */
   readonly group: BiasGroup | null;
   readonly handle: Handle;
-  /** Where it is only a part of the handle. */
-  readonly part: { readonly site: LinearSite; readonly slice: Slice } | null;
+  readonly start: number;
+  readonly size: number;
 }
 
 const groupOf: Partial<Record<SiteRole, BiasGroup>> = {
@@ -20,15 +20,11 @@ const groupOf: Partial<Record<SiteRole, BiasGroup>> = {
   'mlp.down': 'output',
 };
 
-/** Every bias of a model, the parts of fused ones apart. */
+/** Every bias of a model, the parts of fused ones apart and in order. */
 export function biasParts(patcher: Patcher): BiasPart[] {
-  const linear = patcher.sites('linear').flatMap((site): BiasPart[] => {
-    const { biasHandle: handle, slices } = site;
+  const linear = patcher.sites('linear').flatMap(({ biasHandle: handle, slices }): BiasPart[] => {
     if (handle === null) return [];
-    return slices.map((slice) => {
-      const group = groupOf[slice.role] ?? null;
-      return { group, handle, part: slices.length === 1 ? null : { site, slice } };
-    });
+    return slices.map(({ role, start, size }) => ({ group: groupOf[role] ?? null, handle, start, size }));
   });
   return [...linear, ...normBiases(patcher)];
 }
@@ -38,10 +34,10 @@ function normBiases(patcher: Patcher): BiasPart[] {
   const seen = new Map<number, number>();
   return patcher.sites('norm').flatMap(({ biasHandle: handle, depth }): BiasPart[] => {
     if (handle === null) return [];
-    if (depth === null) return [{ group: null, handle, part: null }];
+    const whole = { handle, start: 0, size: elementCount(handle.shape) };
+    if (depth === null) return [{ ...whole, group: null }];
     const before = seen.get(depth) ?? 0;
     seen.set(depth, before + 1);
-    const group = (['attentionNorm', 'outputNorm'] as const)[before] ?? null;
-    return [{ group, handle, part: null }];
+    return [{ ...whole, group: (['attentionNorm', 'outputNorm'] as const)[before] ?? null }];
   });
 }

@@ -1,9 +1,14 @@
-import { apiVersion, defineMethod, type Handle, type Patcher, TunesmithError, tf } from '@tunesmith/core';
+import {
+  apiVersion,
+  defineMethod,
+  type Handle,
+  type MethodScope,
+  type Replacement,
+  TunesmithError,
+  tf,
+} from '@tunesmith/core';
 import { type BiasPart, biasParts } from './bias-parts.js';
 import { biasGroups, bitfitConfigSchema } from './config.js';
-
-/** The name of a trained part of a fused bias, below its site. */
-const partName = (part: string): string => `bias.${part}`;
 
 /**
  * BitFit (Ben Zaken et al. 2022): the biases train and nothing else, b ← b − η·∂L/∂b. They train as copies, so that one
@@ -23,44 +28,44 @@ export const bitfit = defineMethod({
       const all = biasParts(patcher);
       const chosen = new Set(biases === 'all' ? all : chooseGroups(all, biases));
       if (chosen.size === 0) throw noBiases();
+      const partsOf = (bias: Handle): BiasPart[] => all.filter(({ handle }) => handle === bias);
+      const isWhole = (bias: Handle): boolean => partsOf(bias).every((part) => chosen.has(part));
       const handles = new Set([...chosen].map(({ handle }) => handle));
-      const isWhole = (handle: Handle): boolean => all.every((part) => part.handle !== handle || chosen.has(part));
-      const whole = new Set([...handles].filter(isWhole));
-      if (whole.size > 0) patcher.trainCopies((handle) => whole.has(handle));
-      for (const { part, group, handle } of chosen) {
-        if (part !== null && group !== null && !whole.has(handle)) trainPart(patcher, part, partName(group));
-      }
-    },
-
-    async mergeBias({ slices, ...site }, bias, host, sign) {
-      let merged = false;
-      for (const group of biasGroups) {
-        const handle = host.handle(site, partName(group));
-        const slice = slices.find(({ role }) => role === `attention.${group}`);
-        if (handle === undefined || slice === undefined) continue;
-        if (sign === 1) bias.set(await host.read(handle), slice.start);
-        merged = true;
-      }
-      // What the parts replaced is not in them.
-      return merged && 'irreversible';
+      const [whole, fused] = [[...handles].filter(isWhole), [...handles].filter((bias) => !isWhole(bias))];
+      if (whole.length > 0) patcher.trainCopies((handle) => whole.includes(handle));
+      if (fused.length === 0) return;
+      patcher.replace(
+        (handle) => fused.includes(handle),
+        (handle, scope) => trainParts(handle, partsOf(handle), chosen, scope),
+      );
     },
   }),
 });
 
-/** y = W·x + b with a part of b replaced by the one that trains; the rest of b is in no update. */
-function trainPart(patcher: Patcher, { site, slice }: NonNullable<BiasPart['part']>, name: string): void {
-  const { start, size } = slice;
-  const bias = site.biasHandle as Handle;
-  patcher.wrap('linear', { include: [site.path] }, ({ parameter, outFeatures }) => {
-    const part = parameter(name, {
-      shape: [size],
-      init: async ({ readBase }) => (await readBase(bias.path)).slice(start, start + size),
-    });
-    return (x, next, t) => {
-      const moved = tf.sub(t.value(part), tf.slice(t.value(bias), [start], [size])); // [size], 0 at first
-      return tf.add(next(x), tf.pad(moved, [[start, outFeatures - start - size]]));
-    };
+/** A bias some of whose parts train, as parameters named by their group; the others are in no update. */
+function trainParts(
+  bias: Handle,
+  parts: readonly BiasPart[],
+  chosen: ReadonlySet<BiasPart>,
+  { parameter }: Pick<MethodScope, 'parameter'>,
+): Replacement {
+  const declared = parts.map((part) => {
+    const { group, start, size } = part;
+    const init = async ({ readBase }: { readBase(path: string): Promise<Float32Array> }) =>
+      (await readBase(bias.path)).slice(start, start + size);
+    return { start, size, trained: chosen.has(part) ? parameter(group as string, { shape: [size], init }) : null };
   });
+  return {
+    value: (weight, t) =>
+      tf.concat(
+        declared.map(({ start, size, trained }) =>
+          trained === null ? tf.slice(weight, [start], [size]) : t.value(trained),
+        ),
+      ),
+    async merge(weight, read) {
+      for (const { start, trained } of declared) if (trained !== null) weight.set(await read(trained), start);
+    },
+  };
 }
 
 function chooseGroups(parts: readonly BiasPart[], wanted: readonly BiasPart['group'][]): BiasPart[] {

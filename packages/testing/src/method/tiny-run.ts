@@ -55,18 +55,29 @@ function randomWeight({ key, path, shape }: Handle): Float32Array {
   );
 }
 
+/** The model of a case, without its weights. */
+export function buildTiny(
+  { family, config, objective = sft }: TinyModelCase,
+  methods: readonly Method[],
+  stage: StageState | null = null,
+  adapters: AdapterMethods = {},
+): Model {
+  const { task = 'causal-lm', labels } = objective;
+  const head = { task, ...(labels === undefined ? {} : { labels }) };
+  return buildModel({ family, config: family.parseConfig(config), methods, stage, adapters, ...head });
+}
+
 /** Builds the model with methods; the same base weights every time, the methods' parameters by the seed. */
 export async function tinyModel(
-  { family, config, objective = sft }: TinyModelCase,
+  testCase: TinyModelCase,
   methods: readonly Method[],
   backend: Backend,
   seed = 1,
   stage: StageState | null = null,
   adapters: AdapterMethods = {},
 ): Promise<TinyModel> {
-  const { task = 'causal-lm', labels } = objective;
-  const head = { task, ...(labels === undefined ? {} : { labels }) };
-  const model = buildModel({ family, config: family.parseConfig(config), methods, stage, adapters, ...head });
+  const { objective = sft } = testCase;
+  const model = buildTiny(testCase, methods, stage, adapters);
   const parameters = createParameterStore(backend.createStore());
   for (const handle of model.handles) if (handle.owner === 'base') await parameters.write(handle, randomWeight(handle));
   await initialiseHandles(parameters, model.handles, seed);
