@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { createOnnxBackend } from '@tunesmith/backend-onnx';
 import { readPeftAdapter } from '@tunesmith/checkpoints';
-import { peftName } from '@tunesmith/core';
+import { type Handle, peftName } from '@tunesmith/core';
 import { adalora } from '@tunesmith/lora';
 import { describe, expect, it } from 'vitest';
 import { fixtures, readFixture, relativeError } from './fixture-values.js';
@@ -51,6 +51,12 @@ describe.each(Object.keys(cases))('%s', (name) => {
     for (const handle of loaded.model.trained) {
       const values = weights.get(peftName(handle.path)) as Float32Array;
       expect(relativeError(await loaded.parameters.read(handle), values), handle.path).toBeLessThan(1e-4);
+    }
+    // What decided on the ranks, as it was when they were decided on for the last time.
+    const remembered = await readFixture(join(folder, 'importance.safetensors'));
+    for (const [path, values] of remembered) {
+      const handle = loaded.model.handles.find((each) => each.path === path) as Handle;
+      expect(relativeError(await loaded.parameters.read(handle), values), path).toBeLessThan(1e-4);
     }
     const final = await readPeftAdapter(join(folder, 'final'));
     const { rank_pattern, total_step } = final.config;

@@ -95,6 +95,7 @@ def train(model, case: Case, batches) -> dict[str, torch.Tensor]:
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trainable, **case.adamw)
     losses, penalties, gradient_norms, kept = [], [], [], []
+    memory = {}
     gap = float('inf')
     for step, (ids, weights) in enumerate(zip(batches['input_ids'], batches['weights']), 1):
         loss = weighted_loss(model(input_ids=ids, use_cache=False).logits, ids, weights)
@@ -103,6 +104,8 @@ def train(model, case: Case, batches) -> dict[str, torch.Tensor]:
         (loss + extra).backward()
         gradient_norms.append(torch.nn.utils.clip_grad_norm_(trainable, float('inf')))
         optimizer.step()
+        if step == case.adalora.total_step - case.adalora.tfinal:
+            memory = remembered(model)
         if case.allocate:
             gap = min(gap, allocate(model, step))
         losses.append(loss.detach())
@@ -114,6 +117,18 @@ def train(model, case: Case, batches) -> dict[str, torch.Tensor]:
         'gradient_norms': torch.stack(gradient_norms),
         'kept': torch.tensor(kept),
         'gap': gap,
+        'memory': memory,
+    }
+
+
+def remembered(model) -> dict[str, torch.Tensor]:
+    """Smoothed sensitivity and uncertainty of every element, before the last allocation forgets them."""
+    allocator = model.base_model.rankallocator
+    names = {'importance': allocator.exp_avg_ipt, 'uncertainty': allocator.exp_avg_unc}
+    return {
+        f'{name.replace(".default", "")}.{kind}': values.clone()
+        for kind, by_name in names.items()
+        for name, values in by_name.items()
     }
 
 
@@ -148,11 +163,12 @@ def run(case: Case, batches, path=None, disturbance: int | None = None) -> dict:
         save_adapter(model, path / 'initial')
     before = probe(model, batches)
     curve = train(model, case, batches)
-    gap = curve.pop('gap')
+    gap, memory = curve.pop('gap'), curve.pop('memory')
     after = probe(model, batches)
     weights = weights_of(model)
     if path:
         save_adapter(model, path / 'final')
+        save_tensors(path / 'importance.safetensors', memory)
     results = {**curve, 'probe_logits.initial': before, 'probe_logits.final': after}
     return {'results': results, 'weights': weights, 'gap': gap, 'model': model}
 
