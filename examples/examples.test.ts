@@ -50,6 +50,12 @@ const shows: Record<string, (output: string) => void> = {
       'step 30: embeddings',
     ]);
   },
+  'train-adapters.ts'(output) {
+    const [before, after] = [numbers(output, /loss (\S+) to/g), numbers(output, / to (\S+)/g)];
+    expect(before).toHaveLength(4);
+    for (const [index, loss] of after.entries()) expect(loss).toBeLessThan(0.85 * (before[index] as number));
+    expect(numbers(output, /: (\d+) numbers/g)).toEqual([8512, 4256, 4256, 1024]);
+  },
   'own-objective.ts'(output) {
     const [losses, uniform] = [numbers(output, /loss (\S+)/g), numbers(output, /uniform (\S+)/g)];
     expect(losses.at(-1)).toBeLessThan(0.7 * (losses[0] as number));

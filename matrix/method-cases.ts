@@ -1,3 +1,4 @@
+import { compacter, compacterPlusPlus, houlsby, parallel, pfeiffer, scaledParallel } from '@tunesmith/adapter';
 import type { MethodFactory } from '@tunesmith/core';
 import { ia3 } from '@tunesmith/ia3';
 import { adalora, lora } from '@tunesmith/lora';
@@ -79,6 +80,30 @@ export const methodCases = {
     targetModules: [attention, feedForward[1]],
   })),
   'lora-fa': row('LoRA-FA, Gaussian', lora, () => ({ rank: 2, useLoraFa: true, initLoraWeights: 'gaussian' as const })),
+  houlsby: row('AdapterHub, dropout', houlsby, () => ({ reductionFactor: 4, dropout: 0.1 })),
+  'houlsby-paper': row('the paper, norms trained', houlsby, () => ({
+    convention: 'paper' as const,
+    reductionFactor: 4,
+  })),
+  pfeiffer: row('AdapterHub, one block left out, a scale a feature', pfeiffer, () => ({
+    reductionFactor: 4,
+    leaveOut: [0],
+    scaling: 'channel' as const,
+  })),
+  // Smooth: finite differences are wrong across ReLU's corner.
+  parallel: row('AdapterHub, silu', parallel, () => ({ reductionFactor: 4, activation: 'silu' as const })),
+  'scaled-parallel': row('AdapterHub, a learned scale', scaledParallel, () => ({ reductionFactor: 4 })),
+  'scaled-parallel-paper': row('the paper, reading what the feed-forward layer reads', scaledParallel, () => ({
+    convention: 'paper' as const,
+    reductionFactor: 4,
+  })),
+  // Rules large enough to be seen: at their usual 1e-4 a gradient is as small as its error.
+  compacter: row('rules of deviation 0.5', compacter, () => ({ reductionFactor: 4, ruleDeviation: 0.5 })),
+  'compacter++': row('rules of deviation 0.5, rank 2', compacterPlusPlus, () => ({
+    reductionFactor: 2,
+    ruleDeviation: 0.5,
+    hypercomplexRank: 2,
+  })),
   full: row('every weight', full, () => ({})),
   llrd: row('every weight, rates by layer', llrd, () => ({ decay: 0.5 })),
   'gradual-unfreezing': row('group by group, rates by layer', gradualUnfreezing, () => ({

@@ -3,9 +3,12 @@ import {
   createTrace,
   type HostTensor,
   type Model,
+  type ModelRun,
   type ParameterStore,
   type Program,
   type Shape,
+  type Tensor,
+  tf,
 } from '@tunesmith/core';
 
 /** A model and where its values lie. */
@@ -15,12 +18,25 @@ export interface ParityModel {
   readonly backend: Backend;
 }
 
+type Computed = Promise<{ shape: Shape; data: Float32Array }>;
+
 /** Logits `[rows, length, vocabulary]` of token ids `[rows, length]`, without dropout. */
-export async function logitsOf(
+export function logitsOf(parts: ParityModel, ids: ArrayLike<number>, shape: readonly [number, number]): Computed {
+  return compute(parts, ids, shape, (run) => run.logits());
+}
+
+/** A classifier's logits `[rows, labels]` of whole sequences. */
+export function scoresOf(parts: ParityModel, ids: ArrayLike<number>, shape: readonly [number, number]): Computed {
+  const last = Int32Array.from({ length: shape[0] }, (_, row) => (row + 1) * shape[1] - 1);
+  return compute(parts, ids, shape, (run) => run.scores(tf.tensor1d(last, 'int32')));
+}
+
+async function compute(
   { model, parameters, backend }: ParityModel,
   ids: ArrayLike<number>,
   shape: readonly [number, number],
-): Promise<{ shape: Shape; data: Float32Array }> {
+  what: (run: ModelRun) => Tensor,
+): Computed {
   const spec = { shape, dtype: 'int32' as const };
   const program: Program = {
     name: 'logits',
@@ -28,7 +44,7 @@ export async function logitsOf(
     body(io) {
       const read = (handle: Parameters<ParameterStore['readIn']>[1]) => parameters.readIn(io, handle);
       const t = createTrace(io, { training: false, resolve: model.resolve, read });
-      return { outputs: { logits: model.run(t, { ids: io.input('ids'), positions: io.input('positions') }).logits() } };
+      return { outputs: { logits: what(model.run(t, { ids: io.input('ids'), positions: io.input('positions') })) } };
     },
   };
   const column = (data: Int32Array): HostTensor => ({ dtype: 'int32', shape, data });

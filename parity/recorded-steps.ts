@@ -19,6 +19,7 @@ import {
   loadWeights,
   type Method,
   type Model,
+  type Objective,
   type ParameterGroup,
   type ParameterStore,
   type Row,
@@ -26,6 +27,7 @@ import {
   readFloat32,
   type StoredTensor,
   sft,
+  type Task,
   type TensorSource,
 } from '@tunesmith/core';
 import { familyFor } from '@tunesmith/models';
@@ -70,10 +72,16 @@ export async function prepareModel(
   method: Method,
   backend: Backend,
   adapter?: TensorSource,
+  objective: Objective = sft,
 ): Promise<Prepared> {
   const folder = await openModelFolder(join(fixtures, base));
   const family = familyFor(folder.config);
-  const model = buildModel({ family, config: family.parseConfig(folder.config), methods: [method] });
+  const model = buildModel({
+    family,
+    config: family.parseConfig(folder.config),
+    methods: [method],
+    ...headOf(objective),
+  });
   const parameters = createParameterStore(backend.createStore());
   await loadWeights(model, folder.tensors, parameters);
   await folder.close();
@@ -82,12 +90,19 @@ export async function prepareModel(
   return { model, method, parameters, backend };
 }
 
+/** The head that an objective needs. */
+function headOf({ task, labels }: Objective): { task?: Task; labels?: number } {
+  return { ...(task === undefined ? {} : { task }), ...(labels === undefined ? {} : { labels }) };
+}
+
 export interface RecordedRun {
   readonly topic: string;
   readonly name: string;
   readonly recorded: RecordedCase;
   /** The topic whose batches the recorder saw; the case's own if not said. */
   readonly batches?: string;
+  /** What is minimised; `sft` if not said. */
+  readonly objective?: Objective;
   /** How parameters are grouped; all decay alike, as in PyTorch's optimizers, if not said. */
   readonly groups?: readonly ParameterGroup[];
 }
@@ -95,11 +110,12 @@ export interface RecordedRun {
 /** Trains as recorded in `fixtures/<topic>/<name>`, holds every loss and norm to what is there, and exports the adapter. */
 export async function takeRecordedSteps(
   { model, method, parameters, backend }: Prepared,
-  { topic, name, recorded, batches = topic, groups }: RecordedRun,
+  { topic, name, recorded, batches = topic, objective = sft, groups }: RecordedRun,
 ): Promise<Adapter<HostArray>> {
   const { steps, maxGradientNorm, adamw: options } = recorded;
   const trainer = await createTrainer({
     ...(await recordedRows(batches, steps)),
+    objective,
     model,
     parameters,
     backend,
@@ -155,12 +171,14 @@ async function batchRows(topic: string, steps: number): Promise<Row[]> {
   const file = await openSafetensors(join(fixtures, topic, 'batches.safetensors'));
   const ids = await values(file, 'input_ids');
   const weights = await values(file, 'weights');
+  const classes = file.get('classes') === undefined ? undefined : await values(file, 'classes');
   const [, rows = 0, length = 0] = file.get('input_ids')?.shape ?? [];
   await file.close();
   return Array.from({ length: steps * rows }, (_, row) => ({
     tokens: Int32Array.from(ids.subarray(row * length, (row + 1) * length)),
     // The first token has nothing before it to be predicted from.
     weights: weights.slice(row * length, (row + 1) * length).map((weight, index) => (index === 0 ? 0 : weight)),
+    ...(classes === undefined ? {} : { labels: classes.slice(row, row + 1) }),
   }));
 }
 

@@ -42,9 +42,11 @@ def save_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=2) + '\n')
 
 
-def save_meta(topic: str, script: str, cases: dict) -> None:
+PACKAGES = ('torch', 'transformers', 'peft', 'safetensors', 'numpy')
+
+
+def save_meta(topic: str, script: str, cases: dict, packages: tuple[str, ...] = PACKAGES) -> None:
     """Writes fixtures/<topic>/meta.json and prints it: which versions recorded what."""
-    packages = ['torch', 'transformers', 'peft', 'safetensors', 'numpy']
     meta = {
         'script': Path(script).name,
         'versions': {'python': platform.python_version()} | {name: version(name) for name in packages},

@@ -142,7 +142,7 @@ describe('the arrows (turbo.json)', () => {
     ['@tunesmith/data', scoped('runtime')],
     ['@tunesmith/checkpoints', scoped('runtime')],
     ['@tunesmith/testing', libraries.filter((name) => name !== '@tunesmith/core')],
-    ...scoped('ia3', 'lora', 'selective', 'models', 'backend-onnx', 'backend-tfjs', 'runtime', 'zoo').map(
+    ...scoped('adapter', 'ia3', 'lora', 'selective', 'models', 'backend-onnx', 'backend-tfjs', 'runtime', 'zoo').map(
       (target): [string, string[]] => [target, []],
     ),
   ];

@@ -6,6 +6,7 @@ import { report, root } from './workspace.js';
 const portable = [
   'packages/core/src/index.ts',
   'packages/models/src/index.ts',
+  'packages/adapter/src/index.ts',
   'packages/ia3/src/index.ts',
   'packages/lora/src/index.ts',
   'packages/selective/src/index.ts',

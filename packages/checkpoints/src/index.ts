@@ -1,3 +1,7 @@
+export { adapterManifestFile } from './adapter/adapter-files.js';
+export { type OpenAdapter, openAdapter } from './adapter/open-adapter.js';
+export { type AdapterHubAdapter, readAdapterHubAdapter } from './adapterhub/read-adapterhub-adapter.js';
+export { type AdapterHubContents, writeAdapterHubAdapter } from './adapterhub/write-adapterhub-adapter.js';
 export {
   type DownloadedModel,
   type DownloadOptions,
@@ -13,7 +17,6 @@ export {
 } from './json/versioned-json.js';
 export { type ModelFolder, openModelFolder } from './model-folder/open-model-folder.js';
 export { type ModelFolderContents, writeModelFolder } from './model-folder/write-model-folder.js';
-export { adapterManifestFile } from './peft/adapter-files.js';
 export { fromPeftName, toPeftName } from './peft/peft-names.js';
 export { type PeftAdapter, readPeftAdapter } from './peft/read-peft-adapter.js';
 export { type PeftAdapterContents, writePeftAdapter } from './peft/write-peft-adapter.js';

@@ -15,8 +15,15 @@ export type {
 } from './generate/token-generator.js';
 export { createTokenGenerator, generationSchema } from './generate/token-generator.js';
 export { exportAdapter, importAdapter, peftName } from './method/adapter.js';
-export type { Adapter, AdapterHost, AdapterTensor, CombinedAdapter, WeightedAdapter } from './method/adapter-file.js';
-export type { MethodDefaults, MethodDefinition, MethodFactory } from './method/define-method.js';
+export type {
+  Adapter,
+  AdapterFormat,
+  AdapterHost,
+  AdapterTensor,
+  CombinedAdapter,
+  WeightedAdapter,
+} from './method/adapter-file.js';
+export type { ConfiguredMethod, MethodDefaults, MethodDefinition, MethodFactory } from './method/define-method.js';
 export { defineMethod, parseConfig } from './method/define-method.js';
 export type {
   AfterUpdateTrace,
@@ -56,7 +63,7 @@ export type {
   StreamOptions,
 } from './model/builder.js';
 export type { Derived } from './model/derived.js';
-export type { Family, ModelShape, Task, TaskHead, TaskModel, TokenColumns } from './model/family.js';
+export type { AdapterModules, Family, ModelShape, Task, TaskHead, TaskModel, TokenColumns } from './model/family.js';
 export type { LoadWeightsOptions, WeightDtype } from './model/load-weights.js';
 export { loadWeights } from './model/load-weights.js';
 export type { MethodHooks, Model, ModelOptions, ModelRun, ModelUnderStack } from './model/model.js';
@@ -73,6 +80,8 @@ export type {
   MethodScope,
   Middleware,
   NormSite,
+  ResidualCall,
+  ResidualSite,
   SiteBase,
   SiteCalls,
   SiteKind,

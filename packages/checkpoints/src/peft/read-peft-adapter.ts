@@ -1,12 +1,12 @@
 import { readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TensorSource, TunesmithError } from '@tunesmith/core';
+import { adapterConfigFile, peftWeightsFile } from '../adapter/adapter-files.js';
+import { foreignAdapterError, isForeignAdapter } from '../adapter/foreign-adapter.js';
 import { orMissing } from '../files/missing-file.js';
 import { type JsonObject, readJsonObject } from '../json/strict-json.js';
 import { isPickle, pickleError } from '../model-folder/pickle.js';
 import { openSafetensors } from '../safetensors/open-safetensors.js';
-import { foreignAdapterError, isForeignAdapter } from './adapter-dialect.js';
-import { adapterConfigFile, adapterWeightsFile } from './adapter-files.js';
 
 /** An open PEFT adapter folder. */
 export interface PeftAdapter {
@@ -27,12 +27,12 @@ export async function readPeftAdapter(path: string): Promise<PeftAdapter> {
   const folder = await orMissing(realpath(path), 'there is no such folder', path);
   const names = (await orMissing(readdir(folder), 'this is no folder', path)).sort();
   const config = await readConfig(folder, names, path);
-  if (!names.includes(adapterWeightsFile)) {
+  if (!names.includes(peftWeightsFile)) {
     const pickle = names.find(isPickle);
     if (pickle !== undefined) throw pickleError(join(path, pickle));
-    throw new TunesmithError('FILE_MISSING', `the adapter has no ${adapterWeightsFile}`, { where: path });
+    throw new TunesmithError('FILE_MISSING', `the adapter has no ${peftWeightsFile}`, { where: path });
   }
-  const file = await openSafetensors(join(folder, adapterWeightsFile));
+  const file = await openSafetensors(join(folder, peftWeightsFile));
   return { path: folder, config, tensors: file, close: file.close };
 }
 

@@ -1,10 +1,7 @@
-import { join } from 'node:path';
-import { type StoredTensor, TunesmithError, toFloat32 } from '@tunesmith/core';
-import { writeFlushed, writeFolderAtomically, writeNew } from '../files/atomic-write.js';
-import { fileSink } from '../files/byte-sink.js';
+import { type StoredTensor, TunesmithError } from '@tunesmith/core';
+import { adapterConfigFile, peftWeightsFile } from '../adapter/adapter-files.js';
+import { writeAdapterFolder } from '../adapter/write-adapter-folder.js';
 import { formatJson, type JsonObject } from '../json/strict-json.js';
-import { streamSafetensors } from '../safetensors/write-safetensors.js';
-import { adapterConfigFile, adapterManifestFile, adapterWeightsFile } from './adapter-files.js';
 
 export interface PeftAdapterContents {
   /** Written as PEFT writes it: two spaces, keys sorted. Needs `peft_type`. */
@@ -23,47 +20,13 @@ export interface PeftAdapterContents {
  * @throws DATA_INVALID when there is no tensor or all of them are zero, which is what a failed run would save
  */
 export async function writePeftAdapter(path: string, contents: PeftAdapterContents): Promise<void> {
-  const { config, tensors, manifest, readme } = contents;
+  const { config, ...rest } = contents;
   if (typeof config.peft_type !== 'string') {
     throw new TunesmithError('CONFIG_INVALID', `${adapterConfigFile} needs peft_type`, { where: path });
   }
-  const texts = new Map([[adapterConfigFile, formatJson(config, { sortKeys: true })]]);
-  if (manifest !== undefined) texts.set(adapterManifestFile, manifest);
-  if (readme !== undefined) texts.set('README.md', readme);
-  await writeFolderAtomically(
-    path,
-    async (folder) => {
-      const seen = { tensors: 0, nonZero: false };
-      await writeFlushed(join(folder, adapterWeightsFile), (handle) =>
-        streamSafetensors(fileSink(handle), watch(tensors, seen)),
-      );
-      if (!seen.nonZero) throw emptyAdapter(path, seen.tensors);
-      for (const [name, text] of texts) await writeNew(join(folder, name), text);
-    },
-    (name) => name === adapterWeightsFile || texts.has(name),
-  );
-}
-
-async function* watch(
-  tensors: Iterable<StoredTensor> | AsyncIterable<StoredTensor>,
-  seen: { tensors: number; nonZero: boolean },
-): AsyncGenerator<StoredTensor> {
-  for await (const tensor of tensors) {
-    const { name, dtype, shape } = tensor;
-    seen.tensors++;
-    const read = async () => {
-      const bytes = await tensor.read();
-      seen.nonZero ||= toFloat32(dtype, bytes).some((value) => value !== 0);
-      return bytes;
-    };
-    yield { name, dtype, shape, read };
-  }
-}
-
-function emptyAdapter(where: string, tensors: number): TunesmithError {
-  const what = tensors === 0 ? 'the adapter has no tensors' : `all ${tensors} tensors of the adapter are zero`;
-  return new TunesmithError('DATA_INVALID', `${what}: it would change nothing`, {
-    where,
-    hint: 'Did the method match any site, and were its parameters trained?',
+  await writeAdapterFolder(path, {
+    ...rest,
+    weightsFile: peftWeightsFile,
+    config: formatJson(config, { sortKeys: true }),
   });
 }

@@ -1,8 +1,13 @@
 import type { Handle, HostArray } from '../parameters/handle.js';
 import type { Shape } from '../tensor/tfjs.js';
 
-/** What an adapter folder holds: PEFT's config and the tensors that the method trained, by PEFT's names. */
+/** Whose files an adapter is kept in. */
+export type AdapterFormat = 'peft' | 'adapterhub';
+
+/** What an adapter folder holds: a config and the tensors that the method trained, by their names in that format. */
 export interface Adapter<Data extends HostArray = Float32Array> {
+  /** PEFT's if not said. */
+  readonly format?: AdapterFormat;
   /** Null where PEFT has no such method. */
   readonly config: Record<string, unknown> | null;
   readonly tensors: readonly AdapterTensor<Data>[];

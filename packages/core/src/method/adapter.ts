@@ -29,7 +29,7 @@ const peftTasks: Readonly<Record<Task, string | null>> = {
 };
 
 function adapterName(method: Method, value: Handle | Derived): string {
-  if (isHeadOwner(value.owner)) return peftName(value.path);
+  if (isHeadOwner(value.owner)) return method.adapterHubConfig === undefined ? peftName(value.path) : value.path;
   return method.adapterName?.(value) ?? peftName(value.path);
 }
 
@@ -62,10 +62,15 @@ export async function exportAdapter(
     if (isHeadOwner(handle.owner) || data instanceof Int32Array) others.push({ ...tensor, data });
     else tensors.push({ ...tensor, data });
   }
-  const own = { config: method.peftConfig?.(model.patched) ?? null, tensors };
+  const hub = method.adapterHubConfig?.(model.patched);
+  const own: Adapter =
+    hub === undefined
+      ? { format: 'peft', config: method.peftConfig?.(model.patched) ?? null, tensors }
+      : { format: 'adapterhub', config: hub, tensors };
   const adapter = (await method.exportAdapter?.(own, adapterHost(model, method, parameters))) ?? own;
-  const config = adapter.config === null ? null : withTask(adapter.config, model);
-  return { config, tensors: [...adapter.tensors, ...others] };
+  const isPeft = (adapter.format ?? 'peft') === 'peft';
+  const config = adapter.config !== null && isPeft ? withTask(adapter.config, model) : adapter.config;
+  return { ...adapter, config, tensors: [...adapter.tensors, ...others] };
 }
 
 /** PEFT's config of a method with what is the model's: its task, and the head that is saved with the adapter. */

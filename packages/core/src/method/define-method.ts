@@ -16,13 +16,14 @@ export interface MethodDefinition<Schema extends z.ZodObject> {
   readonly summary: string;
   /** A strict object: every field described, with a default where one is sensible. */
   readonly config: Schema;
+  /** What it can do, whatever its config; `create` says where a config changes that. */
   readonly capabilities: Capabilities;
   /** What a recipe gets that says nothing of its own (rule J of the plugin contract). */
   readonly defaults?: MethodDefaults;
   /** Options that act in training alone, such as dropout: adapters that differ in these run the same programs. */
   readonly trainingOptions?: readonly (keyof z.output<Schema> & string)[];
   /** The hooks, for one config. LoRA needs `patchModel` and the two that save it. */
-  create(config: z.output<Schema>): Omit<Method, 'name' | 'apiVersion' | 'config' | 'trainingOptions' | 'capabilities'>;
+  create(config: z.output<Schema>): ConfiguredMethod;
   /** Makes one adapter of several, by options of the method's own. Absent where that has no meaning. */
   combine?(
     adapters: readonly WeightedAdapter<z.output<Schema>>[],
@@ -30,7 +31,15 @@ export interface MethodDefinition<Schema extends z.ZodObject> {
   ): CombinedAdapter<z.input<Schema>>;
   /** An adapter folder's PEFT config as this method's config, or null if it is another method's. */
   fromPeft?(peftConfig: Record<string, unknown>): z.input<Schema> | null;
+  /** The same of AdapterHub's `config`. */
+  fromAdapterHub?(hubConfig: Record<string, unknown>): z.input<Schema> | null;
 }
+
+/** What `create` returns: a method without what its definition says of it. */
+export type ConfiguredMethod = Omit<Method, 'name' | 'apiVersion' | 'config' | 'trainingOptions' | 'capabilities'> & {
+  /** Where this config differs from what the definition declares. */
+  readonly capabilities?: Partial<Capabilities>;
+};
 
 /** A method as its package exports it: call it with a config to use it. */
 export interface MethodFactory<Schema extends z.ZodObject = z.ZodObject> {
@@ -49,9 +58,15 @@ export function defineMethod<Schema extends z.ZodObject>(definition: MethodDefin
   }
   const create = (input: z.input<Schema> = {} as z.input<Schema>): Method => {
     const config = parseConfig(definition.config, input, definition.name);
-    const { name, capabilities, trainingOptions = [] } = definition;
-    const { apiVersion: version } = definition;
-    return { name, apiVersion: version, config, trainingOptions, capabilities, ...definition.create(config) };
+    const { capabilities, ...hooks } = definition.create(config);
+    return {
+      ...hooks,
+      name: definition.name,
+      apiVersion: definition.apiVersion,
+      config,
+      trainingOptions: definition.trainingOptions ?? [],
+      capabilities: { ...definition.capabilities, ...capabilities },
+    };
   };
   const { fromPeft } = definition;
   if (fromPeft === undefined) return Object.assign(create, { definition });

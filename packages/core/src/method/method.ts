@@ -1,5 +1,5 @@
 import type { Derived } from '../model/derived.js';
-import type { Task } from '../model/family.js';
+import type { AdapterModules, Task } from '../model/family.js';
 import type { Replace } from '../model/replaced.js';
 import type { Selector } from '../model/selector.js';
 import type { MethodScope, Middleware, SiteBase, SiteKind, SiteOf } from '../model/site.js';
@@ -36,6 +36,8 @@ export interface PatchedModel {
   readonly fanInFanOut: boolean;
   /** What the model is for. */
   readonly task: Task;
+  /** The modules within a block that AdapterHub's library keeps adapters in; those of the residual sites where absent. */
+  readonly adapterModules?: AdapterModules;
 }
 
 /** What `patchModel` works with. */
@@ -116,6 +118,11 @@ export interface Method {
   stages?(run: RunLength, weights: readonly Handle[]): readonly Stage[];
   /** adapter_config.json for this method and model, in PEFT's fields; absent where PEFT has no such method. */
   peftConfig?(model: PatchedModel): Record<string, unknown>;
+  /**
+   * The `config` of AdapterHub's adapter_config.json for this method and model. A method that has it is saved in
+   * AdapterHub's form, with `adapterName` giving its names, less the adapter's own: `….adapters.adapter_up.weight`.
+   */
+  adapterHubConfig?(model: PatchedModel): Record<string, unknown>;
   /** The tensor name of a handle or a derived value in the adapter file; `peftName(path)` if not said. */
   adapterName?(value: Handle | Derived): string;
   /** Rewrites what would be saved, one tensor a handle, where the file's form is another. Whole numbers pass by it. */

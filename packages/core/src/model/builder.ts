@@ -88,8 +88,11 @@ export interface ModelBuilder {
     options: StreamOptions,
     body: SiteFunction<'sublayer', Context>,
   ): SiteFunction<'sublayer', Context>;
-  /** `stream + branch`, with a residual site on the branch. */
-  residual(name: string, options: StreamOptions): (t: Trace, stream: Tensor, branch: Tensor) => Tensor;
+  /** `stream + branch`, with a residual site on the branch; then the norm, in families that norm after adding. */
+  residual(
+    name: string,
+    options: StreamOptions & { readonly norm?: SiteFunction<'norm'> },
+  ): (t: Trace, stream: Tensor, branch: Tensor) => Tensor;
   /** A whole block; its inside may be recomputed in the backward pass. */
   block<Context extends SiteContext>(
     options: StreamOptions,
@@ -204,10 +207,17 @@ export function createBuilder(registry: ModelRegistry, prefix = '', depth: numbe
       return site(declared, body);
     },
 
-    residual(name, { role, features }) {
-      const declared = addSite(registry, { kind: 'residual', path: pathOf(name), role, depth, features });
-      const branch = site<'residual'>(declared, (_, x) => x);
-      return (t, stream, x) => tf.add(stream, branch(t, x));
+    residual(name, { role, features, norm }) {
+      const normAfter = norm !== undefined;
+      const declared = addSite(registry, { kind: 'residual', path: pathOf(name), role, depth, features, normAfter });
+      const call = site<'residual'>(declared, (_, { branch }) => branch);
+      return (t, stream, branch) => {
+        const after = (added: Tensor): Tensor => {
+          const sum = tf.add(stream, added);
+          return norm === undefined ? sum : norm(t, sum);
+        };
+        return after(call(t, { stream, branch, after }));
+      };
     },
 
     block({ role, features }, body) {

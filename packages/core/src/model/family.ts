@@ -51,6 +51,12 @@ export interface ModelShape {
   readonly maxPositions: number;
 }
 
+/** Names of modules within a block. */
+export interface AdapterModules {
+  readonly attention: string;
+  readonly mlp: string;
+}
+
 /** A model architecture: its config, its forward pass over sites, and its weights' names. */
 export interface Family<Config = unknown> {
   readonly name: string;
@@ -68,6 +74,11 @@ export interface Family<Config = unknown> {
   readonly ignoredTensors?: RegExp;
   /** Where PEFT finds LoRA's targets by default, by module name (peft/utils/constants.py). */
   readonly defaultTargets: Readonly<Record<string, readonly string[]>>;
+  /**
+   * The modules within a block that AdapterHub's library keeps bottleneck adapters in, by the role of the sublayer
+   * (adapters/models/<model>/mixin_<model>.py); where absent, those whose output is added to the stream.
+   */
+  readonly adapterModules?: AdapterModules;
   /** PEFT marks adapters of models whose linear weights lie `[in, out]` with `fan_in_fan_out`. */
   readonly fanInFanOut?: boolean;
 }

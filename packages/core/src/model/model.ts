@@ -130,6 +130,7 @@ export function buildModel<Config>(options: ModelOptions<Config>): Model {
     defaultTargets: family.defaultTargets,
     fanInFanOut: family.fanInFanOut ?? false,
     task: head.task,
+    ...(family.adapterModules === undefined ? {} : { adapterModules: family.adapterModules }),
   };
   let state = patch(options, owners, patched, head, options.stage ?? null);
   const all = (): Handle[] => [...state.registry.handles.values()];

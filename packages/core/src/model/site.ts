@@ -15,6 +15,16 @@ export interface AttentionCall {
   readonly prefix?: { readonly key: Tensor; readonly value: Tensor };
 }
 
+/** One addition to the stream: what a sublayer gave, and where it goes. */
+export interface ResidualCall {
+  /** The stream that the branch is added to, `[batch, seq, features]`. */
+  readonly stream: Tensor;
+  /** What the sublayer adds, just before it is added, `[batch, seq, features]`. */
+  readonly branch: Tensor;
+  /** What the stream becomes with a branch: their sum, normed where the family norms after adding. */
+  after(branch: Tensor): Tensor;
+}
+
 /** What flows into and out of a site of each kind. */
 export interface SiteCalls {
   /** Token ids `[batch, seq]` → `[batch, seq, features]`. */
@@ -27,8 +37,8 @@ export interface SiteCalls {
   activation: { input: Tensor; output: Tensor };
   /** A branch from its input to what it adds to the stream: attention or feed-forward as a whole. */
   sublayer: { input: Tensor; output: Tensor };
-  /** What a sublayer adds, just before it is added. */
-  residual: { input: Tensor; output: Tensor };
+  /** → the branch to add. */
+  residual: { input: ResidualCall; output: Tensor };
   block: { input: Tensor; output: Tensor };
 }
 
@@ -112,12 +122,27 @@ export interface NormSite extends SiteBase {
   readonly biasHandle: Handle | null;
 }
 
-export interface StreamSite extends SiteBase {
-  readonly kind: 'activation' | 'sublayer' | 'residual' | 'block';
+export interface StreamSite<Kind extends SiteKind = 'activation' | 'sublayer' | 'block'> extends SiteBase {
+  readonly kind: Kind;
   readonly features: number;
 }
 
-export type AnySite = LinearSite | EmbeddingSite | AttentionSite | NormSite | StreamSite;
+export interface ResidualSite extends SiteBase {
+  readonly kind: 'residual';
+  readonly features: number;
+  /** Whether the sum is normed (BERT) rather than what the sublayer reads (Llama, GPT-2). */
+  readonly normAfter: boolean;
+}
+
+export type AnySite =
+  | LinearSite
+  | EmbeddingSite
+  | AttentionSite
+  | NormSite
+  | StreamSite<'activation'>
+  | StreamSite<'sublayer'>
+  | StreamSite<'block'>
+  | ResidualSite;
 export type SiteOf<Kind extends SiteKind> = Extract<AnySite, { kind: Kind }>;
 
 /** A place where a method declares parameters of its own: a site, or the method itself for what sites share. */

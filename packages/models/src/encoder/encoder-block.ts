@@ -82,8 +82,8 @@ export function buildEncoderBlock(
       mergeHeads(attend(t, { query: split(query(t, x)), key: split(key(t, x)), value: split(value(t, x)) })),
     );
   });
-  const addAttention = block.residual(names.addAttention, { role: 'attention', features });
   const attentionNorm = block.norm(names.attentionNorm, norm);
+  const addAttention = block.residual(names.addAttention, { role: 'attention', features, norm: attentionNorm });
 
   const up = block.linear(names.up, { role: 'mlp.up', inFeatures: features, outFeatures: innerSize, bias: true });
   const activate = block.activation(
@@ -93,11 +93,11 @@ export function buildEncoderBlock(
   );
   const down = block.linear(names.down, { role: 'mlp.down', inFeatures: innerSize, outFeatures: features, bias: true });
   const mlp = block.sublayer(names.mlp, { role: 'mlp', features }, (t, x) => down(t, activate(t, up(t, x))));
-  const addMlp = block.residual(names.mlp, { role: 'mlp', features });
   const mlpNorm = block.norm(names.mlpNorm, norm);
+  const addMlp = block.residual(names.mlp, { role: 'mlp', features, norm: mlpNorm });
 
   return block.block({ role: 'block', features }, (t, x) => {
-    const attended = attentionNorm(t, addAttention(t, x, attention(t, x)));
-    return mlpNorm(t, addMlp(t, attended, mlp(t, attended)));
+    const attended = addAttention(t, x, attention(t, x));
+    return addMlp(t, attended, mlp(t, attended));
   });
 }

@@ -24,5 +24,6 @@ export const gpt2: Family<Gpt2Config> = {
     ia3: ['c_attn', 'mlp.c_proj'],
     'ia3.feedforward': ['mlp.c_proj'],
   },
+  adapterModules: { attention: 'attention_adapters', mlp: 'output_adapters' },
   fanInFanOut: true,
 };

@@ -20,4 +20,5 @@ export const llama: Family<DecoderConfig> = {
     ia3: ['k_proj', 'v_proj', 'down_proj'],
     'ia3.feedforward': ['down_proj'],
   },
+  adapterModules: { attention: 'attention_adapters', mlp: 'output_adapters' },
 };

@@ -19,4 +19,5 @@ export const mistral: Family<DecoderConfig> = {
     ia3: ['k_proj', 'v_proj', 'down_proj'],
     'ia3.feedforward': ['down_proj'],
   },
+  adapterModules: { attention: 'attention_adapters', mlp: 'output_adapters' },
 };

@@ -20,4 +20,5 @@ export const qwen3: Family<DecoderConfig> = {
     ia3: ['q_proj', 'v_proj', 'down_proj'],
     'ia3.feedforward': ['down_proj'],
   },
+  adapterModules: { attention: 'attention_adapters', mlp: 'output_adapters' },
 };

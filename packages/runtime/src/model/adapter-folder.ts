@@ -1,7 +1,14 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { adapterManifestFile, defineVersionedJson, readPeftAdapter, writePeftAdapter } from '@tunesmith/checkpoints';
 import {
+  adapterManifestFile,
+  defineVersionedJson,
+  openAdapter,
+  writeAdapterHubAdapter,
+  writePeftAdapter,
+} from '@tunesmith/checkpoints';
+import {
+  type AdapterFormat,
   exportAdapter,
   importAdapter,
   type Method,
@@ -39,21 +46,22 @@ export function adapterManifestText(manifest: AdapterManifest): string {
 /** What an adapter folder says of itself, before its tensors are read. */
 export interface AdapterDescription {
   readonly path: string;
-  readonly peftType: string;
-  readonly peftConfig: Readonly<Record<string, unknown>>;
-  /** Null for an adapter that PEFT saved. */
+  readonly format: AdapterFormat;
+  /** What the folder says of the method, in its format's fields. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Null for an adapter that PEFT or AdapterHub saved. */
   readonly manifest: AdapterManifest | null;
 }
 
 /** Reads an adapter folder's descriptions. @throws FILE_MISSING, FILE_INVALID, API_VERSION */
 export async function describeAdapter(path: string): Promise<AdapterDescription> {
-  const adapter = await readPeftAdapter(path);
+  const adapter = await openAdapter(path);
   await adapter.close();
   const manifest = join(adapter.path, adapterManifestFile);
   return {
     path: adapter.path,
-    peftType: String(adapter.config.peft_type),
-    peftConfig: adapter.config,
+    format: adapter.format,
+    config: adapter.config,
     manifest: (await isThere(manifest)) ? await manifestFormat.read(manifest) : null,
   };
 }
@@ -69,24 +77,27 @@ export function configuredFactory(
   adapter: AdapterDescription,
   factories: readonly MethodFactory[],
 ): { factory: MethodFactory; config: Record<string, unknown> } {
-  const { manifest, peftConfig, peftType, path } = adapter;
+  const { manifest, format, path } = adapter;
   for (const factory of factories) {
-    const { name, fromPeft } = factory.definition;
+    const { name, fromPeft, fromAdapterHub } = factory.definition;
     if (manifest !== null && manifest.method !== name) continue;
-    // PEFT's own config is the truth where the method reads it: other tools may have changed it.
-    const config = fromPeft === undefined ? manifest?.config : fromPeft({ ...peftConfig });
+    // The format's own config is the truth where the method reads it: other tools may have changed it.
+    const read = format === 'peft' ? fromPeft : fromAdapterHub;
+    const config = read === undefined ? manifest?.config : read({ ...adapter.config });
     if (config !== undefined && config !== null) return { factory, config };
   }
   throw new TunesmithError('NAME_UNKNOWN', 'no method given loads this adapter', {
     where: path,
-    expected: manifest?.method ?? `a method for PEFT's ${peftType}`,
+    expected:
+      manifest?.method ??
+      (format === 'peft' ? `a method for PEFT's ${adapter.config.peft_type}` : "a method for AdapterHub's adapters"),
     got: factories.map(({ definition }) => definition.name).join(', '),
   });
 }
 
 /** Reads an adapter's tensors into a model that its method has patched. */
 export async function loadAdapter({ model, parameters }: LoadedModel, method: Method, path: string): Promise<void> {
-  const adapter = await readPeftAdapter(path);
+  const adapter = await openAdapter(path);
   try {
     await importAdapter(model, method, parameters, adapter.tensors);
   } finally {
@@ -94,26 +105,40 @@ export async function loadAdapter({ model, parameters }: LoadedModel, method: Me
   }
 }
 
-/** Saves what a method trained, in PEFT's form; `base` names the model that it belongs to. */
+/** Saves what a method trained, in PEFT's form or the method's own; `base` names the model that it belongs to. */
 export async function saveAdapter(
-  { model, parameters, backend }: LoadedModel,
+  { model, parameters, backend, config: modelConfig }: LoadedModel,
   method: Method,
   path: string,
   details: { readonly base: string; readonly revision?: string; readonly step: number; readonly template?: string },
 ): Promise<void> {
-  const { config, tensors } = await exportAdapter(model, method, parameters, backend);
+  const adapter = await exportAdapter(model, method, parameters, backend);
   const { base, revision = null, step, template = null } = details;
+  const tensors = adapter.tensors.map(({ name, shape, data }) => memoryTensor(name, shape, data));
+  const manifest = adapterManifestText({
+    method: method.name,
+    config: method.config as AdapterManifest['config'],
+    step,
+    template,
+    stage: (method.stages === undefined ? null : model.stage) as AdapterManifest['stage'],
+  });
+  if (adapter.format === 'adapterhub') {
+    const { model_type: type, architectures } = modelConfig;
+    const [architecture] = Array.isArray(architectures) ? architectures : [];
+    await writeAdapterHubAdapter(path, {
+      name: method.name,
+      config: { ...adapter.config },
+      model: { type: String(type), class: String(architecture), name: base, hiddenSize: model.shape.hiddenSize },
+      tensors,
+      manifest,
+    });
+    return;
+  }
   await writePeftAdapter(path, {
     // A type that PEFT does not know makes it refuse the adapter, as it must.
-    config: { peft_type: method.name.toUpperCase(), ...config, base_model_name_or_path: base, revision },
-    tensors: tensors.map(({ name, shape, data }) => memoryTensor(name, shape, data)),
-    manifest: adapterManifestText({
-      method: method.name,
-      config: method.config as AdapterManifest['config'],
-      step,
-      template,
-      stage: (method.stages === undefined ? null : model.stage) as AdapterManifest['stage'],
-    }),
+    config: { peft_type: method.name.toUpperCase(), ...adapter.config, base_model_name_or_path: base, revision },
+    tensors,
+    manifest,
   });
 }
 

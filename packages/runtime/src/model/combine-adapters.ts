@@ -50,12 +50,12 @@ export async function combineAdapters({
   );
   const combined = combine(weighted, options);
   const method = factory(combined.config);
-  const { peftConfig: own, manifest } = first;
+  const { config: own, manifest } = first;
   const { task_type: task, base_model_name_or_path: base, revision = null, fan_in_fan_out: turned } = own;
   const patched = { defaultTargets: {}, fanInFanOut: turned === true, task: 'causal-lm' } as const;
   const peft = method.peftConfig?.(patched) ?? {};
   await writePeftAdapter(output, {
-    config: { peft_type: first.peftType, ...peft, task_type: task, base_model_name_or_path: base, revision },
+    config: { peft_type: own.peft_type, ...peft, task_type: task, base_model_name_or_path: base, revision },
     tensors: combined.tensors.map(({ name: tensor, shape, data }) => memoryTensor(tensor, shape, data)),
     manifest: adapterManifestText({
       method: method.name,
@@ -68,11 +68,11 @@ export async function combineAdapters({
 }
 
 async function readWeighted(
-  { path, peftConfig, manifest }: AdapterDescription,
+  { path, config: saved, manifest }: AdapterDescription,
   { definition }: MethodFactory,
   weight: number,
 ): Promise<WeightedAdapter<Record<string, unknown>>> {
-  const config = definition.config.parse(definition.fromPeft?.({ ...peftConfig }) ?? manifest?.config ?? {});
+  const config = definition.config.parse(definition.fromPeft?.({ ...saved }) ?? manifest?.config ?? {});
   const { tensors, close } = await readPeftAdapter(path);
   try {
     const read: AdapterTensor[] = [];

@@ -1,5 +1,10 @@
 import { type Method, type MethodFactory, TunesmithError } from '@tunesmith/core';
-import { loadMethods, loadMethodsForPeft, type MethodLookup } from '../plugins/load-methods.js';
+import {
+  loadMethods,
+  loadMethodsForAdapterHub,
+  loadMethodsForPeft,
+  type MethodLookup,
+} from '../plugins/load-methods.js';
 import type { Recipe } from '../recipe/recipe.js';
 import {
   type AdapterDescription,
@@ -54,11 +59,6 @@ export async function openModel(options: OpenModelOptions): Promise<AdaptedModel
   return { ...loaded, template: described.at(-1)?.manifest?.template ?? undefined };
 }
 
-/** The installed methods that may read an adapter. */
-function factoriesFor({ manifest, peftType }: AdapterDescription, lookup: MethodLookup): Promise<MethodFactory[]> {
-  return manifest === null ? loadMethodsForPeft(peftType, lookup) : loadMethods([manifest.method], lookup);
-}
-
 /** The one that reads it. @throws NAME_UNKNOWN */
 export async function factoryFor(adapter: AdapterDescription, lookup: MethodLookup): Promise<MethodFactory> {
   return configuredFactory(adapter, await factoriesFor(adapter, lookup)).factory;
@@ -74,4 +74,12 @@ export async function methodFor(adapter: AdapterDescription, lookup: MethodLooku
     });
   }
   return method;
+}
+
+function factoriesFor(
+  { manifest, format, config }: AdapterDescription,
+  lookup: MethodLookup,
+): Promise<MethodFactory[]> {
+  if (manifest !== null) return loadMethods([manifest.method], lookup);
+  return format === 'peft' ? loadMethodsForPeft(String(config.peft_type), lookup) : loadMethodsForAdapterHub(lookup);
 }

@@ -12,6 +12,8 @@ export interface Plugin {
   readonly methods: readonly string[];
   /** Values of PEFT's `peft_type` whose adapters its methods load. */
   readonly peftTypes: readonly string[];
+  /** Whether its methods load adapters of AdapterHub's library. */
+  readonly readsAdapterHub: boolean;
   /** What is wrong with the manifest; such a plugin is listed and never loaded. */
   readonly problem?: string;
 }
@@ -22,6 +24,7 @@ const manifestSchema = z.strictObject({
   apiVersion: z.int(),
   methods: z.array(z.string().min(1)).min(1),
   peftTypes: z.array(z.string().min(1)).default([]),
+  readsAdapterHub: z.boolean().default(false),
 });
 
 const packageSchema = z.object({
@@ -74,7 +77,7 @@ async function readPlugin(folder: string): Promise<Plugin | undefined> {
   const problem = `its "tunesmith" manifest is not { apiVersion, methods }: ${offer.error.issues
     .map(({ path: keys, message }) => `${keys.join('.') || 'tunesmith'}: ${message}`)
     .join('; ')}`;
-  return { name, version, path, apiVersion: 0, methods: [], peftTypes: [], problem };
+  return { name, version, path, apiVersion: 0, methods: [], peftTypes: [], readsAdapterHub: false, problem };
 }
 
 /** Nothing for a folder that is not there. */

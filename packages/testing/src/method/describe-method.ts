@@ -42,7 +42,7 @@ export function describeMethod<Schema extends z.ZodObject>(
   factory: MethodFactory<Schema>,
   { cases, createBackend, extent = 'all' }: DescribeMethodOptions<Schema>,
 ): void {
-  const { name, capabilities } = factory.definition;
+  const { name } = factory.definition;
 
   describe(`method ${name}`, suiteOptions, () => {
     it('refuses an unknown key and keeps a config through JSON', () => {
@@ -55,6 +55,7 @@ export function describeMethod<Schema extends z.ZodObject>(
 
     describe.each(cases)('$name', (testCase) => {
       const method = (): Method => factory(testCase.methodConfig);
+      const { capabilities } = method();
       const make = async (seed?: number): Promise<TinyModel> =>
         tinyModel(testCase, [method()], await createBackend(), seed);
       const base = async (): Promise<TinyModel> => tinyModel(testCase, [], await createBackend());

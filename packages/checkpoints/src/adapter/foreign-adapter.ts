@@ -12,15 +12,17 @@ interface Dialect {
   readonly hint: string;
 }
 
+const adapterHub: Dialect = {
+  library: 'AdapterHub (adapters)',
+  matches: (names, config) =>
+    names.some((name) => ['adapter.safetensors', 'pytorch_adapter.bin', 'adapter_setup.json'].includes(name)) ||
+    String(config.version ?? '').startsWith('adapters.') ||
+    'model_class' in config,
+  hint: 'Read it with openAdapter.',
+};
+
 const foreign: readonly Dialect[] = [
-  {
-    library: 'AdapterHub (adapters)',
-    matches: (names, config) =>
-      names.some((name) => ['adapter.safetensors', 'pytorch_adapter.bin', 'adapter_setup.json'].includes(name)) ||
-      String(config.version ?? '').startsWith('adapters.') ||
-      'model_class' in config,
-    hint: 'Its tensors carry the adapter name and other parameter names: retrain, or save it again with PEFT.',
-  },
+  adapterHub,
   {
     library: 'MLX-LM',
     matches: (names, config) =>
@@ -52,6 +54,11 @@ export function foreignAdapterError(names: readonly string[], config: JsonObject
   }
   const { library, hint } = dialect;
   return new TunesmithError('FILE_INVALID', `this adapter was written by ${library}, not PEFT`, { where: path, hint });
+}
+
+/** Whether a folder is AdapterHub's, which `openAdapter` reads. */
+export function isAdapterHub(names: readonly string[], config: JsonObject): boolean {
+  return typeof config.peft_type !== 'string' && foreign.find(({ matches }) => matches(names, config)) === adapterHub;
 }
 
 /** Whether a folder without adapter_config.json is known to hold another library's adapter. */
