@@ -14,6 +14,7 @@ describe.each([
   methodCases['lora-biases'].describe(tinyGpt2, where);
   methodCases['ia3-all-linear'].describe(tinyLlama, where);
   methodCases.ia3.describe(tinyGpt2, where);
+  methodCases.ia3.describe(tinyBert, where);
   methodCases['lora-dora'].describe(tinyLlama, where);
   methodCases['lora-pissa'].describe(tinyGpt2, where);
   methodCases['lora-olora-dora'].describe(tinyBert, where);
