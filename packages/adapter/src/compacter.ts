@@ -20,13 +20,14 @@ function weightsOf({ hypercomplexDivision: division, hypercomplexRank: rank, rul
   return { division, rank, ruleDeviation };
 }
 
-/** Mahabadi et al. 2021: Houlsby's bottlenecks, their weights sums of Kronecker products. */
+/** Mahabadi et al. 2021: Houlsby's bottlenecks, their weights sums of Kronecker products. The rate is the authors'. */
 export const compacter = defineMethod({
   name: 'compacter',
   apiVersion,
   summary: 'Bottlenecks of shared Kronecker factors after attention and after the feed-forward layer',
   config: compacterSchema(),
   capabilities: { mergeable: false, identityAtInit: true, trainsBase: false },
+  defaults: { learningRate: 3e-3 },
   fromAdapterHub: (hub) => fromAdapterHub(hub, both),
   create: (config) => bottleneckMethod(both, withChoices(config, choices), weightsOf(config)),
 });
@@ -38,6 +39,7 @@ export const compacterPlusPlus = defineMethod({
   summary: 'Bottlenecks of shared Kronecker factors after the feed-forward layer',
   config: compacterSchema(),
   capabilities: { mergeable: false, identityAtInit: true, trainsBase: false },
+  defaults: { learningRate: 3e-3 },
   fromAdapterHub(hub) {
     const config = fromAdapterHub(hub, oneOfPaper);
     return config === null ? fromAdapterHub(hub, one) : { ...config, convention: 'paper' as const };
