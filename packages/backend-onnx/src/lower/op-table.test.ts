@@ -9,6 +9,7 @@ import {
   type Program,
   rmsNorm,
   rotary,
+  scatterAdd,
   silu,
   swiGlu,
   type Tensor,
@@ -305,6 +306,8 @@ const cases: readonly Case[] = [
   ['GeGluTanh', [square, f([2, 3])], (gate, up) => geGlu(gate, up, { approximate: 'tanh' })],
   ['Rotary', [f([2, 3, 5, 4]), f([1, 1, 5, 2]), f([1, 1, 5, 2], 2)], (x, c, s) => rotary(x, c, s)],
   ['Rotary', [f([2, 3, 5, 4]), f([2, 1, 5, 2]), f([2, 1, 5, 2], 2)], (x, c, s) => rotary(x, c, s)],
+  ['ScatterAdd', [f([3, 4]), i([3], [1, 7, 11]), f([3])], (x, at, values) => scatterAdd(x, at, values)],
+  ['ScatterAdd', [f([5]), i([2], [3, 3]), f([2])], (x, at, values) => scatterAdd(x, at, values)],
   ['Rotary', [f([2, 1, 150, 4]), f([2, 1, 150, 2]), f([2, 1, 150, 2])], (x, c, s) => rotary(x, c, s)],
 ];
 
