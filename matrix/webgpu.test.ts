@@ -18,8 +18,13 @@ async function steps(testCase: TinyModelCase, method: Method, backend: Backend) 
   const losses = await trainTiny(tiny, { steps: 2, optimizer });
   const after = await read();
   tiny.parameters.tensors.dispose();
-  const movements = tiny.model.trained.map(({ path }, index) => ({
-    path,
+  // Without rotary positions softmax takes no notice of a bias of the keys: its true gradient is zero.
+  const still = new Set(
+    tiny.model.sites.map((site) => (site.role === 'attention.key' && 'biasHandle' in site ? site.biasHandle : null)),
+  );
+  const movements = tiny.model.trained.map((handle, index) => ({
+    path: handle.path,
+    mayBeStill: still.has(handle),
     values: (after[index] as Float32Array).map((value, at) => value - (before[index]?.[at] as number)),
   }));
   return { losses, movements };
@@ -43,12 +48,9 @@ async function expectEqualSteps(testCase: TinyModelCase, method: Method, context
   for (const [step, loss] of expected.losses.entries()) {
     expect(Math.abs((got.losses[step] as number) / loss - 1), `loss of step ${step + 1}`).toBeLessThan(1e-4);
   }
-  for (const [index, { path, values }] of expected.movements.entries()) {
+  for (const [index, { path, values, mayBeStill }] of expected.movements.entries()) {
     const other = got.movements[index]?.values as Float32Array;
-    expect(
-      values.some((value) => Math.abs(value) > 1e-4),
-      `${path} moves`,
-    ).toBe(true);
+    expect(mayBeStill || values.some((value) => Math.abs(value) > 1e-4), `${path} moves`).toBe(true);
     const worst = Math.max(...values.map((value, at) => Math.abs(value - (other[at] as number))));
     expect(worst, path).toBeLessThan(2e-4);
   }
