@@ -3,7 +3,15 @@ export { describeBackend } from './backend/describe-backend.js';
 export type { DescribeFamilyOptions } from './family/describe-family.js';
 export { describeFamily } from './family/describe-family.js';
 export type { Disturbance, FamilyCase, FamilyFixture } from './family/family-case.js';
-export { reversedKeyHeads, withConfig, withoutBiases, withoutNorm } from './family/family-case.js';
+export {
+  reversedKeyHeads,
+  shiftedRows,
+  withConfig,
+  withEpsilon,
+  withoutBiases,
+  withoutFuture,
+  withoutNorm,
+} from './family/family-case.js';
 export type { DescribeMethodOptions, MethodCase } from './method/describe-method.js';
 export { describeMethod } from './method/describe-method.js';
 export { relativeError } from './method/measure.js';

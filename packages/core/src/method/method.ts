@@ -47,6 +47,7 @@ export interface Patcher extends MethodScope {
   readonly stage: StageState | null;
   /** The checkpoint's own weights, in the order of the forward pass: what is before the blocks, the blocks, what is after. */
   readonly weights: readonly Handle[];
+  /** The sites of a kind that may be wrapped: all but those of a head that is trained and saved whole. */
   sites<Kind extends SiteKind>(kind: Kind): readonly SiteOf<Kind>[];
   /**
    * Wraps every selected site of a kind, or of several; the first method in a recipe is the innermost. Returns what it

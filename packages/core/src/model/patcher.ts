@@ -34,11 +34,14 @@ export function createPatcher(
       },
     };
   };
+  // PEFT's rule too: an adapter never goes on a module that is trained and saved whole.
+  const isHead = (path: string): boolean => registry.headModules.some((module) => isInside(path, module));
   const sitesOf = <Kind extends SiteKind>(kinds: Kind | readonly Kind[]): SiteOf<Kind>[] => {
     const wanted: readonly SiteKind[] = typeof kinds === 'string' ? [kinds] : kinds;
-    return [...registry.sites.values()].filter((site): site is SiteOf<Kind> => wanted.includes(site.kind));
+    return [...registry.sites.values()].filter(
+      (site): site is SiteOf<Kind> => wanted.includes(site.kind) && !isHead(site.path),
+    );
   };
-  const isHead = (path: string): boolean => registry.headModules.some((module) => isInside(path, module));
   const weights = [...registry.handles.values()].filter(({ owner }) => owner === 'base');
   /** The weights that a method chooses, but for a head that is trained whole, as a copy: that is the engine's. */
   const selectWeights = (select: (handle: Handle) => boolean): Handle[] => {
@@ -54,9 +57,7 @@ export function createPatcher(
     weights,
     sites: sitesOf,
     wrap(kind, select, patch) {
-      // PEFT's rule too: an adapter never goes on a module that is trained and saved whole.
-      const free = sitesOf(kind).filter(({ path }) => !isHead(path));
-      return selectSites(free, select, `${method}'s targets`).map((site) => {
+      return selectSites(sitesOf(kind), select, `${method}'s targets`).map((site) => {
         const patchable = { ...site, ...scope(`${site.path}.`, site.depth) } as unknown as Parameters<typeof patch>[0];
         const layers = registry.wraps.get(siteKey(site)) ?? [];
         layers.push({ ...own, middleware: patch(patchable) as unknown as Middleware<SiteKind> });

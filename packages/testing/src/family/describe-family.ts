@@ -15,6 +15,7 @@ import {
   type FamilyInputs,
   forwardProgram,
   type LoadedModel,
+  largestMagnitude,
   loadModel,
   probe,
   recorded,
@@ -23,6 +24,7 @@ import {
   relativeError,
   rounded,
   runOnce,
+  withoutPadding,
 } from './family-run.js';
 import { gradients, slopes } from './finite-differences.js';
 
@@ -53,9 +55,15 @@ export function describeFamily({ family, on, createBackend, cases }: DescribeFam
       let inputs: FamilyInputs;
       let logits: Float32Array;
       const opened: LoadedModel[] = [];
+      const task = each.head?.task ?? family.tasks?.[0] ?? 'causal-lm';
 
       const load = async ({ methods, dtype, ...changes }: LoadChanges = {}): Promise<LoadedModel> => {
-        const loaded = await loadModel(family, backend, { ...fixture, ...changes }, { methods, dtype });
+        const loaded = await loadModel(
+          family,
+          backend,
+          { ...fixture, ...changes },
+          { methods, dtype, head: each.head },
+        );
         opened.push(loaded);
         return loaded;
       };
@@ -76,7 +84,7 @@ export function describeFamily({ family, on, createBackend, cases }: DescribeFam
         const names = fixture.expected.names().filter((name) => name === 'logits' || name.startsWith('hidden.'));
         expect(Object.keys(outputs).sort()).toEqual(names.sort());
         for (const name of names) {
-          const error = relativeError(outputs[name], await recorded(fixture.expected, name));
+          const error = relativeError(withoutPadding(outputs[name], inputs), await recorded(fixture.expected, name));
           expect(error, name).toBeLessThanOrEqual(tolerance);
         }
       });
@@ -88,7 +96,7 @@ export function describeFamily({ family, on, createBackend, cases }: DescribeFam
           config: config?.(fixture.config) ?? fixture.config,
         });
         const outputs = await runOnce(loaded, forwardProgram(loaded, inputs), { ...inputs });
-        expect(relativeError(outputs.logits, logits)).toBeGreaterThan(visible);
+        expect(relativeError(withoutPadding(outputs.logits, inputs), logits)).toBeGreaterThan(visible);
       });
 
       it.each([
@@ -96,46 +104,58 @@ export function describeFamily({ family, on, createBackend, cases }: DescribeFam
         ['bfloat16', 'BF16'],
       ] as const)('computes with weights stored as %s as with their values in float32', async (dtype, stored) => {
         const logitsOf = async (loaded: LoadedModel): Promise<HostTensor> =>
-          (await runOnce(loaded, forwardProgram(loaded, inputs), { ...inputs })).logits as HostTensor;
+          withoutPadding(
+            (await runOnce(loaded, forwardProgram(loaded, inputs), { ...inputs })).logits,
+            inputs,
+          ) as HostTensor;
         const expected = await logitsOf(await load({ weights: rounded(fixture.weights, stored) }));
         const actual = await logitsOf(await load({ dtype }));
         expect(relativeError(actual, expected.data as Float32Array)).toBeLessThanOrEqual(tolerance);
         expect(relativeError(actual, logits)).toBeGreaterThan(tolerance);
       });
 
-      it('gives packed examples the logits that they have alone', async () => {
-        const packed = await packedInputs(fixture, inputs, logits);
-        const loaded = await load();
-        const outputs = await runOnce(loaded, forwardProgram(loaded, packed.inputs), { ...packed.inputs });
-        expect(relativeError(outputs.logits, packed.logits)).toBeLessThanOrEqual(tolerance);
-        const { segments: _, ...unsegmented } = packed.inputs;
-        const mixed = await runOnce(loaded, forwardProgram(loaded, unsegmented), { ...unsegmented });
-        expect(relativeError(mixed.logits, packed.logits)).toBeGreaterThan(visible);
-      });
-
-      it('generates with a cache what it would without', async () => {
-        const loaded = await load();
-        const prompts = promptsOf(inputs);
-        const answers = await greedyAnswers(loaded, prompts);
-        // One pass without a cache must find each token the most likely after all before it, and as likely.
-        for (const [row, prompt] of prompts.entries()) {
-          const answer = answers[row] as GenerationStep[];
-          const tokens = answer.map(({ token }) => token);
-          const whole = singleRow([...prompt, ...tokens]);
-          const outputs = await runOnce(loaded, forwardProgram(loaded, whole), { ...whole });
-          const expected = mostLikelyEach(outputs.logits).slice(prompt.length - 1, -1);
-          expect(expected.map(({ token }) => token)).toEqual(tokens);
-          const apart = answer.map(({ logProb }, index) =>
-            Math.abs(logProb - (expected[index]?.logProb ?? Number.NaN)),
+      // Rows that are classified as a whole hold one text each.
+      if (task !== 'sequence-classification')
+        it('gives packed examples the logits that they have alone', async () => {
+          const packed = await packedInputs(fixture, inputs, logits);
+          const loaded = await load();
+          const outputs = await runOnce(loaded, forwardProgram(loaded, packed.inputs), { ...packed.inputs });
+          expect(relativeError(withoutPadding(outputs.logits, packed.inputs), packed.logits)).toBeLessThanOrEqual(
+            tolerance,
           );
-          expect(Math.max(...apart)).toBeLessThanOrEqual(tolerance);
-        }
-      });
+          const { segments: _, ...unsegmented } = packed.inputs;
+          const mixed = await runOnce(loaded, forwardProgram(loaded, unsegmented), { ...unsegmented });
+          expect(relativeError(withoutPadding(mixed.logits, packed.inputs), packed.logits)).toBeGreaterThan(visible);
+        });
+
+      if (task === 'causal-lm')
+        it('generates with a cache what it would without', async () => {
+          const loaded = await load();
+          const prompts = promptsOf(inputs);
+          const answers = await greedyAnswers(loaded, prompts);
+          // One pass without a cache must find each token the most likely after all before it, and as likely.
+          for (const [row, prompt] of prompts.entries()) {
+            const answer = answers[row] as GenerationStep[];
+            const tokens = answer.map(({ token }) => token);
+            const whole = singleRow([...prompt, ...tokens]);
+            const outputs = await runOnce(loaded, forwardProgram(loaded, whole), { ...whole });
+            const expected = mostLikelyEach(outputs.logits).slice(prompt.length - 1, -1);
+            expect(expected.map(({ token }) => token)).toEqual(tokens);
+            const apart = answer.map(({ logProb }, index) =>
+              Math.abs(logProb - (expected[index]?.logProb ?? Number.NaN)),
+            );
+            expect(Math.max(...apart)).toBeLessThanOrEqual(tolerance);
+          }
+        });
 
       it('has gradients that finite differences confirm', async () => {
         const loaded = await load();
-        for (const { path, byGradient, byDifference } of await slopes(loaded, inputs, someOfEachKind(loaded))) {
-          expect(Math.abs(byGradient - byDifference) / Math.abs(byGradient), path).toBeLessThan(0.02);
+        const measured = await slopes(loaded, inputs, someOfEachKind(loaded));
+        // A slope of 0, as along attention's key biases, which cancel in the softmax, is rounding either way.
+        const rounding = 1e-3 * Math.max(...measured.map(({ byGradient }) => Math.abs(byGradient)));
+        for (const { path, byGradient, byDifference } of measured) {
+          const error = Math.abs(byGradient - byDifference) / Math.max(rounding, Math.abs(byGradient));
+          expect(error, path).toBeLessThan(0.02);
         }
       });
 
@@ -144,8 +164,9 @@ export function describeFamily({ family, on, createBackend, cases }: DescribeFam
         const handles = loaded.model.trained;
         const kept = await gradients(loaded, inputs, handles, false);
         const recomputed = await gradients(loaded, inputs, handles, true);
+        const largest = Math.max(...handles.map(({ key }) => largestMagnitude(kept[key]?.data as Float32Array)));
         for (const { key } of handles) {
-          const error = relativeError(recomputed[key], kept[key]?.data as Float32Array);
+          const error = relativeError(recomputed[key], kept[key]?.data as Float32Array, 0.02 * largest);
           expect(error, key).toBeLessThanOrEqual(1e-5);
         }
       });
@@ -212,7 +233,7 @@ type Model = LoadedModel['model'];
 /** The recorded packed row, or else the recorded rows side by side in one. */
 async function packedInputs(
   { packed }: FamilyFixture,
-  { ids, positions }: FamilyInputs,
+  { ids, positions, segments: filled, tokenTypes }: FamilyInputs,
   logits: Float32Array,
 ): Promise<{ inputs: FamilyInputs; logits: Float32Array }> {
   if (packed !== undefined) {
@@ -230,6 +251,7 @@ async function packedInputs(
     shape: [1, rows * length],
     data: Int32Array.from(data),
   });
-  const segments = row(ids.data.map((_, index) => 1 + Math.floor(index / length)));
-  return { inputs: { ids: row(ids.data), positions: row(positions.data), segments }, logits };
+  const segments = row(ids.data.map((_, index) => (filled?.data[index] === 0 ? 0 : 1 + Math.floor(index / length))));
+  const types = tokenTypes === undefined ? {} : { tokenTypes: row(tokenTypes.data) };
+  return { inputs: { ids: row(ids.data), positions: row(positions.data), segments, ...types }, logits };
 }

@@ -2,9 +2,13 @@ import {
   type AttentionSite,
   apiVersion,
   attention,
+  type Handle,
+  layerNorm,
   type Method,
   type Named,
   type Patcher,
+  type SiteRole,
+  type Task,
   type TensorSource,
   tf,
 } from '@tunesmith/core';
@@ -16,7 +20,8 @@ export interface FamilyFixture {
   readonly weights: TensorSource;
   /**
    * `input_ids` and `logits`; `hidden.embedding`, what enters the first block; and `hidden.<path>`, what leaves the
-   * block or norm at a path.
+   * block or norm at a path. Where rows are padded, on the right, `attention_mask` too, and everything is 0 at the
+   * padding; where texts come in pairs, `token_type_ids`.
    */
   readonly expected: TensorSource;
   /** Examples packed into rows: `input_ids`, `position_ids`, `segments`, and the `logits` of each example alone. */
@@ -31,6 +36,8 @@ export interface Disturbance {
 
 export interface FamilyCase {
   readonly name: string;
+  /** The head to build; that of the family's first task if not said. */
+  readonly head?: { readonly task: Task; readonly labels?: number };
   load(): Promise<FamilyFixture>;
   /** By what is wrong. That every query sees every key is always tried. */
   readonly disturbances: Readonly<Named<Disturbance>>;
@@ -49,6 +56,50 @@ export const withoutMask: Disturbance = {
       ),
     ),
 };
+
+/** Attention to what comes before alone, where everything is to be seen. */
+export const withoutFuture: Disturbance = {
+  patch: (patcher) =>
+    wrapEach(patcher.sites('attention'), ({ headDim, path }: AttentionSite) =>
+      patcher.wrap(
+        'attention',
+        { include: [path] },
+        () =>
+          ({ query, key, value }, _, t) =>
+            attention({ query, key, value, mask: t.mask }, { scale: headDim ** -0.5, causal: true }),
+      ),
+    ),
+};
+
+/** An embedding of this role that reads the next row. */
+export function shiftedRows(role: SiteRole): Disturbance {
+  return {
+    patch: (patcher) =>
+      wrapEach(
+        patcher.sites('embedding').filter((site) => site.role === role),
+        ({ path, rows }) =>
+          patcher.wrap(
+            'embedding',
+            { include: [path] },
+            () => (ids, next) => next(tf.mod(tf.add(ids, tf.scalar(1, 'int32')), tf.scalar(rows, 'int32'))),
+          ),
+      ),
+  };
+}
+
+/** Layer norms with another epsilon. */
+export function withEpsilon(epsilon: number): Disturbance {
+  return {
+    patch: (patcher) =>
+      wrapEach(patcher.sites('norm'), ({ path, weightHandle, biasHandle }) =>
+        patcher.wrap(
+          'norm',
+          { include: [path] },
+          () => (x, _, t) => layerNorm(x, t.value(weightHandle), t.value(biasHandle as Handle), epsilon),
+        ),
+      ),
+  };
+}
 
 /** The key and value heads in reverse, so that groups of queries meet another's. */
 export const reversedKeyHeads: Disturbance = {

@@ -7,6 +7,7 @@ import {
   type Family,
   fromFloat32,
   type HostTensor,
+  initialiseHandles,
   loadWeights,
   type Method,
   type Model,
@@ -26,7 +27,7 @@ import {
   tf,
   type WeightDtype,
 } from '@tunesmith/core';
-import { type FamilyFixture, patchOnly } from './family-case.js';
+import { type FamilyCase, type FamilyFixture, patchOnly } from './family-case.js';
 
 /** A fixture's model, loaded into a store of a backend. */
 export interface LoadedModel {
@@ -42,11 +43,17 @@ export async function loadModel(
   {
     methods = [],
     dtype = 'float32',
-  }: { methods?: readonly Method[] | undefined; dtype?: WeightDtype | undefined } = {},
+    head,
+  }: {
+    methods?: readonly Method[] | undefined;
+    dtype?: WeightDtype | undefined;
+    head?: FamilyCase['head'];
+  } = {},
 ): Promise<LoadedModel> {
-  const model = buildModel({ family, config: family.parseConfig(config), methods });
+  const model = buildModel({ family, config: family.parseConfig(config), methods, ...(head ?? {}) });
   const parameters = createParameterStore(backend.createStore());
   await loadWeights(model, weights, parameters, { dtype });
+  await initialiseHandles(parameters, model.handles, 0);
   return { model, parameters, backend };
 }
 
@@ -68,7 +75,10 @@ export async function runOnce(
 export interface FamilyInputs {
   readonly ids: HostTensor;
   readonly positions: HostTensor;
+  /** Which example of a packed row a token is of; 0 in the padding. */
   readonly segments?: HostTensor;
+  /** Which of a pair's texts. */
+  readonly tokenTypes?: HostTensor;
 }
 
 export function inputSpecs(inputs: FamilyInputs): Named<TensorSpec> {
@@ -92,17 +102,33 @@ export function openRun(
     ...(segments === undefined ? {} : { mask: attentionMask(segments, segments) }),
     ...options,
   });
-  return { t, columns: { ids: io.input('ids'), positions: io.input('positions') } };
+  const types = inputs.tokenTypes === undefined ? {} : { tokenTypes: io.input('tokenTypes') };
+  return { t, columns: { ids: io.input('ids'), positions: io.input('positions'), ...types } };
 }
 
-/** The logits at every position, and whatever the model's methods observe. */
+/** Where each row's last token lies in the flattened batch. */
+function lastTokens({ ids, segments }: FamilyInputs): number[] {
+  const [rows = 0, length = 0] = ids.shape;
+  return Array.from({ length: rows }, (_, row) => {
+    const own = Array.from(segments?.data.slice(row * length, (row + 1) * length) ?? [], Number);
+    return row * length + (segments === undefined ? length : own.findLastIndex((segment) => segment > 0) + 1) - 1;
+  });
+}
+
+/** The logits that a model is there for: a sequence's, or those at every position. */
+export function logitsOf(model: Model, t: Trace, columns: TokenColumns, inputs: FamilyInputs): Tensor {
+  const run = model.run(t, columns);
+  return model.head.labels > 0 ? run.scores(tf.tensor1d(lastTokens(inputs), 'int32')) : run.logits();
+}
+
+/** The logits, and whatever the model's methods observe. */
 export function forwardProgram(loaded: LoadedModel, inputs: FamilyInputs): Program {
   return {
     name: 'forward',
     inputs: inputSpecs(inputs),
     body(io) {
       const { t, columns } = openRun(io, loaded, inputs);
-      const logits = loaded.model.run(t, columns).logits();
+      const logits = logitsOf(loaded.model, t, columns, inputs);
       return { outputs: { logits, ...Object.fromEntries(t.observations) } };
     },
   };
@@ -150,21 +176,49 @@ export async function recordedIntegers(source: TensorSource, name: string): Prom
   return { dtype: 'int32', shape: source.get(name)?.shape ?? [], data };
 }
 
-/** `ids` and positions that count from 0 in every row. */
+/** `ids`, positions that count from 0 in every row, and what is recorded of padding and pairs. */
 export async function recordedInputs(source: TensorSource): Promise<FamilyInputs> {
   const ids = await recordedIntegers(source, 'input_ids');
   const length = ids.shape[1] ?? 0;
-  return { ids, positions: { ...ids, dtype: 'int32', data: ids.data.map((_, index) => index % length) as Int32Array } };
+  const given = async (name: string): Promise<HostTensor | undefined> =>
+    source.get(name) === undefined ? undefined : await recordedIntegers(source, name);
+  const [segments, tokenTypes] = [await given('attention_mask'), await given('token_type_ids')];
+  return {
+    ids,
+    positions: { ...ids, dtype: 'int32', data: ids.data.map((_, index) => index % length) as Int32Array },
+    ...(segments === undefined ? {} : { segments }),
+    ...(tokenTypes === undefined ? {} : { tokenTypes }),
+  };
 }
 
-/** max |actual − expected| / max |expected|, infinite where their sizes differ. */
-export function relativeError(actual: HostTensor | undefined, expected: Float32Array): number {
+/** An output `[rows, length, …]` with zeros at the padding; any other as it is. */
+export function withoutPadding(
+  output: HostTensor | undefined,
+  { ids, segments }: FamilyInputs,
+): HostTensor | undefined {
+  const perToken = output?.shape.length === 3 && output.shape[0] === ids.shape[0] && output.shape[1] === ids.shape[1];
+  if (output === undefined || segments === undefined || !perToken) return output;
+  const width = output.shape[2] as number;
+  const data = Float32Array.from(output.data as Float32Array, (value, index) =>
+    segments.data[Math.floor(index / width)] === 0 ? 0 : value,
+  );
+  return { dtype: 'float32', shape: output.shape, data };
+}
+
+/** max |actual − expected| / max |expected|, or over `floor` where that is larger; infinite where their sizes differ. */
+export function relativeError(
+  actual: HostTensor | undefined,
+  expected: Float32Array,
+  floor = Number.MIN_VALUE,
+): number {
   if (actual === undefined || actual.data.length !== expected.length) return Number.POSITIVE_INFINITY;
   let difference = 0;
-  let largest = 0;
   for (const [index, value] of expected.entries()) {
     difference = Math.max(difference, Math.abs((actual.data[index] as number) - value));
-    largest = Math.max(largest, Math.abs(value));
   }
-  return difference / largest;
+  return difference / Math.max(floor, largestMagnitude(expected));
+}
+
+export function largestMagnitude(values: Float32Array): number {
+  return values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
 }

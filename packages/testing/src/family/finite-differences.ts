@@ -2,6 +2,7 @@ import {
   elementCount,
   type Handle,
   type HostTensor,
+  logProbabilities,
   type Named,
   type Program,
   type ProgramIO,
@@ -10,12 +11,12 @@ import {
   type Tensor,
   tf,
 } from '@tunesmith/core';
-import { type FamilyInputs, inputSpecs, type LoadedModel, openRun, runOnce } from './family-run.js';
+import { type FamilyInputs, inputSpecs, type LoadedModel, logitsOf, openRun, runOnce } from './family-run.js';
 
 /** The length of a step along a direction, in weights' units: the loss then moves well above its rounding. */
 const step = 1e-2;
 
-/** Mean cross entropy of each token from those before it in its row. */
+/** Mean cross entropy of each token at the place before it; of a class for each row where rows are classified. */
 function meanLoss(
   io: ProgramIO,
   loaded: LoadedModel,
@@ -28,8 +29,17 @@ function meanLoss(
     read: (handle) => options.values?.get(handle) ?? parameters.readIn(io, handle),
   });
   const [rows = 0, length = 0] = inputs.ids.shape;
+  const { labels: classes } = model.head;
+  if (classes > 0) {
+    const wanted = tf.tensor1d(
+      Array.from({ length: rows }, (_, row) => row % classes),
+      'int32',
+    );
+    return tf.neg(tf.mean(logProbabilities(logitsOf(model, t, columns, inputs), wanted)));
+  }
+  const isFilled = (index: number): boolean => inputs.segments?.data[index] !== 0;
   const predicting = Array.from({ length: rows * length }, (_, index) => index).filter(
-    (index) => (index + 1) % length > 0,
+    (index) => (index + 1) % length > 0 && isFilled(index + 1),
   );
   const at = (indices: number[]): Tensor => tf.tensor1d(indices, 'int32');
   const labels = tf.gather(tf.reshape(columns.ids, [-1]), at(predicting.map((index) => index + 1)) as never);
