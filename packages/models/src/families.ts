@@ -1,13 +1,16 @@
 import { didYouMean, type Family, TunesmithError } from '@tunesmith/core';
 import { bert } from './bert/bert.js';
+import { distilbert } from './distilbert/distilbert.js';
+import { electra } from './electra/electra.js';
 import { gpt2 } from './gpt2/gpt2.js';
 import { llama } from './llama/llama.js';
 import { mistral } from './mistral/mistral.js';
 import { qwen2 } from './qwen2/qwen2.js';
 import { qwen3 } from './qwen3/qwen3.js';
+import { roberta } from './roberta/roberta.js';
 
 /** Every family of this package. */
-export const families: readonly Family[] = [llama, mistral, qwen2, qwen3, gpt2, bert];
+export const families: readonly Family[] = [llama, mistral, qwen2, qwen3, gpt2, bert, roberta, distilbert, electra];
 
 /**
  * The family that config.json's `model_type` names.

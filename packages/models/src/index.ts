@@ -1,6 +1,8 @@
 export { bert } from './bert/bert.js';
 export type { DecoderConfig } from './decoder/decoder-config.js';
 export type { Rotary, RotaryScaling } from './decoder/rotary-scaling.js';
+export { distilbert } from './distilbert/distilbert.js';
+export { electra } from './electra/electra.js';
 export type { EncoderActivation } from './encoder/encoder-block.js';
 export type { EncoderConfig } from './encoder/encoder-config.js';
 export { families, familyFor } from './families.js';
@@ -10,3 +12,4 @@ export { llama } from './llama/llama.js';
 export { mistral } from './mistral/mistral.js';
 export { qwen2 } from './qwen2/qwen2.js';
 export { qwen3 } from './qwen3/qwen3.js';
+export { roberta } from './roberta/roberta.js';

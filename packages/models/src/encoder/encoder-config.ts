@@ -1,14 +1,16 @@
 import { z } from 'zod';
-import { count, only, readConfig, refusedFields } from '../config/read-config.js';
+import { count, only, refusedFields } from '../config/read-config.js';
 import type { EncoderActivation, EncoderBlockConfig } from './encoder-block.js';
 
 /** What BERT and those with its config have in common. */
 export interface EncoderConfig extends EncoderBlockConfig {
   readonly vocabularySize: number;
+  /** Width of the embeddings, projected to the hidden size where it is another. */
+  readonly embeddingSize: number;
   readonly layers: number;
   /** Rows of the position embedding. */
   readonly positions: number;
-  /** Kinds of texts that the token-type embedding tells apart. */
+  /** Kinds of texts that the token-type embedding tells apart; 0 where there is none. */
   readonly tokenTypes: number;
   readonly padToken: number;
   readonly tiedEmbeddings: boolean;
@@ -25,7 +27,7 @@ export const initializerRangeField = z.number().positive().default(0.02);
  * `classifier_dropout`, 0.1 in nearly every file, belong to pre-training and to fine-tuning as BERT did it, and are no
  * part of the function that was learnt: the base runs without.
  */
-export const encoderFields = {
+const encoderFields = {
   ...refusedFields,
   vocab_size: count,
   hidden_size: count,
@@ -64,6 +66,7 @@ export function encoderConfig(json: EncoderJson): EncoderConfig {
   return {
     vocabularySize: json.vocab_size,
     hiddenSize: json.hidden_size,
+    embeddingSize: json.hidden_size,
     innerSize: json.intermediate_size,
     layers: json.num_hidden_layers,
     heads: json.num_attention_heads,
@@ -75,10 +78,4 @@ export function encoderConfig(json: EncoderJson): EncoderConfig {
     tiedEmbeddings: json.tie_word_embeddings,
     initializerRange: json.initializer_range,
   };
-}
-
-const schema = encoderSchema({});
-
-export function parseEncoderConfig(json: Record<string, unknown>): EncoderConfig {
-  return encoderConfig(readConfig(schema, json));
 }

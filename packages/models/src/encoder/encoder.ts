@@ -1,12 +1,16 @@
 import {
   type Handle,
   type ModelBuilder,
-  type SiteFunction,
+  type ModelShape,
   type Task,
+  type TaskHead,
   type TaskModel,
-  type Tensor,
   tf,
 } from '@tunesmith/core';
+import { buildEncoderBlock } from './encoder-block.js';
+import type { EncoderConfig } from './encoder-config.js';
+import { buildMaskedHead, buildSequenceHead } from './encoder-heads.js';
+import type { EncoderLayout } from './encoder-layout.js';
 
 /** What encoders have heads for. */
 export const encoderTasks = ['masked-lm', 'sequence-classification', 'embedding'] as const satisfies readonly [
@@ -14,52 +18,73 @@ export const encoderTasks = ['masked-lm', 'sequence-classification', 'embedding'
   ...Task[],
 ];
 
-export interface EmbeddingsOptions {
-  readonly vocabularySize: number;
-  readonly features: number;
-  readonly positions: number;
-  /** Kinds of texts; none where the family doesn't tell them apart. */
-  readonly tokenTypes?: number;
-  /** What a token's position is counted from. */
-  readonly firstPosition?: number;
-  readonly epsilon: number;
+/** An encoder in the manner of BERT (Devlin et al. 2018), with the head of one task. */
+export function buildEncoder(
+  builder: ModelBuilder,
+  config: EncoderConfig,
+  layout: EncoderLayout,
+  { task, labels }: TaskHead,
+): TaskModel {
+  const model = builder.child(layout.prefix);
+  const { embed, weight } = buildEmbeddings(model, config, layout);
+  const blocks = Array.from({ length: config.layers }, (_, depth) =>
+    buildEncoderBlock(model.child(`${layout.blocks}.${depth}`, depth), config, layout.block),
+  );
+  const hidden: TaskModel['hidden'] = (t, columns) => blocks.reduce((x, block) => block(t, x), embed(t, columns));
+  switch (task) {
+    case 'masked-lm':
+      return { hidden, ...buildMaskedHead(builder, config, layout, weight) };
+    case 'sequence-classification':
+      return { hidden, ...buildSequenceHead(builder, config, layout, labels) };
+    default:
+      return { hidden };
+  }
 }
 
-/** Sums the embeddings of token, token type and position, and norms the sum. → `[batch, seq, features]` */
-export function buildEmbeddings(
+export function describeEncoder(config: EncoderConfig, layout: EncoderLayout): ModelShape {
+  const { vocabularySize, hiddenSize, layers, positions } = config;
+  return { vocabularySize, hiddenSize, layers, maxPositions: positions - firstPosition(config, layout) };
+}
+
+function firstPosition({ padToken }: EncoderConfig, { positionsAfterPadding }: EncoderLayout): number {
+  return positionsAfterPadding ? padToken + 1 : 0;
+}
+
+/** Sums the embeddings of token, kind of text and position, norms the sum, and projects it where it is narrower. */
+function buildEmbeddings(
   model: ModelBuilder,
-  options: EmbeddingsOptions,
+  config: EncoderConfig,
+  layout: EncoderLayout,
 ): { embed: TaskModel['hidden']; weight: Handle } {
-  const { vocabularySize, features, positions, tokenTypes, firstPosition = 0, epsilon } = options;
+  const { vocabularySize, positions, tokenTypes, embeddingSize: features, hiddenSize, epsilon } = config;
   const inside = model.child('embeddings');
   const ofToken = inside.embedding('word_embeddings', { role: 'embedding.token', rows: vocabularySize, features });
   const ofPosition = inside.embedding('position_embeddings', { role: 'embedding.position', rows: positions, features });
   const ofType =
-    tokenTypes === undefined
+    tokenTypes === 0
       ? undefined
       : inside.embedding('token_type_embeddings', { role: 'embedding.type', rows: tokenTypes, features });
   const norm = inside.norm('LayerNorm', { kind: 'layer', features, epsilon });
+  const project =
+    features === hiddenSize
+      ? undefined
+      : model.linear('embeddings_project', {
+          role: 'embedding.projection',
+          inFeatures: features,
+          outFeatures: hiddenSize,
+          bias: true,
+        });
+  const first = firstPosition(config, layout);
   return {
     weight: ofToken.weight,
-    embed(t, { ids, positions: at, tokenTypes: types = tf.zeros(ids.shape as [number, number], 'int32') }) {
-      const shifted = firstPosition === 0 ? at : tf.add(at, tf.scalar(firstPosition, 'int32'));
-      const parts: Tensor[] = [ofToken(t, ids), ofPosition(t, shifted)];
-      if (ofType !== undefined) parts.push(ofType(t, types));
-      return norm(
-        t,
-        parts.reduce((sum, part) => tf.add(sum, part)),
-      );
+    embed(t, { ids, positions: at, tokenTypes: types }) {
+      const counted = first === 0 ? at : tf.add(at, tf.scalar(first, 'int32'));
+      let sum = tf.add(ofToken(t, ids), ofPosition(t, counted)); // [batch, seq, embedding]
+      if (ofType !== undefined) {
+        sum = tf.add(sum, ofType(t, types ?? tf.zeros(ids.shape as [number, number], 'int32')));
+      }
+      const normed = norm(t, sum);
+      return project === undefined ? normed : project(t, normed); // [batch, seq, hidden]
     },
   };
-}
-
-/** `[batch, seq, hidden]` → each sequence's first token, `[batch, hidden]`. */
-export function firstTokens(hidden: Tensor): Tensor {
-  const [batch = 0, , features = 0] = hidden.shape;
-  return tf.reshape(tf.slice(hidden, [0, 0, 0], [batch, 1, features]), [batch, features]);
-}
-
-/** One block after another. */
-export function throughBlocks(blocks: readonly SiteFunction<'block'>[]): SiteFunction<'block'> {
-  return (t, x) => blocks.reduce((stream, block) => block(t, stream), x);
 }
