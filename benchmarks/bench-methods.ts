@@ -1,5 +1,8 @@
+import { compacter, houlsby, parallel, pfeiffer } from '@tunesmith/adapter';
 import type { Method } from '@tunesmith/core';
+import { ia3 } from '@tunesmith/ia3';
 import { adalora, lora } from '@tunesmith/lora';
+import { prefixTuning, promptTuning, pTuning, pTuningV2 } from '@tunesmith/prefix';
 import { bitfit, freeze, full, llrd } from '@tunesmith/selective';
 
 /** The methods of `npm run bench:methods`, each as a user would set it for a small decoder. */
@@ -11,6 +14,15 @@ export const benchMethods = {
   'pissa-qv': () => [lora({ rank: 8, targetModules: ['q_proj', 'v_proj'], initLoraWeights: 'pissa' })],
   'lora-fa-qv': () => [lora({ rank: 8, targetModules: ['q_proj', 'v_proj'], useLoraFa: true })],
   'adalora-qv': () => [adalora({ targetModules: ['q_proj', 'v_proj'] })],
+  ia3: () => [ia3()],
+  houlsby: () => [houlsby()],
+  pfeiffer: () => [pfeiffer()],
+  parallel: () => [parallel()],
+  compacter: () => [compacter()],
+  'prefix-tuning': () => [prefixTuning()],
+  'p-tuning-v2': () => [pTuningV2()],
+  'prompt-tuning': () => [promptTuning()],
+  'p-tuning': () => [pTuning()],
   llrd: () => [llrd()],
   freeze: () => [freeze({ layers: 2 })],
   bitfit: () => [bitfit()],

@@ -34,6 +34,13 @@ const shows: Record<string, (output: string) => void> = {
     expect(losses.at(-1)).toBeLessThan(0.85 * (losses[0] as number));
     expect(output.match(/ia3_l/g)).toHaveLength(6);
   },
+  'train-prompts.ts'(output) {
+    const losses = [...output.matchAll(/loss (\S+) → (\S+),/g)].map(([, first, last]) => Number(last) / Number(first));
+    expect(losses).toHaveLength(4);
+    expect(Math.max(...losses)).toBeLessThan(0.95);
+    expect(output.match(/prompt_embeddings \[4, 128\]/g)).toHaveLength(2);
+    expect(output.match(/prompt_embeddings \[4, 64\]/g)).toHaveLength(2);
+  },
   'train-some-weights.ts'(output) {
     const losses = [...output.matchAll(/loss (\S+) → (\S+)/g)].map(([, first, last]) => Number(last) / Number(first));
     expect(losses).toHaveLength(3);

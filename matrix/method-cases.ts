@@ -2,6 +2,7 @@ import { compacter, compacterPlusPlus, houlsby, parallel, pfeiffer, scaledParall
 import type { MethodFactory } from '@tunesmith/core';
 import { ia3 } from '@tunesmith/ia3';
 import { adalora, lora } from '@tunesmith/lora';
+import { prefixTuning, promptTuning, pTuning, pTuningV2 } from '@tunesmith/prefix';
 import { type BitfitOptions, bitfit, freeze, full, gradualUnfreezing, llrd } from '@tunesmith/selective';
 import { type DescribeMethodOptions, describeMethod } from '@tunesmith/testing';
 import type { z } from 'zod';
@@ -104,6 +105,21 @@ export const methodCases = {
     ruleDeviation: 0.5,
     hypercomplexRank: 2,
   })),
+  'prefix-tuning': row('a prefix', prefixTuning, () => ({ virtualTokens: 3 })),
+  'prefix-tuning-projection': row('a projected prefix', prefixTuning, () => ({
+    virtualTokens: 3,
+    projection: true,
+    projectionSize: 6,
+  })),
+  'prompt-tuning': row('a prompt', promptTuning, () => ({ virtualTokens: 3 })),
+  'p-tuning': row('a prompt from an MLP', pTuning, () => ({ virtualTokens: 3, encoderSize: 8 })),
+  'p-tuning-lstm': row('a prompt from an LSTM', pTuning, () => ({
+    virtualTokens: 3,
+    encoder: 'lstm' as const,
+    encoderSize: 4,
+    encoderLayers: 2,
+  })),
+  'p-tuning-v2': row('a prefix, dropout', pTuningV2, () => ({ virtualTokens: 3 })),
   full: row('every weight', full, () => ({})),
   llrd: row('every weight, rates by layer', llrd, () => ({ decay: 0.5 })),
   'gradual-unfreezing': row('group by group, rates by layer', gradualUnfreezing, () => ({

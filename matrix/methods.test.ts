@@ -22,6 +22,17 @@ describe.each([
   methodCases.adalora.describe(tinyLlama, where);
   methodCases.adalora.describe(tinyGpt2, where);
   methodCases.adalora.describe(tinyBert, where);
+  methodCases['prefix-tuning'].describe(tinyLlama, where);
+  methodCases['prefix-tuning-projection'].describe(tinyGpt2, where);
+  methodCases['prompt-tuning'].describe(tinyLlama, where);
+  methodCases['prompt-tuning'].describe(tinyGpt2, where);
+  methodCases['p-tuning'].describe(tinyLlama, where);
+  methodCases['p-tuning-lstm'].describe(tinyGpt2, where);
+  methodCases['p-tuning-v2'].describe(tinyLlama, where);
+  methodCases['p-tuning-v2'].describe(tinyGpt2, where);
+  methodCases['prefix-tuning'].describe(tinyBert, where);
+  methodCases['prompt-tuning'].describe(tinyBert, where);
+  methodCases['p-tuning'].describe(tinyBert, where);
   methodCases.full.describe(tinyLlama, where);
   methodCases.full.describe(tinyGpt2, where);
   methodCases.lora.describe(tinyBert, where);

@@ -30,6 +30,7 @@ import {
 import { ia3 } from '@tunesmith/ia3';
 import { adalora, lora } from '@tunesmith/lora';
 import { familyFor } from '@tunesmith/models';
+import { prefixTuning, promptTuning, pTuning, pTuningV2 } from '@tunesmith/prefix';
 import { logitsOf, type ParityModel } from './logits.js';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -91,6 +92,13 @@ const cases: [name: string, base: string, method: Method][] = [
     ia3({ targetModules: 'all-linear', feedforwardModules: '.*(down|o)_proj', modulesToSave: ['lm_head'] }),
   ],
   ['IA³, fused projection with its bias', 'gpt2', ia3()],
+  ['prefix', 'llama', prefixTuning({ virtualTokens: 6 })],
+  ['projected prefix', 'gpt2', prefixTuning({ virtualTokens: 6, projection: true })],
+  ['P-tuning v2', 'qwen2', pTuningV2({ virtualTokens: 6 })],
+  ['prompt', 'llama', promptTuning({ virtualTokens: 6 })],
+  ['prompt', 'gpt2', promptTuning({ virtualTokens: 6, init: 'random' })],
+  ['P-tuning, MLP', 'llama', pTuning({ virtualTokens: 6 })],
+  ['P-tuning, LSTM', 'gpt2', pTuning({ virtualTokens: 6, encoder: 'lstm', encoderSize: 16 })],
 ];
 
 const folder = mkdtempSync(join(tmpdir(), 'tunesmith-peft-'));
@@ -113,23 +121,26 @@ async function roundtrip(name: string, base: string, method: Method, output: str
   await trainSteps({ model, parameters, backend });
 
   const ids = Int32Array.from({ length: 32 }, (_, position) => (position * 7 + 3) % 90);
-  const logits = await logitsOf({ model, parameters, backend }, ids, shape);
+  const logits = await promptedLogits({ model, parameters, backend }, ids);
   const probe = `${output}.safetensors`;
   const tensors = [
     memoryTensor('input_ids', shape, Float32Array.from(ids)),
     memoryTensor('logits', logits.shape, logits.data),
   ];
   await writeSafetensors(probe, tensors);
-  const adapter = await exportAdapter(model, method, parameters);
+  const adapter = await exportAdapter(model, method, parameters, backend);
   await writePeftAdapter(`${output}-adapter`, {
     config: { ...adapter.config, base_model_name_or_path: path } as Parameters<typeof writePeftAdapter>[1]['config'],
     tensors: adapter.tensors.map((tensor) => memoryTensor(tensor.name, tensor.shape, tensor.data)),
   });
+  const mergeable = method.capabilities.mergeable;
   const merged = async function* (): AsyncGenerator<StoredTensor> {
     for await (const { handle, values } of mergedWeights(model, parameters))
       yield memoryTensor(handle.path, handle.shape, values);
   };
-  await writeModelFolder(`${output}-merged`, { config: checkpoint.config as never, tensors: merged() });
+  if (mergeable) {
+    await writeModelFolder(`${output}-merged`, { config: checkpoint.config as never, tensors: merged() });
+  }
   await checkpoint.close();
   parameters.tensors.dispose();
 
@@ -141,9 +152,20 @@ async function roundtrip(name: string, base: string, method: Method, output: str
       .map((each) => each.join(' '))
       .join(', ')}`;
   };
-  const inPeft = compare('--model', path, '--adapter', `${output}-adapter`);
-  const [error, versions] = compare('--merged', `${output}-merged`).split(' | ');
-  process.stdout.write(`| ${base}: ${name} | ${inPeft.split(' | ')[0]} | ${error} | ${versions} |\n`);
+  const [adapterError, versions] = compare('--model', path, '--adapter', `${output}-adapter`).split(' | ');
+  const mergedError = mergeable ? compare('--merged', `${output}-merged`).split(' | ')[0] : 'not mergeable';
+  process.stdout.write(`| ${base}: ${name} | ${adapterError} | ${mergedError} | ${versions} |\n`);
+}
+
+/** Logits behind the virtual tokens, and of these too: PEFT gives all. */
+function promptedLogits(parts: ParityModel, ids: Int32Array): ReturnType<typeof logitsOf> {
+  const [rows, length] = shape;
+  const { virtualTokens } = parts.model;
+  const texts = Array.from({ length: rows }, (_, row) => [
+    ...virtualTokens,
+    ...ids.subarray(row * length, (row + 1) * length),
+  ]);
+  return logitsOf(parts, texts.flat(), [rows, virtualTokens.length + length]);
 }
 
 /** Ten steps over random rows, so that every adapter weight has moved. */

@@ -57,7 +57,7 @@ def main() -> None:
     ids = load_file(args.ids)[args.ids_entry].long()
     ours = load_file(args.logits)[args.logits_entry]
     with torch.no_grad():
-        theirs = model.eval()(input_ids=ids, use_cache=False).logits
+        theirs = model.eval()(input_ids=ids).logits
     if ours.shape != theirs.shape:
         sys.exit(f'Logits are {list(ours.shape)} in {args.logits}, and {list(theirs.shape)} here.')
 

@@ -138,7 +138,7 @@ export async function takeRecordedSteps(
     expect(relativeError(norms, await values(expected, 'gradient_norms'))).toBeLessThan(1e-4);
   }
   await expected.close();
-  const adapter = await exportAdapter(model, method, parameters);
+  const adapter = await exportAdapter(model, method, parameters, backend);
   await trainer.dispose();
   return adapter;
 }

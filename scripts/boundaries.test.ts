@@ -142,9 +142,18 @@ describe('the arrows (turbo.json)', () => {
     ['@tunesmith/data', scoped('runtime')],
     ['@tunesmith/checkpoints', scoped('runtime')],
     ['@tunesmith/testing', libraries.filter((name) => name !== '@tunesmith/core')],
-    ...scoped('adapter', 'ia3', 'lora', 'selective', 'models', 'backend-onnx', 'backend-tfjs', 'runtime', 'zoo').map(
-      (target): [string, string[]] => [target, []],
-    ),
+    ...scoped(
+      'adapter',
+      'ia3',
+      'lora',
+      'prefix',
+      'selective',
+      'models',
+      'backend-onnx',
+      'backend-tfjs',
+      'runtime',
+      'zoo',
+    ).map((target): [string, string[]] => [target, []]),
   ];
 
   it('hold between the manifests as they are', () => expect(boundaries()).toContain('no issues found'));

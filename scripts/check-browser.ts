@@ -8,6 +8,7 @@ const portable = [
   'packages/models/src/index.ts',
   'packages/adapter/src/index.ts',
   'packages/ia3/src/index.ts',
+  'packages/prefix/src/index.ts',
   'packages/lora/src/index.ts',
   'packages/selective/src/index.ts',
   'packages/backend-onnx/src/graph.ts',

@@ -4,7 +4,7 @@ import { houlsby } from './houlsby.js';
 import { parallel, scaledParallel } from './parallel.js';
 import { pfeiffer } from './pfeiffer.js';
 
-const model = { defaultTargets: {}, fanInFanOut: false, task: 'causal-lm' } as const;
+const model = { defaultTargets: {}, fanInFanOut: false, task: 'causal-lm', sites: [] } as const;
 const hubOf = (method: ReturnType<typeof houlsby>) => method.adapterHubConfig?.(model) as Record<string, unknown>;
 
 describe("AdapterHub's config", () => {

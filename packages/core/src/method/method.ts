@@ -2,7 +2,7 @@ import type { Derived } from '../model/derived.js';
 import type { AdapterModules, Task } from '../model/family.js';
 import type { Replace } from '../model/replaced.js';
 import type { Selector } from '../model/selector.js';
-import type { MethodScope, Middleware, SiteBase, SiteKind, SiteOf } from '../model/site.js';
+import type { AnySite, MethodScope, Middleware, SiteBase, SiteKind, SiteOf } from '../model/site.js';
 import type { Handle } from '../parameters/handle.js';
 import type { TensorSource } from '../storage/stored-tensor.js';
 import type { Named } from '../tensor/tfjs.js';
@@ -38,6 +38,8 @@ export interface PatchedModel {
   readonly task: Task;
   /** The modules within a block that AdapterHub's library keeps adapters in; those of the residual sites where absent. */
   readonly adapterModules?: AdapterModules;
+  /** Everywhere that a method could act. */
+  readonly sites: readonly AnySite[];
 }
 
 /** What `patchModel` works with. */

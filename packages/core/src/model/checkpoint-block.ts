@@ -22,6 +22,8 @@ export function checkpointBlock<Context extends SiteContext>(
   const read = readByBlock(registry, path);
   const contextTensors = context.flatMap((record) => Object.values<Tensor>(record));
   const masks = t.mask === undefined ? [] : [t.mask];
+  // Only a prefix asks where the tokens stand.
+  const positions = registry.shifts.length === 0 || t.positions === undefined ? [] : [t.positions];
   let recomputed = { x, context };
   const body = t.repeatable(
     () => call(t, recomputed.x, ...recomputed.context),
@@ -38,9 +40,11 @@ export function checkpointBlock<Context extends SiteContext>(
         ) as never,
       };
       const mask = masks.length === 0 ? undefined : take();
-      return [body(new Map(read.map(({ key }) => [key, take()])), mask)];
+      const place = positions.length === 0 ? undefined : take();
+      const values = new Map(read.map(({ key }) => [key, take()]));
+      return [body({ mask, positions: place, values })];
     },
-    [x, ...contextTensors, ...masks, ...read.map((each) => t.value(each))],
+    [x, ...contextTensors, ...masks, ...positions, ...read.map((each) => t.value(each))],
   );
   return result as Tensor;
 }

@@ -4,6 +4,7 @@ import { readByBlock } from './derived.js';
 import { addDerived, addMethodHandle, createRegistry } from './registry.js';
 import { createTrace, type Trace } from './trace.js';
 
+const nothing = { mask: undefined, positions: undefined };
 const spec = { shape: [1], init: () => new Float32Array(1) };
 const tensor = (name: string): Tensor => ({ name }) as unknown as Tensor;
 
@@ -40,8 +41,8 @@ it('crosses into a recomputed block as what was given, never by itself', () => {
     (key) => registry.derived.has(key),
   );
   const given = tensor('given');
-  expect(block(new Map([[derived.key, given]]), undefined)).toBe(given);
-  expect(() => block(new Map(), undefined)).toThrow('gradient would be lost');
+  expect(block({ values: new Map([[derived.key, given]]), ...nothing })).toBe(given);
+  expect(() => block({ values: new Map(), ...nothing })).toThrow('gradient would be lost');
   expect(t.value(derived)).toEqual({ name: 'value.source' });
 });
 

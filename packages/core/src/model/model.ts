@@ -126,13 +126,7 @@ export function buildModel<Config>(options: ModelOptions<Config>): Model {
   const owners = ownersOf(methods, adapters);
   for (const method of owners.keys()) checkApiVersion(method);
   const head = taskHead(family as Family, options.task, options.labels);
-  const patched: PatchedModel = {
-    defaultTargets: family.defaultTargets,
-    fanInFanOut: family.fanInFanOut ?? false,
-    task: head.task,
-    ...(family.adapterModules === undefined ? {} : { adapterModules: family.adapterModules }),
-  };
-  let state = patch(options, owners, patched, head, options.stage ?? null);
+  let state = patch(options, owners, head, options.stage ?? null);
   const all = (): Handle[] => [...state.registry.handles.values()];
   const shape = family.describe(config);
   const ownerName = (method: Method): string => owners.get(method)?.owner ?? method.name;
@@ -152,12 +146,14 @@ export function buildModel<Config>(options: ModelOptions<Config>): Model {
     headModules: state.registry.headModules,
     methods,
     adapters,
-    patched,
+    get patched() {
+      return state.patched;
+    },
     get stage() {
       return state.stage;
     },
     get sites() {
-      return [...state.registry.sites.values()];
+      return state.patched.sites;
     },
     get handles() {
       return all();
@@ -188,7 +184,7 @@ export function buildModel<Config>(options: ModelOptions<Config>): Model {
       return runModel(state.registry, state.built, head, t, columns);
     },
     enterStage(stage) {
-      state = patch(options, owners, patched, head, stage);
+      state = patch(options, owners, head, stage);
     },
   };
 }
@@ -197,6 +193,7 @@ export function buildModel<Config>(options: ModelOptions<Config>): Model {
 interface PatchedState {
   readonly registry: ModelRegistry;
   readonly built: TaskModel;
+  readonly patched: PatchedModel;
   readonly hooks: readonly MethodHooks[];
   readonly stage: StageState | null;
   /** The method whose stages are the run's. */
@@ -206,7 +203,6 @@ interface PatchedState {
 function patch<Config>(
   { family, config, methods = [], adapters = {}, checkpoint }: ModelOptions<Config>,
   owners: ReadonlyMap<Method, Owner>,
-  patched: PatchedModel,
   head: TaskHead,
   stage: StageState | null,
 ): PatchedState {
@@ -220,6 +216,13 @@ function patch<Config>(
   const [stager] = stagers;
   const registry = createRegistry();
   const built = family.build(createBuilder(registry), config, head);
+  const patched: PatchedModel = {
+    defaultTargets: family.defaultTargets,
+    fanInFanOut: family.fanInFanOut ?? false,
+    task: head.task,
+    sites: [...registry.sites.values()],
+    ...(family.adapterModules === undefined ? {} : { adapterModules: family.adapterModules }),
+  };
   if (owners.size > 0) registry.headModules = headModulesOf(registry, family as Family, built, checkpoint);
   const hooks = [...owners].flatMap(([method, own]): MethodHooks[] => {
     const entered = method === stager ? stage : null;
@@ -229,7 +232,7 @@ function patch<Config>(
   });
   if (methods.length > 0) trainHead(registry, null);
   for (const adapter of Object.keys(adapters)) trainHead(registry, adapter);
-  return { registry, built, hooks, stage, stager };
+  return { registry, built, patched, hooks, stage, stager };
 }
 
 /** The method that declared a handle, trains it now, or trained it in an earlier stage. */

@@ -56,14 +56,19 @@ export interface Trace {
    */
   atPositions<Result>(positions: Tensor, shape: readonly [batch: number, seq: number], body: () => Result): Result;
   /**
-   * A form of `body` that can run more than once, each time with the mask and the handles' values that it is given, and
+   * A form of `body` that can run more than once, each time with the mask, positions and values that it is given, and
    * draws the same dropout masks: how a checkpointed block is recomputed on its own inputs. Reading what `mustBeGiven`
    * says of, and is not given, is an error.
    */
-  repeatable<Result>(
-    body: () => Result,
-    mustBeGiven: (key: string) => boolean,
-  ): (values: ReadonlyMap<string, Tensor>, mask: Tensor | undefined) => Result;
+  repeatable<Result>(body: () => Result, mustBeGiven: (key: string) => boolean): (given: Given) => Result;
+}
+
+/** What a recomputed block sees of a trace. */
+export interface Given {
+  /** By the key of a handle or derived value. */
+  readonly values: ReadonlyMap<string, Tensor>;
+  readonly mask: Tensor | undefined;
+  readonly positions: Tensor | undefined;
 }
 
 export interface TraceOptions {
@@ -226,15 +231,13 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
     },
     repeatable(body, needed) {
       const drawsAtStart = new Map(draws);
-      const positionsAtStart = positions;
-      return (replacements, givenMask) => {
+      return (given) => {
         const outer = { values, mask, mustBeGiven, positions, replacedValues };
-        values = new Map([...values, ...replacements]);
-        mask = givenMask;
+        values = new Map([...values, ...given.values]);
+        ({ mask, positions } = given);
         mustBeGiven = needed;
         // What was computed from the originals would hide the gradient that belongs to what is given.
         replacedValues = new Map();
-        positions = positionsAtStart;
         draws = new Map(drawsAtStart);
         try {
           return body();

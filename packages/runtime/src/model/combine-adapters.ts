@@ -52,7 +52,7 @@ export async function combineAdapters({
   const method = factory(combined.config);
   const { config: own, manifest } = first;
   const { task_type: task, base_model_name_or_path: base, revision = null, fan_in_fan_out: turned } = own;
-  const patched = { defaultTargets: {}, fanInFanOut: turned === true, task: 'causal-lm' } as const;
+  const patched = { defaultTargets: {}, fanInFanOut: turned === true, task: 'causal-lm', sites: [] } as const;
   const peft = method.peftConfig?.(patched) ?? {};
   await writePeftAdapter(output, {
     config: { peft_type: own.peft_type, ...peft, task_type: task, base_model_name_or_path: base, revision },

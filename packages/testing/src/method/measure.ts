@@ -97,8 +97,9 @@ function adaptersOf(acting: ActingRows | undefined): Pick<TraceOptions, 'adapter
 export async function probeLogits(tiny: TinyModel, acting?: ActingRows): Promise<Float32Array> {
   const { model, parameters, objective } = tiny;
   const { predictions } = objective;
+  const { virtualTokens } = model.under(acting?.stacks[0] ?? []);
   if (predictions !== undefined) {
-    const batch = collateRows(model, objective, tinyRows(model).slice(0, 4), collateOptions);
+    const batch = collateRows({ virtualTokens }, objective, tinyRows(model).slice(0, 4), collateOptions);
     const program: Program = {
       name: 'predictions',
       inputs: columnSpecs(batch),
@@ -109,7 +110,6 @@ export async function probeLogits(tiny: TinyModel, acting?: ActingRows): Promise
     };
     return (await runOnce(tiny, program, batch.columns)).logits as Float32Array;
   }
-  const { virtualTokens } = model.under(acting?.stacks[0] ?? []);
   const inputs = probeInputs({ shape: model.shape, virtualTokens });
   const spec = { shape: inputs.ids?.shape as readonly number[], dtype: 'int32' as const };
   const program: Program = {

@@ -1,0 +1,74 @@
+import { type AttentionSite, type EmbeddingSite, type PatchedModel, readPeftConfig } from '@tunesmith/core';
+import { prefixShape } from './attention-prefix.js';
+import { tokenEmbedding } from './token-embedding.js';
+
+/** The one tensor of every adapter here (peft/utils/save_and_load.py): what an encoder computes, not its parameters. */
+export const promptName = (): string => 'prompt_embeddings';
+
+/** Facts about the base model, which the tensor's shape repeats. */
+const baseFacts = ['token_dim', 'num_layers', 'num_attention_heads'];
+
+/** How the tensor was made while it was trained: an adapter holds the result. */
+const trainingOnly = [
+  'encoder_hidden_size',
+  'prefix_projection',
+  'init_weights',
+  'prompt_tuning_init',
+  'prompt_tuning_init_text',
+  'tokenizer_name_or_path',
+  'tokenizer_kwargs',
+  'encoder_reparameterization_type',
+  'encoder_num_layers',
+  'encoder_dropout',
+];
+
+/** The `num_virtual_tokens` of a PEFT adapter of this type as our options, or null if it is another's. */
+export function readPromptConfig(peft: Record<string, unknown>, type: string): { virtualTokens?: number } | null {
+  if (peft.peft_type !== type) return null;
+  const left = Object.entries(peft).filter(([field]) => !baseFacts.includes(field) && !trainingOnly.includes(field));
+  return readPeftConfig(Object.fromEntries(left), {
+    options: { num_virtual_tokens: 'virtualTokens' },
+    // Two: a prompt for an encoder and one for a decoder.
+    neutral: { num_transformer_submodules: [1] },
+  });
+}
+
+/** What PEFT writes for every method here. */
+function promptConfig(type: string, virtualTokens: number, shape: Record<string, number>): Record<string, unknown> {
+  return {
+    peft_type: type,
+    task_type: 'CAUSAL_LM',
+    inference_mode: true,
+    num_virtual_tokens: virtualTokens,
+    num_transformer_submodules: 1,
+    modules_to_save: null,
+    ...shape,
+  };
+}
+
+/** PEFT's PrefixTuningConfig: the prefix lies flat in the file, projected or not. */
+export function prefixToPeft({ sites }: PatchedModel, virtualTokens: number): Record<string, unknown> {
+  const attention = sites.filter((site): site is AttentionSite => site.kind === 'attention');
+  const { layers, keyHeads, width } = prefixShape(attention, 'prefix');
+  return {
+    ...promptConfig('PREFIX_TUNING', virtualTokens, {
+      token_dim: width,
+      num_layers: layers,
+      num_attention_heads: keyHeads,
+      encoder_hidden_size: width,
+    }),
+    prefix_projection: false,
+    init_weights: null,
+  };
+}
+
+/** PEFT's PromptTuningConfig and PromptEncoderConfig, up to their own fields. */
+export function promptToPeft(type: string, { sites }: PatchedModel, virtualTokens: number): Record<string, unknown> {
+  const attention = sites.filter((site): site is AttentionSite => site.kind === 'attention');
+  const embedding = tokenEmbedding(sites.filter((site): site is EmbeddingSite => site.kind === 'embedding'));
+  return promptConfig(type, virtualTokens, {
+    token_dim: embedding.features,
+    num_layers: attention.length,
+    num_attention_heads: attention[0]?.heads ?? 1,
+  });
+}

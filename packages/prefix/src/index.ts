@@ -1,0 +1,12 @@
+export type { PTuningConfig } from './p-tuning/config.js';
+export { pTuningConfigSchema } from './p-tuning/config.js';
+export { pTuning } from './p-tuning/p-tuning.js';
+export type { PTuningV2Config } from './p-tuning-v2/config.js';
+export { pTuningV2ConfigSchema } from './p-tuning-v2/config.js';
+export { pTuningV2 } from './p-tuning-v2/p-tuning-v2.js';
+export type { PrefixTuningConfig } from './prefix-tuning/config.js';
+export { prefixTuningConfigSchema } from './prefix-tuning/config.js';
+export { prefixTuning } from './prefix-tuning/prefix-tuning.js';
+export type { PromptTuningConfig } from './prompt-tuning/config.js';
+export { promptTuningConfigSchema } from './prompt-tuning/config.js';
+export { promptTuning } from './prompt-tuning/prompt-tuning.js';
