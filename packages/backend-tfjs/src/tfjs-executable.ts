@@ -1,6 +1,7 @@
 import {
   type Executable,
   fillKeepMask,
+  fillUniform,
   type HostTensor,
   type Named,
   type Program,
@@ -75,14 +76,16 @@ export class TfjsExecutable implements Executable {
       },
       read: (name) => this.#store.tensor(name),
       keepMask: (site, shape, rate) => {
-        if (random === undefined) {
-          throw new TunesmithError('CONFIG_INVALID', 'the program draws dropout masks: run it with `random`', {
-            where: `program ${this.#program.name}, site ${site}`,
-          });
-        }
+        if (random === undefined) throw withoutRandom(this.#program, site);
         const mask = new Uint8Array(tf.util.sizeFromShape([...shape]));
         fillKeepMask(mask, shape, site, rate, random);
         return tf.tensor(mask, [...shape], 'bool');
+      },
+      uniform: (site, shape, scope) => {
+        if (random === undefined) throw withoutRandom(this.#program, site);
+        const noise = new Float32Array(tf.util.sizeFromShape([...shape]));
+        fillUniform(noise, shape, site, scope, random);
+        return tf.tensor(noise, [...shape], 'float32');
       },
     };
   }
@@ -100,6 +103,12 @@ export class TfjsExecutable implements Executable {
       });
     }
   }
+}
+
+function withoutRandom({ name }: Program, site: string): TunesmithError {
+  return new TunesmithError('CONFIG_INVALID', 'the program draws at random: run it with `random`', {
+    where: `program ${name}, site ${site}`,
+  });
 }
 
 function copyOf(host: HostTensor): HostTensor {

@@ -29,6 +29,7 @@ export type {
   AfterUpdateTrace,
   Clock,
   Control,
+  FoldTrace,
   GradientTrace,
   HandleValues,
   PatchHooks,
@@ -95,7 +96,7 @@ export { createTrace } from './model/trace.js';
 export { bucketLength } from './objective/buckets.js';
 export type { ClassificationOptions, ProblemType } from './objective/classification.js';
 export { classification } from './objective/classification.js';
-export type { Batch, CollateOptions, LossTerm, Objective, Predictions } from './objective/objective.js';
+export type { Batch, CollateOptions, LossTerm, Objective, OwnLabels, Predictions } from './objective/objective.js';
 export type { Row } from './objective/row.js';
 export { sft } from './objective/sft.js';
 export { addVirtualTokens, collateRows } from './objective/virtual-tokens.js';
@@ -120,6 +121,8 @@ export type { RandomContext } from './random/keep-mask.js';
 export { fillKeepMask } from './random/keep-mask.js';
 export type { RandomKey } from './random/mixer.js';
 export { randomBits, randomKey, randomNormal, randomUniform } from './random/mixer.js';
+export type { NoiseScope } from './random/uniform-noise.js';
+export { fillUniform } from './random/uniform-noise.js';
 export type { Schedule, Warmup } from './schedule/schedule.js';
 export {
   constantSchedule,

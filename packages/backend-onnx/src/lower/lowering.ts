@@ -1,4 +1,4 @@
-import type { Shape } from '@tunesmith/core';
+import type { NoiseScope, Shape } from '@tunesmith/core';
 import type { GraphBuilder, NodeOptions } from '../emit/graph-builder.js';
 import { type Attribute, type ElementType, elementTypeCodes } from '../emit/onnx-model.js';
 import { elementCount, type Value } from '../trace/graph.js';
@@ -9,6 +9,7 @@ export type Binding =
   | { readonly kind: 'input'; readonly name: string }
   | { readonly kind: 'stored'; readonly name: string }
   | { readonly kind: 'keepMask'; readonly site: string; readonly rate: number }
+  | { readonly kind: 'uniform'; readonly site: string; readonly scope: NoiseScope }
   | { readonly kind: 'constant'; readonly data: ArrayLike<number> }
   /** A `false` that the optimizer cannot see: what keeps a recomputation from being merged into the original. */
   | { readonly kind: 'barrier' };
@@ -153,6 +154,8 @@ export class Lowering {
         return this.#bind({ graphName: `input.${origin.name}`, type: dtype, shape, binding: origin });
       case 'keepMask':
         return this.#bind({ graphName: `mask.${origin.site}`, type: dtype, shape, binding: origin });
+      case 'uniform':
+        return this.#bind({ graphName: `noise.${origin.site}`, type: dtype, shape, binding: origin });
       case 'stored': {
         const { type } = this.#formatOf(origin.name);
         const name = this.#bind({ graphName: storedInput(origin.name), type, shape, binding: origin });

@@ -1,6 +1,7 @@
 import {
   type Executable,
   fillKeepMask,
+  fillUniform,
   type HostTensor,
   type Named,
   type Program,
@@ -60,7 +61,7 @@ export class OnnxExecutable implements Executable {
       if (this.#disposed !== undefined) {
         throw new TunesmithError('INTERNAL', 'the executable is disposed', { where: `program ${program.name}` });
       }
-      this.#drawMasks(options);
+      this.#draw(options);
       const results = await this.#execute(await this.#feeds(inputs), this.#fetches());
       for (const [name, data] of this.#spare) this.#spare.set(name, store.swap(name, data));
       for (const [name, { graphName, type }] of this.#parts.lowered.updates) {
@@ -85,16 +86,19 @@ export class OnnxExecutable implements Executable {
     return this.#disposed;
   }
 
-  #drawMasks({ random }: RunOptions): void {
+  #draw({ random }: RunOptions): void {
     for (const { graphName, shape, binding } of this.#parts.lowered.bound) {
-      if (binding.kind !== 'keepMask') continue;
+      if (binding.kind !== 'keepMask' && binding.kind !== 'uniform') continue;
       if (random === undefined) {
-        throw new TunesmithError('NAME_UNKNOWN', 'the program draws dropout masks, and no random context was given', {
+        throw new TunesmithError('NAME_UNKNOWN', 'the program draws at random, and no random context was given', {
           where: `program ${this.#parts.program.name}, site ${binding.site}`,
           hint: 'Pass run(inputs, { random: { seed, step, firstRow } }).',
         });
       }
-      fillKeepMask(this.#owned.get(graphName) as Uint8Array, shape, binding.site, binding.rate, random);
+      const { site } = binding;
+      if (binding.kind === 'uniform') {
+        fillUniform(this.#owned.get(graphName) as Float32Array, shape, site, binding.scope, random);
+      } else fillKeepMask(this.#owned.get(graphName) as Uint8Array, shape, site, binding.rate, random);
     }
   }
 
@@ -177,6 +181,8 @@ function ownedData({ type, shape, binding }: BoundInput): Data | undefined {
   switch (binding.kind) {
     case 'constant':
       return fill(allocate(type, elementCount(shape)), binding.data);
+    case 'uniform':
+      return new Float32Array(elementCount(shape));
     case 'keepMask':
     case 'barrier':
       return new Uint8Array(elementCount(shape));

@@ -1,10 +1,11 @@
-import type { Dtype, Named, Shape, TensorSpec } from '@tunesmith/core';
+import type { Dtype, Named, NoiseScope, Shape, TensorSpec } from '@tunesmith/core';
 
 /** Where a value comes from, if no node computes it. */
 export type Origin =
   | { readonly kind: 'input'; readonly name: string }
   | { readonly kind: 'stored'; readonly name: string }
   | { readonly kind: 'keepMask'; readonly site: string; readonly rate: number }
+  | { readonly kind: 'uniform'; readonly site: string; readonly scope: NoiseScope }
   | { readonly kind: 'constant'; readonly data: ArrayLike<number> }
   /** Every element is the same number; nothing is materialised. */
   | { readonly kind: 'fill'; readonly value: number }

@@ -1,6 +1,7 @@
 import {
   didYouMean,
   type Named,
+  type NoiseScope,
   type Program,
   type ProgramIO,
   type ProgramResult,
@@ -130,16 +131,29 @@ class TracingIO implements ProgramIO {
     return this.#tensor(`mask ${site}`, { shape, dtype: 'bool' }, { kind: 'keepMask', site, rate });
   }
 
+  uniform(site: string, shape: Shape, scope: NoiseScope): Tensor {
+    return this.#tensor(`noise ${site}`, { shape, dtype: 'float32' }, { kind: 'uniform', site, scope });
+  }
+
   /** One value for each name, however often it is asked for. */
   #tensor(key: string, spec: TensorSpec, origin: Origin): Tensor {
     const value = this.#values.get(key) ?? this.#recorder.value(spec, origin);
     this.#values.set(key, value);
-    checkSameMask(value, spec, origin);
+    checkSameDraw(value, spec, origin);
     return tf.engine().makeTensorFromTensorInfo(this.#backend.tensorInfo(value) as never);
   }
 }
 
-function checkSameMask(value: Value, spec: TensorSpec, origin: Origin): void {
+function checkSameDraw(value: Value, spec: TensorSpec, origin: Origin): void {
+  if (origin.kind === 'uniform' && value.origin.kind === 'uniform') {
+    if (describeSpec(value) === describeSpec(spec) && value.origin.scope === origin.scope) return;
+    throw new TunesmithError('SHAPE_MISMATCH', 'one name is given to two different draws of noise', {
+      where: origin.site,
+      expected: `${describeSpec(value)} of a ${value.origin.scope}`,
+      got: `${describeSpec(spec)} of a ${origin.scope}`,
+      hint: 'Give each draw a name of its own.',
+    });
+  }
   if (origin.kind !== 'keepMask' || value.origin.kind !== 'keepMask') return;
   if (describeSpec(value) === describeSpec(spec) && value.origin.rate === origin.rate) return;
   throw new TunesmithError('SHAPE_MISMATCH', 'a site draws two different dropout masks', {

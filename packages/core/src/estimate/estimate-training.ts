@@ -63,9 +63,10 @@ export async function estimateTraining(options: EstimateOptions): Promise<Traini
   }
   const store = createShapeStore();
   const parameters = createParameterStore(store);
-  const float32 = (handle: Handle): void =>
-    store.set(handle.key, { dtype: 'float32', shape: handle.shape, data: new Float32Array(0) });
-  for (const handle of model.handles) float32(handle);
+  for (const { key, shape, dtype } of model.handles) {
+    if (dtype === 'int32') store.set(key, { dtype, shape, data: new Int32Array(0) });
+    else store.set(key, { dtype: 'float32', shape, data: new Float32Array(0) });
+  }
   const weightBytes = bytesOf(store.specs.values());
   const plan = await planTraining({ ...options, parameters, weightDecay: 0 });
   const optimizerBytes = bytesOf(store.specs.values()) - weightBytes;

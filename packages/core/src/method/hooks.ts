@@ -34,6 +34,11 @@ export interface GradientTrace extends UpdateTrace {
   gradient(handle: Handle): Tensor;
 }
 
+export interface FoldTrace extends GradientTrace {
+  /** What the row's label weighs: 1, or its probability where a stage goes through all labels that the model gives one. */
+  readonly weight: Tensor;
+}
+
 export interface AfterUpdateTrace extends GradientTrace {
   /** A trained parameter's value after this step. */
   after(handle: Handle): Tensor;
@@ -54,7 +59,7 @@ export interface PatchHooks {
   penalty?(u: UpdateTrace): Tensor;
   transformGradients?(u: GradientTrace): HandleValues;
   /** In a `gradients` stage: new values of the method's buffers from the gradients of one row's loss. */
-  fold?(u: GradientTrace): HandleValues;
+  fold?(u: FoldTrace): HandleValues;
   /** New values of the method's parameters and buffers, which the optimizer's own step is followed by. */
   afterUpdate?(u: AfterUpdateTrace): HandleValues;
 }

@@ -61,6 +61,7 @@ function mergeHost({ model, parameters }: Merge, method: Method): MergeHost {
   const byKey = new Map(model.handles.map((handle) => [handle.key, handle]));
   return {
     read: (handle) => parameters.read(handle),
+    readArray: (handle) => parameters.readArray(handle),
     write: (handle, values) => parameters.write(handle, values),
     handle: (site: SiteBase, name) => byKey.get(`${model.ownerOf(method)}/${site.path}.${name}`),
   };

@@ -3,7 +3,7 @@ import type { AdapterModules, Task } from '../model/family.js';
 import type { Replace } from '../model/replaced.js';
 import type { Selector } from '../model/selector.js';
 import type { AnySite, MethodScope, Middleware, SiteBase, SiteKind, SiteOf } from '../model/site.js';
-import type { Handle } from '../parameters/handle.js';
+import type { Handle, HostArray } from '../parameters/handle.js';
 import type { TensorSource } from '../storage/stored-tensor.js';
 import type { Named } from '../tensor/tfjs.js';
 import type { Adapter, AdapterHost } from './adapter-file.js';
@@ -92,6 +92,8 @@ export interface HostValues {
 
 /** What merging one site sees. */
 export interface MergeHost extends HostValues {
+  /** The values of any handle, as they are stored: of whole numbers too. */
+  readArray(handle: Handle): Promise<HostArray>;
   /** The method's handle at a site by the name it declared, or undefined. */
   handle(site: SiteBase, name: string): Handle | undefined;
 }

@@ -17,7 +17,9 @@ export interface Stage {
   readonly name: string;
   /** `train` moves what is trained; `gradients` runs over single rows, and moves nothing but what `fold` returns. */
   readonly run: 'train' | 'gradients';
-  /** Optimizer steps, or rows of a `gradients` stage. The last stage lasts to the run's end whatever it says. */
+  /** Whose labels a `gradients` stage takes the loss for: the data's if not said, or those of the model's own distribution. */
+  readonly labels?: 'data' | 'model';
+  /** Optimizer steps, or rows of a `gradients` stage, of which the data may hold fewer. The last stage lasts to the run's end whatever it says. */
   readonly length?: number;
   /** Runs on the host when the stage begins, before the model is patched for it, and not again when a run is resumed. */
   enter?(host: StageHost): Promise<StageEntry>;

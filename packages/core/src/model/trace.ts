@@ -1,8 +1,9 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Handle } from '../parameters/handle.js';
 import type { ProgramIO } from '../program/program.js';
+import type { NoiseScope } from '../random/uniform-noise.js';
 import { stopGradient } from '../tensor/stop-gradient.js';
-import { type Tensor, tf } from '../tensor/tfjs.js';
+import { type Shape, type Tensor, tf } from '../tensor/tfjs.js';
 import { type ActiveAdapters, type AdapterStack, noAdapters } from './adapters.js';
 import type { Derived } from './derived.js';
 import type { Replaced } from './replaced.js';
@@ -40,6 +41,11 @@ export interface Trace {
   constant(handle: Handle): Tensor;
   /** Inverted dropout, with a mask keyed by (seed, step, row, site, call): rule F of the plugin contract. */
   dropout(x: Tensor, rate: number): Tensor;
+  /**
+   * Noise in [0, 1) under a name of the whole model's: the same wherever it is asked for, in recomputed blocks too. Noise of
+   * a step is that of each of its micro-batches; noise of rows has `shape[0]` of them.
+   */
+  uniform(name: string, shape: Shape, scope: NoiseScope): Tensor;
   /** Reports a small value to the host under a name. */
   observe(name: string, value: Tensor): void;
   /** Runs `body`, a model's forward pass, on tokens at these positions. */
@@ -182,6 +188,7 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
       const name = draw === 0 ? site : `${site}#${draw}`;
       return tf.mul(x, tf.mul(tf.cast(keepMask(io, name, x, rate, picked), 'float32'), 1 / (1 - rate)));
     },
+    uniform: (name, shape, scope) => io.uniform(name, shape, scope),
     observe(name, value) {
       observations.set(name, value);
     },

@@ -20,6 +20,12 @@ export interface ClassificationOptions {
   readonly problemType?: ProblemType;
 }
 
+/** Labels of a row `[1, width]` by its scores `[1, labels]`, and what they weigh. */
+interface OwnLabelsOf {
+  count(labels: number): number;
+  of(scores: Tensor, t: Trace, which: Tensor): { wanted: Tensor; weight: Tensor };
+}
+
 /** How one kind of labels is lost and measured. */
 interface Problem {
   /** Numbers of `Row.labels`. */
@@ -27,6 +33,8 @@ interface Problem {
   /** A row's loss: scores `[rows, labels]` and what they should be `[rows, width]` → `[rows]`. */
   loss(scores: Tensor, wanted: Tensor): Tensor;
   measure(wanted: readonly Float32Array[], scores: readonly Float32Array[]): Named<number>;
+  /** Absent where the loss is no likelihood of labels. */
+  readonly ownLabels?: OwnLabelsOf;
 }
 
 /**
@@ -80,6 +88,18 @@ export function classification({ labels, problemType = 'single-label' }: Classif
       return [{ name: 'loss', sum: tf.sum(tf.mul(each, columns.rowWeights as Tensor)), per: 'rows' }];
     },
 
+    ...(problem.ownLabels === undefined
+      ? {}
+      : {
+          ownLabels: {
+            count: problem.ownLabels.count(labels),
+            relabel(model, columns, t, which) {
+              const { wanted, weight } = (problem.ownLabels as OwnLabelsOf).of(scoresOf(model, columns, t), t, which);
+              return { columns: { labels: wanted }, weight };
+            },
+          },
+        }),
+
     predictions: {
       predict: scoresOf,
       measure: (rows, scores) =>
@@ -105,6 +125,13 @@ const problems: Readonly<Record<ProblemType, Problem>> = {
         matthews: matthews(predicted, actual),
       };
     },
+    ownLabels: {
+      count: (labels) => labels,
+      of: (scores, _, which) => ({
+        wanted: tf.reshape(tf.cast(which, 'float32'), [1, 1]),
+        weight: tf.reshape(tf.gather(tf.reshape(tf.softmax(scores), [-1]), tf.reshape(which, [1]) as never), []),
+      }),
+    },
   },
   'multi-label': {
     width: (labels) => labels,
@@ -124,6 +151,13 @@ const problems: Readonly<Record<ProblemType, Problem>> = {
         ),
         f1: microF1(predicted, wanted),
       };
+    },
+    ownLabels: {
+      count: () => 1,
+      of: (scores, t) => ({
+        wanted: tf.cast(tf.less(t.uniform('own labels', scores.shape, 'row'), tf.sigmoid(scores)), 'float32'),
+        weight: tf.scalar(1),
+      }),
     },
   },
   regression: {

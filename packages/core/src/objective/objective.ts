@@ -49,6 +49,27 @@ export interface Objective {
   losses(model: Model, columns: Named<Tensor>, t: Trace): readonly LossTerm[];
   /** What evaluation measures beside the loss. */
   readonly predictions?: Predictions;
+  /** The model's own labels in place of the data's; absent where the model gives no distribution over labels. */
+  readonly ownLabels?: OwnLabels;
+}
+
+/**
+ * Labels of the model's own distribution p(y | x), for expectations over it (the Fisher information). Where a row has few
+ * possible labels, all are gone through and weighed by their probability; where it has many, one is drawn.
+ */
+export interface OwnLabels {
+  /** How many are gone through; 1 where one is drawn. */
+  readonly count: number;
+  /**
+   * The columns of a batch of one row with the label number `which` (a scalar, int32), and what it weighs: its probability,
+   * or 1. The gradient takes both for constants.
+   */
+  relabel(
+    model: Model,
+    columns: Named<Tensor>,
+    t: Trace,
+    which: Tensor,
+  ): { readonly columns: Named<Tensor>; readonly weight: Tensor };
 }
 
 /** Predictions row by row, and what they are worth. */

@@ -1,3 +1,4 @@
+import type { Trace } from '../model/trace.js';
 import type { HostTensor } from '../program/backend.js';
 import { type Tensor, tf } from '../tensor/tfjs.js';
 import { bucketTargets } from './buckets.js';
@@ -60,7 +61,26 @@ export const sft: Objective = {
     const logProbs = run.logProbs(columns.targetPositions as Tensor, columns.targets as Tensor);
     return [{ name: 'loss', sum: tf.neg(tf.sum(tf.mul(logProbs, columns.targetWeights as Tensor))), per: 'weight' }];
   },
+
+  ownLabels: {
+    count: 1,
+    relabel(model, columns, t) {
+      const logits = model.run(t, tokenColumns(columns)).logits(columns.targetPositions as Tensor); // [count, vocabulary]
+      return { columns: { targets: drawTokens(logits, t) }, weight: tf.scalar(1) };
+    },
+  },
 };
+
+/** A token for each row of logits `[count, vocabulary]` → int32 `[count]`, by the inverse of the distribution function. */
+function drawTokens(logits: Tensor, t: Trace): Tensor {
+  const [count = 0, vocabulary = 0] = logits.shape;
+  const upTo = tf.cumsum(tf.softmax(logits), 1);
+  const noise = tf.reshape(t.uniform('own labels', [1, count], 'row'), [count, 1]);
+  // Rounding leaves the sum a little off 1, and the draw must lie below it.
+  const draw = tf.mul(noise, tf.slice(upTo, [0, vocabulary - 1], [count, 1]));
+  const passed = tf.sum(tf.cast(tf.lessEqual(upTo, draw), 'int32'), -1);
+  return tf.minimum(passed, tf.scalar(vocabulary - 1, 'int32'));
+}
 
 interface Target {
   readonly position: number;

@@ -1,3 +1,4 @@
+import type { NoiseScope } from '../random/uniform-noise.js';
 import type { Dtype, Named, Shape, Tensor } from '../tensor/tfjs.js';
 
 export interface TensorSpec {
@@ -16,6 +17,11 @@ export interface ProgramIO {
    * `shape[0]` counts the batch's rows; a site that draws twice uses two names.
    */
   keepMask(site: string, shape: Shape, rate: number): Tensor;
+  /**
+   * Noise in [0, 1) (float32), drawn anew for every run from (seed, step, site), and the row where it belongs to rows:
+   * `shape[0]` counts them then. A site that draws twice uses two names.
+   */
+  uniform(site: string, shape: Shape, scope: NoiseScope): Tensor;
 }
 
 export interface ProgramResult {

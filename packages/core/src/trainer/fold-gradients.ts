@@ -1,38 +1,57 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { Objective, OwnLabels } from '../objective/objective.js';
 import type { Row } from '../objective/row.js';
+import { collateRows } from '../objective/virtual-tokens.js';
+import type { HostTensor } from '../program/backend.js';
+import type { Named } from '../tensor/tfjs.js';
 import type { ExecutableCache } from './executable-cache.js';
 import { inputNames } from './program-names.js';
 import { foldProgram } from './programs.js';
+import type { PlannedStage } from './stages.js';
 import type { TrainerOptions } from './trainer.js';
 import type { TrainingPlan } from './training-plan.js';
 
-/** Runs a `gradients` stage over the training data's first rows, one at a time. False where the signal ended it early. */
+/**
+ * Runs a `gradients` stage over the training data's first rows, one at a time and none twice. False where the signal ended
+ * it early.
+ */
 export async function foldGradients(
-  { objective, rows, maxLength, padToken, seed }: TrainerOptions,
+  { model, objective, rows, maxLength, padToken, seed }: TrainerOptions,
   plan: TrainingPlan,
   executables: ExecutableCache,
-  count: number,
+  stage: PlannedStage,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
+  const ownLabels = stage.labels === 'model' ? ownLabelsOf(objective, stage) : undefined;
+  const count = Math.min(stage.length ?? 0, rows.length ?? Number.POSITIVE_INFINITY);
   let done = 0;
   for await (const { row } of rows.read(null)) {
     if (signal?.aborted === true) return false;
     await foldRow(row, done);
-    if (++done === count) break;
+    if (++done >= count) break;
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
   return true;
 
   async function foldRow(row: Row, index: number): Promise<void> {
-    const batch = objective.collate([row], { rows: 1, maxLength, padToken });
+    const batch = collateRows(model, objective, [row], { rows: 1, maxLength, padToken });
     const scales = Object.entries(batch.normalizers).map(([per, total]) => {
       if (total > 0) return [inputNames.scale(per), { dtype: 'float32', shape: [], data: Float32Array.of(1 / total) }];
       throw new TunesmithError('DATA_INVALID', 'a row has no token with a loss weight', { where: `row ${index + 1}` });
     });
-    const executable = await executables.get(foldProgram(plan, batch));
-    await executable.run(
-      { ...batch.columns, ...Object.fromEntries(scales) },
-      { random: { seed, step: 0, firstRow: index } },
-    );
+    const inputs: Named<HostTensor> = { ...batch.columns, ...Object.fromEntries(scales) };
+    const executable = await executables.get(foldProgram(plan, batch, ownLabels));
+    for (let label = 0; label < (ownLabels?.count ?? 1); label++) {
+      if (ownLabels !== undefined) inputs[inputNames.label] = { dtype: 'int32', shape: [], data: Int32Array.of(label) };
+      await executable.run(inputs, { random: { seed, step: 0, firstRow: index } });
+    }
   }
+}
+
+function ownLabelsOf({ name, ownLabels }: Objective, { name: stage }: PlannedStage): OwnLabels {
+  if (ownLabels !== undefined) return ownLabels;
+  throw new TunesmithError('CAPABILITY_MISSING', `"${name}" gives no distribution over labels to take them from`, {
+    where: `stage ${stage}`,
+    hint: 'Take the labels of the data.',
+  });
 }

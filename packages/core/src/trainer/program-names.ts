@@ -1,5 +1,7 @@
 /** Names of the small inputs that the host sets before every run. */
 export const inputNames = {
+  /** Which of the labels that the model gives a probability. */
+  label: 'label',
   /** One over a normaliser, summed over the accumulated batch. */
   scale: (per: string): string => `scale.${per}`,
   learningRate: (group: number): string => `learningRate.${group}`,

@@ -1,7 +1,7 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { AdapterStack } from '../model/adapters.js';
 import { createTrace } from '../model/trace.js';
-import type { Batch } from '../objective/objective.js';
+import type { Batch, OwnLabels } from '../objective/objective.js';
 import { mapNamed } from '../optimizer/transformation.js';
 import type { Handle } from '../parameters/handle.js';
 import type { Program, ProgramIO, ProgramResult, TensorSpec } from '../program/program.js';
@@ -59,15 +59,28 @@ export function applyProgram(plan: TrainingPlan): Program {
 }
 
 /** Forward and backward of single rows, whose gradients the methods fold into their buffers. */
-export function foldProgram(plan: TrainingPlan, batch: Batch): Program {
+export function foldProgram(plan: TrainingPlan, batch: Batch, ownLabels?: OwnLabels): Program {
   return {
     name: `fold[${shapeKey(batch)}]`,
-    inputs: batchSpecs(batch),
+    inputs: {
+      ...batchSpecs(batch),
+      ...(ownLabels === undefined ? {} : { [inputNames.label]: { shape: [], dtype: 'int32' } }),
+    },
     body(io) {
-      const { byKey, outputs } = gradientsByKey(io, plan, batch);
+      const given = open(io, plan, batch, false);
+      const { columns, weight } = ownLabels?.relabel(
+        plan.model,
+        given.columns,
+        given.t,
+        io.input(inputNames.label),
+      ) ?? {
+        columns: {},
+        weight: tf.scalar(1),
+      };
+      const { byKey, outputs } = gradientsByKey(io, plan, batch, columns);
       const gradient = (handle: Handle): Tensor => byKey.get(handle.key) as Tensor;
       const folded = plan.model.hooks.flatMap((owner) => {
-        const trace = { ...updateTrace(io, plan, owner, outputs), gradient };
+        const trace = { ...updateTrace(io, plan, owner, outputs), gradient, weight };
         return [...checkOwned(plan, owner, owner.hooks.fold?.(trace) ?? new Map())];
       });
       return { outputs, updates: Object.fromEntries(folded.map(([{ key }, value]) => [key, value])) };
@@ -151,13 +164,14 @@ function gradientsByKey(
   io: ProgramIO,
   plan: TrainingPlan,
   batch: Batch,
+  relabelled: Named<Tensor> = {},
 ): { byKey: ReadonlyMap<string, Tensor>; outputs: Named<Tensor> } {
   const { model, parameters, objective } = plan;
   const values = model.trained.map((handle) => parameters.readIn(io, handle));
   const trained = new Map(model.trained.map((handle, index) => [handle.key, values[index] as Tensor]));
   const { gradients, kept } = differentiate((keep) => {
     const { columns, t } = open(io, plan, batch, true, trained);
-    const terms = objective.losses(model, columns, t).map(({ name, sum, per, weight = 1 }) => {
+    const terms = objective.losses(model, { ...columns, ...relabelled }, t).map(({ name, sum, per, weight = 1 }) => {
       const scaled = tf.mul(sum, io.input(inputNames.scale(per)));
       keep(outputNames.term(name), scaled);
       return weight === 1 ? scaled : tf.mul(scaled, weight);

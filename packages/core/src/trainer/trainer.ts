@@ -150,8 +150,7 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
       let reason: 'finished' | 'earlyStopping' | 'aborted' = signal?.aborted === true ? 'aborted' : 'finished';
       while (step < steps && reason === 'finished') {
         if (stages.current.run === 'gradients') {
-          const { length = 0 } = stages.current;
-          const whole = await foldGradients(options, stages.plan, executables, length, signal);
+          const whole = await foldGradients(options, stages.plan, executables, stages.current, signal);
           if (!whole) reason = 'aborted';
         }
         if (reason === 'finished' && stages.isOver(step)) {

@@ -1,4 +1,13 @@
-import { type Backend, fillKeepMask, type Program, type RandomContext, type Shape, tf } from '@tunesmith/core';
+import {
+  type Backend,
+  fillKeepMask,
+  fillUniform,
+  type NoiseScope,
+  type Program,
+  type RandomContext,
+  type Shape,
+  tf,
+} from '@tunesmith/core';
 import { describe, expect, it } from 'vitest';
 import { numbers } from './host-tensors.js';
 
@@ -8,16 +17,25 @@ const sites: Record<string, { shape: Shape; rate: number }> = {
   odd: { shape: [2, 3, 7], rate: 0.1 },
 };
 
+const noises: Record<string, { shape: Shape; scope: NoiseScope }> = {
+  'layers.0': { shape: [3, 5], scope: 'row' },
+  gates: { shape: [3, 5], scope: 'step' },
+  alone: { shape: [], scope: 'step' },
+};
+
 const program: Program = {
   name: 'masks',
   inputs: {},
   body: (io) => ({
-    outputs: Object.fromEntries(
-      Object.entries(sites).flatMap(([site, { shape, rate }]) => [
-        [site, tf.cast(io.keepMask(site, shape, rate), 'float32')],
-        [`${site} again`, tf.cast(io.keepMask(site, shape, rate), 'int32')],
+    outputs: Object.fromEntries([
+      ...Object.entries(noises).map(
+        ([site, { shape, scope }]) => [`noise ${site}`, tf.add(io.uniform(site, shape, scope), 0)] as const,
+      ),
+      ...Object.entries(sites).flatMap(([site, { shape, rate }]) => [
+        [site, tf.cast(io.keepMask(site, shape, rate), 'float32')] as const,
+        [`${site} again`, tf.cast(io.keepMask(site, shape, rate), 'int32')] as const,
       ]),
-    ),
+    ]),
   }),
 };
 
@@ -28,10 +46,17 @@ function expectedMask(site: string, random: RandomContext): number[] {
   return [...target];
 }
 
-/** Dropout masks: rule F of the contract, bit by bit. */
+function expectedNoise(site: string, random: RandomContext): number[] {
+  const { shape, scope } = noises[site]!;
+  const target = new Float32Array(tf.util.sizeFromShape([...shape]));
+  fillUniform(target, shape, site, scope, random);
+  return [...target];
+}
+
+/** Dropout masks and noise: rule F of the contract, bit by bit. */
 export function describeMasks(createBackend: () => Promise<Backend>): void {
   describe('masks', () => {
-    it('are those of fillKeepMask, anew for every run and equal within one', async () => {
+    it('are those of fillKeepMask and fillUniform, anew for every run and equal within one', async () => {
       const backend = await createBackend();
       const store = backend.createStore();
       const executable = await backend.compile(program, store);
@@ -45,6 +70,9 @@ export function describeMasks(createBackend: () => Promise<Backend>): void {
         for (const site of Object.keys(sites)) {
           expect(numbers(outputs[site])).toEqual(expectedMask(site, random));
           expect(numbers(outputs[`${site} again`])).toEqual(expectedMask(site, random));
+        }
+        for (const site of Object.keys(noises)) {
+          expect(numbers(outputs[`noise ${site}`]), site).toEqual(expectedNoise(site, random));
         }
       }
       await executable.dispose();

@@ -16,7 +16,12 @@ export async function referenceOutputs(program: Program, inputs: Named<HostTenso
     const outputs = tf.tidy(() => {
       const fed = Object.entries(inputs).map(([name, host]) => [name, toTensor(host)] as const);
       const byName = new Map(fed);
-      const io = { input: (name: string) => byName.get(name)!, read: absent('store'), keepMask: absent('masks') };
+      const io = {
+        input: (name: string) => byName.get(name)!,
+        read: absent('store'),
+        keepMask: absent('masks'),
+        uniform: absent('noise'),
+      };
       const { outputs } = program.body(io);
       return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, tf.clone(tensor)]));
     });
