@@ -3,7 +3,7 @@ import type { Method } from '@tunesmith/core';
 import { ia3 } from '@tunesmith/ia3';
 import { adalora, lora } from '@tunesmith/lora';
 import { prefixTuning, promptTuning, pTuning, pTuningV2 } from '@tunesmith/prefix';
-import { bitfit, freeze, full, llrd } from '@tunesmith/selective';
+import { bitfit, far, fishMask, freeze, full, llrd } from '@tunesmith/selective';
 
 /** The methods of `npm run bench:methods`, each as a user would set it for a small decoder. */
 export const benchMethods = {
@@ -25,6 +25,10 @@ export const benchMethods = {
   'p-tuning': () => [pTuning()],
   llrd: () => [llrd()],
   freeze: () => [freeze({ layers: 2 })],
+  // Few rows to look at: what is measured is a step after.
+  'fish-mask': () => [fishMask({ samples: 4 })],
+  far: () => [far()],
+  'far-alone': () => [far({ rest: 'freeze' })],
   bitfit: () => [bitfit()],
 } satisfies Record<string, () => Method[]>;
 

@@ -43,18 +43,25 @@ const shows: Record<string, (output: string) => void> = {
   },
   'train-some-weights.ts'(output) {
     const losses = [...output.matchAll(/loss (\S+) → (\S+)/g)].map(([, first, last]) => Number(last) / Number(first));
-    expect(losses).toHaveLength(3);
+    expect(losses).toHaveLength(5);
     expect(Math.max(...losses)).toBeLessThan(0.9);
-    // Four bytes a number, and a header.
-    for (const [, count, bytes] of output.matchAll(/(\d+) numbers train.*in (\d+) bytes/g)) {
-      expect(Number(bytes)).toBeGreaterThan(4 * Number(count));
-      expect(Number(bytes)).toBeLessThan(4 * Number(count) + 4096);
+    // Four bytes a number, eight with its position, and a header.
+    const saved = [...output.matchAll(/(\d+) numbers train.*in (\d+) bytes/g)];
+    expect(saved).toHaveLength(3);
+    for (const [index, [, count, bytes]] of saved.entries()) {
+      const size = (index === 2 ? 8 : 4) * Number(count);
+      expect(Number(bytes)).toBeGreaterThan(size);
+      expect(Number(bytes)).toBeLessThan(size + 4096);
     }
     expect(output.match(/step \d+: [a-z]+/g)).toEqual([
       'step 0: top',
       'step 10: layer',
       'step 20: layer',
       'step 30: embeddings',
+      'step 0: fisher',
+      'step 0: train',
+      'step 0: priming',
+      'step 2: learners',
     ]);
   },
   'train-adapters.ts'(output) {

@@ -1,10 +1,10 @@
-/** Train some of a model's own weights: the last layer, the biases, or one layer after another from the top. */
+/** Train some of a model's own weights: chosen by name, layer by layer from the top, or by what the data says of them. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createOnnxBackend } from '@tunesmith/backend-onnx';
 import { createTrainer, elementCount, type Method, slantedTriangularSchedule } from '@tunesmith/core';
 import { saveAdapter } from '@tunesmith/runtime';
-import { bitfit, freeze, gradualUnfreezing } from '@tunesmith/selective';
+import { bitfit, far, fishMask, freeze, gradualUnfreezing } from '@tunesmith/selective';
 import { openExample } from './open-example.js';
 
 /** Llama has no biases; this one does. */
@@ -22,7 +22,7 @@ async function train(name: string, method: Method): Promise<void> {
   await trainer.dispose();
   console.log(`${name}: loss ${losses[0]?.toFixed(2)} → ${losses.at(-1)?.toFixed(2)}`);
 
-  // Gradual unfreezing ends with all weights, and is saved as a model; the others as what they trained.
+  // Where all weights have moved, a model is saved; what was trained else.
   if (method.capabilities.savesModel !== true) {
     const adapter = join(folder, 'adapter');
     await saveAdapter(loaded, method, adapter, { base: loaded.path, step: 40 });
@@ -36,3 +36,5 @@ async function train(name: string, method: Method): Promise<void> {
 await train('the last layer', freeze({ layers: 1, top: false }));
 await train('the biases', bitfit());
 await train('from the top', gradualUnfreezing({ every: 10, unit: 'step', layerDecay: 1 / 2.6 }));
+await train('where the Fisher information is', fishMask({ ratio: 0.01, samples: 16 }));
+await train('the feed-forward nodes that move', far({ rest: 'freeze' }));

@@ -3,7 +3,7 @@ import type { MethodFactory } from '@tunesmith/core';
 import { ia3 } from '@tunesmith/ia3';
 import { adalora, lora } from '@tunesmith/lora';
 import { prefixTuning, promptTuning, pTuning, pTuningV2 } from '@tunesmith/prefix';
-import { type BitfitOptions, bitfit, freeze, full, gradualUnfreezing, llrd } from '@tunesmith/selective';
+import { type BitfitOptions, bitfit, far, fishMask, freeze, full, gradualUnfreezing, llrd } from '@tunesmith/selective';
 import { type DescribeMethodOptions, describeMethod } from '@tunesmith/testing';
 import type { z } from 'zod';
 import type { TinyFamily } from './tiny-families.js';
@@ -133,6 +133,19 @@ export const methodCases = {
     bitfit,
     (): BitfitOptions => ({ biases: ['query', 'intermediate', 'outputNorm'] }),
   ),
+  far: row('a quarter of the nodes, the rest trained', far, () => ({ priming: 0.5, keep: 0.25 })),
+  'far-alone': row('a third of the nodes and nothing else', far, () => ({
+    priming: 0.5,
+    keep: 0.34,
+    rest: 'freeze' as const,
+  })),
+  'fish-mask': row("the data's labels", fishMask, () => ({ ratio: 0.1, samples: 4 })),
+  'fish-mask-model': row("the model's labels, modules", fishMask, ({ feedForward, attention, embedding }) => ({
+    ratio: 0.2,
+    samples: 3,
+    labels: 'model' as const,
+    modules: [feedForward[1], attention, embedding],
+  })),
   freeze: row('the last block and what follows', freeze, () => ({ layers: 1 })),
   'freeze-modules': row('modules, rates by layer', freeze, ({ feedForward, attention, unshared }) => ({
     layers: 'all' as const,

@@ -41,6 +41,12 @@ describe.each([
     methodCases.llrd.describe(family, where);
     methodCases['gradual-unfreezing'].describe(family, where);
   }
+  methodCases.far.describe(tinyLlama, where);
+  methodCases['far-alone'].describe(tinyGpt2, where);
+  methodCases.far.describe(tinyBert, where);
+  methodCases['fish-mask'].describe(tinyLlama, where);
+  methodCases['fish-mask-model'].describe(tinyGpt2, where);
+  methodCases['fish-mask-model'].describe(tinyBert, where);
   methodCases.freeze.describe(tinyLlama, where);
   methodCases['freeze-modules'].describe(tinyGpt2, where);
   methodCases.freeze.describe(tinyBert, where);

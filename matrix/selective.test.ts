@@ -1,10 +1,21 @@
 /** What freezing saves, what options select, and what is saved of it. */
-import { adamw, buildModel, estimateTraining, exportAdapter, type Method, type Model, sft } from '@tunesmith/core';
+import {
+  adamw,
+  buildModel,
+  estimateTraining,
+  exportAdapter,
+  type Handle,
+  type Method,
+  type Model,
+  mergedWeights,
+  sft,
+} from '@tunesmith/core';
 import {
   type BitfitOptions,
   biasGroups,
   bitfit,
   type FreezeOptions,
+  far,
   freeze,
   full,
   gradualUnfreezing,
@@ -192,6 +203,92 @@ describe('gradual unfreezing', () => {
   it('refuses a run that ends before the last group thaws', async () => {
     const tiny = await tinyModel(tinyLlama, [gradualUnfreezing({ unit: 'step' })], backends['onnx-cpu']());
     await expect(tinyTrainer(tiny, { steps: 3 })).rejects.toThrow(/more than 3 steps for 4 groups/);
+    tiny.parameters.tensors.dispose();
+  });
+});
+
+describe('far', () => {
+  /** Every weight of the model, merged, by path. */
+  async function weightsOf({ model, parameters }: Awaited<ReturnType<typeof tinyModel>>) {
+    const weights = new Map<string, Float32Array>();
+    for await (const { handle, values } of mergedWeights(model, parameters)) weights.set(handle.path, values.slice());
+    return weights;
+  }
+
+  it.each([
+    ['llama', tinyLlama, 1 + 2 * 6 + 2, 0],
+    ['gpt2', tinyGpt2, 2 + 2 * 8 + 2, 4],
+    ['bert', tinyBert, 5 + 2 * 12 + 4, 4],
+  ] as const)(
+    'trains all of a %s, then the nodes that moved most and what is outside',
+    async (_, family, outside, biases) => {
+      const tiny = await tinyModel(family, [far({ priming: 0.5, keep: 0.25 })], backends['onnx-cpu']());
+      const start = await weightsOf(tiny);
+      let primed = new Map<string, Float32Array>();
+      const trainer = await tinyTrainer(tiny, { steps: 4 });
+      for await (const event of trainer.run())
+        if (event.type === 'stage' && event.name === 'learners') primed = await weightsOf(tiny);
+      await trainer.dispose();
+      const end = await weightsOf(tiny);
+      const { model } = tiny;
+
+      const learners = model.stage?.memory as Record<string, number[]>;
+      const layers = model.sites.filter((site) => site.kind === 'linear').filter(({ role }) => role.startsWith('mlp.'));
+      expect(Object.keys(learners).sort()).toEqual(layers.map(({ path }) => path).sort());
+      const base = model.trained.filter(({ owner }) => owner === 'base' || owner === 'head');
+      expect(base).toHaveLength(outside);
+      expect(model.trained.length - base.length).toBe(layers.length + biases);
+
+      for (const { path, outFeatures, inFeatures, layout, weightHandle, biasHandle } of layers) {
+        const at = (node: number, column: number) =>
+          layout === 'out-in' ? node * inFeatures + column : column * outFeatures + node;
+        /** The L1 distance of every node between two states. */
+        const distances = (from: Map<string, Float32Array>, to: Map<string, Float32Array>) =>
+          Array.from({ length: outFeatures }, (_, node) => {
+            const difference = ({ path: name }: Handle, index: number) =>
+              Math.abs((to.get(name)?.[index] as number) - (from.get(name)?.[index] as number));
+            const columns = Array.from({ length: inFeatures }, (_, column) =>
+              difference(weightHandle, at(node, column)),
+            );
+            return columns.reduce((sum, each) => sum + each, biasHandle === null ? 0 : difference(biasHandle, node));
+          });
+        const [moved, own] = [distances(start, primed), learners[path] as number[]];
+        expect(own).toHaveLength(Math.round(outFeatures / 4));
+        const least = Math.min(...own.map((node) => moved[node] as number));
+        const others = moved.filter((_, node) => !own.includes(node));
+        expect(Math.max(...others)).toBeLessThanOrEqual(least * (1 + 1e-5));
+        // What was not chosen stays where priming left it, to the bit; the rest goes on.
+        for (const [node, distance] of distances(primed, end).entries())
+          expect(distance > 0, `${path} ${node}`).toBe(own.includes(node));
+      }
+      tiny.parameters.tensors.dispose();
+    },
+  );
+
+  it('costs the backward pass of what it trains', async () => {
+    const estimate = async (keep: number) => {
+      const [method, backend] = [far({ keep, rest: 'freeze' }), backends['onnx-cpu']()];
+      const learners = Object.fromEntries(
+        build(deepLlama, method).sites.flatMap((site) =>
+          site.kind === 'linear' && site.role.startsWith('mlp.')
+            ? [[site.path, Array.from({ length: Math.round(keep * site.outFeatures) }, (_, node) => node)]]
+            : [],
+        ),
+      );
+      const config = deepLlama.family.parseConfig(deepLlama.config);
+      const stage = { name: 'learners', memory: learners, moved: [] };
+      const model = buildModel({ family: deepLlama.family, config, methods: [method], stage });
+      return estimateTraining({ model, backend, objective: sft, optimizer: adamw(), batchSize: 4, length: 16 });
+    };
+    const [few, half, most] = [await estimate(0.125), await estimate(0.5), await estimate(0.875)];
+    expect(half.flopsPerStep - few.flopsPerStep).toBe(most.flopsPerStep - half.flopsPerStep);
+    expect(few.optimizerBytes).toBe(8 * few.trainedParameters);
+    expect(few.trainedParameters).toBe(0.125 * 4 * 3 * 16 * 24);
+  });
+
+  it('refuses a run without a step after priming', async () => {
+    const tiny = await tinyModel(tinyLlama, [far()], backends['onnx-cpu']());
+    await expect(tinyTrainer(tiny, { steps: 1 })).rejects.toThrow(/far.priming.*got 1 of 1/);
     tiny.parameters.tensors.dispose();
   });
 });

@@ -43,6 +43,10 @@ const methods: Record<Shard['method'], readonly Shard['family'][]> = {
   'gradual-unfreezing': families,
   bitfit: ['qwen2', 'gpt2', 'bert'],
   'bitfit-groups': ['gpt2', 'bert'],
+  far: families,
+  'far-alone': families,
+  'fish-mask': families,
+  'fish-mask-model': families,
   freeze: families,
   'freeze-modules': families,
 };

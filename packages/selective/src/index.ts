@@ -1,6 +1,10 @@
 export { bitfit } from './bitfit/bitfit.js';
 export type { BiasGroup, BitfitOptions } from './bitfit/config.js';
 export { biasGroups, bitfitConfigSchema } from './bitfit/config.js';
+export { farConfigSchema } from './far/config.js';
+export { far } from './far/far.js';
+export { fishMaskConfigSchema } from './fish-mask/config.js';
+export { fishMask } from './fish-mask/fish-mask.js';
 export type { FreezeOptions } from './freeze/config.js';
 export { freezeConfigSchema } from './freeze/config.js';
 export { freeze } from './freeze/freeze.js';
