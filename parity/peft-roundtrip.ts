@@ -12,6 +12,7 @@ import { openModelFolder, writeModelFolder, writePeftAdapter, writeSafetensors }
 import {
   adamw,
   buildModel,
+  classification,
   constantSchedule,
   createParameterStore,
   createTrainer,
@@ -21,6 +22,7 @@ import {
   type Method,
   memoryTensor,
   mergedWeights,
+  type Objective,
   type Row,
   randomKey,
   randomUniform,
@@ -31,12 +33,13 @@ import { ia3 } from '@tunesmith/ia3';
 import { adalora, lora } from '@tunesmith/lora';
 import { familyFor } from '@tunesmith/models';
 import { prefixTuning, promptTuning, pTuning, pTuningV2 } from '@tunesmith/prefix';
-import { logitsOf, type ParityModel } from './logits.js';
+import { logitsOf, type ParityModel, scoresOf } from './logits.js';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const [python = 'python'] = process.argv.slice(2);
 const shape = [2, 16] as const;
 
+/** Bases are folders of `fixtures/families`, or models of `fixtures/encoders`, which classify. */
 const cases: [name: string, base: string, method: Method][] = [
   ['q and v', 'llama', lora({ rank: 4, alpha: 8, dropout: 0.1 })],
   [
@@ -99,6 +102,11 @@ const cases: [name: string, base: string, method: Method][] = [
   ['prompt', 'gpt2', promptTuning({ virtualTokens: 6, init: 'random' })],
   ['P-tuning, MLP', 'llama', pTuning({ virtualTokens: 6 })],
   ['P-tuning, LSTM', 'gpt2', pTuning({ virtualTokens: 6, encoder: 'lstm', encoderSize: 16 })],
+  ['a classifier, q and v', 'encoders/bert', lora({ rank: 4 })],
+  ['a classifier, all linear, DoRA', 'encoders/roberta', lora({ rank: 4, targetModules: 'all-linear', useDora: true })],
+  ['a classifier, q and v', 'encoders/distilbert', lora({ rank: 4, targetModules: ['q_lin', 'v_lin'] })],
+  ['a classifier, AdaLoRA', 'encoders/electra', adalora({ initRank: 6, targetRank: 3, tinit: 2, tfinal: 3 })],
+  ['a classifier, IA³', 'encoders/bert', ia3()],
 ];
 
 const folder = mkdtempSync(join(tmpdir(), 'tunesmith-peft-'));
@@ -110,18 +118,26 @@ try {
 }
 
 async function roundtrip(name: string, base: string, method: Method, output: string): Promise<void> {
-  const path = join(here, 'fixtures/families', base);
+  const objective = base.startsWith('encoders/') ? classification({ labels: 3 }) : sft;
+  const path = join(here, 'fixtures', base.includes('/') ? base : `families/${base}`);
   const checkpoint = await openModelFolder(path);
   const family = familyFor(checkpoint.config);
-  const model = buildModel({ family, config: family.parseConfig(checkpoint.config), methods: [method] });
+  const { task = 'causal-lm', labels = 0 } = objective;
+  const model = buildModel({
+    family,
+    config: family.parseConfig(checkpoint.config),
+    methods: [method],
+    ...{ task, labels, checkpoint: checkpoint.tensors },
+  });
   const backend = createOnnxBackend();
   const parameters = createParameterStore(backend.createStore());
   await loadWeights(model, checkpoint.tensors, parameters);
   await initialiseHandles(parameters, model.handles, 1);
-  await trainSteps({ model, parameters, backend });
+  await trainSteps({ model, parameters, backend }, objective);
 
   const ids = Int32Array.from({ length: 32 }, (_, position) => (position * 7 + 3) % 90);
-  const logits = await promptedLogits({ model, parameters, backend }, ids);
+  const parts = { model, parameters, backend };
+  const logits = await (labels > 0 ? scoresOf(parts, ids, shape) : promptedLogits(parts, ids));
   const probe = `${output}.safetensors`;
   const tensors = [
     memoryTensor('input_ids', shape, Float32Array.from(ids)),
@@ -145,7 +161,7 @@ async function roundtrip(name: string, base: string, method: Method, output: str
   parameters.tensors.dispose();
 
   const compare = (...where: string[]): string => {
-    const command = [join(here, 'peft_roundtrip.py'), ...where, '--ids', probe, '--logits', probe];
+    const command = [join(here, 'peft_roundtrip.py'), ...where, '--ids', probe, '--logits', probe, '--task', task];
     const output = execFileSync(python, command, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
     const { relativeError, versions } = JSON.parse(output) as { relativeError: number; versions: object };
     return `${relativeError.toExponential(1)} | ${Object.entries(versions)
@@ -154,7 +170,7 @@ async function roundtrip(name: string, base: string, method: Method, output: str
   };
   const [adapterError, versions] = compare('--model', path, '--adapter', `${output}-adapter`).split(' | ');
   const mergedError = mergeable ? compare('--merged', `${output}-merged`).split(' | ')[0] : 'not mergeable';
-  process.stdout.write(`| ${base}: ${name} | ${adapterError} | ${mergedError} | ${versions} |\n`);
+  process.stdout.write(`| ${base.split('/').at(-1)}: ${name} | ${adapterError} | ${mergedError} | ${versions} |\n`);
 }
 
 /** Logits behind the virtual tokens, and of these too: PEFT gives all. */
@@ -169,16 +185,17 @@ function promptedLogits(parts: ParityModel, ids: Int32Array): ReturnType<typeof 
 }
 
 /** Ten steps over random rows, so that every adapter weight has moved. */
-async function trainSteps(parts: ParityModel): Promise<void> {
+async function trainSteps(parts: ParityModel, objective: Objective): Promise<void> {
   const key = randomKey(3, 'rows');
   const row = (index: number): Row => ({
     tokens: Int32Array.from({ length: 12 }, (_, at) => Math.floor(randomUniform(key, index * 12 + at) * 90)),
     weights: Float32Array.from({ length: 12 }, (_, at) => (at === 0 ? 0 : 1)),
+    labels: Float32Array.of(index % 3),
   });
   const trainer = await createTrainer({
     ...{
       ...parts,
-      objective: sft,
+      objective,
       optimizer: adamw(),
       schedule: constantSchedule(),
       learningRate: 2e-2,

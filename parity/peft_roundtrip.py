@@ -3,9 +3,10 @@
     python parity/peft_roundtrip.py --model DIR --adapter DIR --ids FILE --logits FILE
     python parity/peft_roundtrip.py --merged DIR --ids FILE --logits FILE
 
-Both files are safetensors, and may be one: `input_ids` [batch, seq] and, by default, `logits` [batch, seq, vocab]; an
-entry of another name is chosen by --ids-entry and --logits-entry. Prints a JSON line with max |difference| relative to
-max |logit|; exits with 1 when that is above --tolerance, or when a key of the adapter did not find its place.
+Both files are safetensors, and may be one: `input_ids` [batch, seq] and, by default, `logits` [batch, seq, vocab], or
+[batch, labels] of classifiers; an entry of another name is chosen by --ids-entry and --logits-entry. Prints a JSON line
+with max |difference| relative to max |logit|; exits with 1 when that is above --tolerance, or when a key of the adapter
+did not find its place.
 """
 
 import argparse
@@ -18,13 +19,16 @@ import torch
 from peft import PeftModel
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from recording import relative_error
 
 
-def load_base(folder: Path):
-    return AutoModelForCausalLM.from_pretrained(folder, attn_implementation='eager', dtype=torch.float32)
+TASKS = {'causal-lm': AutoModelForCausalLM, 'sequence-classification': AutoModelForSequenceClassification}
+
+
+def load_base(folder: Path, task: str):
+    return TASKS[task].from_pretrained(folder, attn_implementation='eager', dtype=torch.float32)
 
 
 def check_keys(model: PeftModel, adapter: Path) -> None:
@@ -44,15 +48,16 @@ def main() -> None:
     parser.add_argument('--ids-entry', default='input_ids')
     parser.add_argument('--logits', type=Path, required=True)
     parser.add_argument('--logits-entry', default='logits')
+    parser.add_argument('--task', choices=TASKS, default='causal-lm')
     parser.add_argument('--tolerance', type=float, default=1e-4)
     args = parser.parse_args()
     if bool(args.merged) == bool(args.model and args.adapter):
         parser.error('give either --model and --adapter, or --merged')
 
     if args.merged:
-        model = load_base(args.merged)
+        model = load_base(args.merged, args.task)
     else:
-        model = PeftModel.from_pretrained(load_base(args.model), args.adapter)
+        model = PeftModel.from_pretrained(load_base(args.model, args.task), args.adapter)
         check_keys(model, args.adapter)
     ids = load_file(args.ids)[args.ids_entry].long()
     ours = load_file(args.logits)[args.logits_entry]

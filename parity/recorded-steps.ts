@@ -101,6 +101,8 @@ export interface RecordedRun {
   readonly recorded: RecordedCase;
   /** The topic whose batches the recorder saw; the case's own if not said. */
   readonly batches?: string;
+  /** What the recorder saw, where that is no such topic's batches. */
+  readonly rows?: readonly Row[];
   /** What is minimised; `sft` if not said. */
   readonly objective?: Objective;
   /** How parameters are grouped; all decay alike, as in PyTorch's optimizers, if not said. */
@@ -110,11 +112,11 @@ export interface RecordedRun {
 /** Trains as recorded in `fixtures/<topic>/<name>`, holds every loss and norm to what is there, and exports the adapter. */
 export async function takeRecordedSteps(
   { model, method, parameters, backend }: Prepared,
-  { topic, name, recorded, batches = topic, objective = sft, groups }: RecordedRun,
+  { topic, name, recorded, batches = topic, rows, objective = sft, groups }: RecordedRun,
 ): Promise<Adapter<HostArray>> {
   const { steps, maxGradientNorm, adamw: options } = recorded;
   const trainer = await createTrainer({
-    ...(await recordedRows(batches, steps)),
+    ...runOver(rows ?? (await batchRows(batches, steps))),
     objective,
     model,
     parameters,
@@ -145,9 +147,12 @@ export async function takeRecordedSteps(
 
 /** What trains on a topic's batches, at a constant rate. */
 export async function recordedRows(topic: string, steps: number) {
-  const rows = repeat(await batchRows(topic, steps));
+  return runOver(await batchRows(topic, steps));
+}
+
+function runOver(rows: readonly Row[]) {
   const schedule = constantSchedule();
-  return { objective: sft, schedule, rows, batchSize: 4, maxLength: 16, padToken: 0, seed: 0 };
+  return { objective: sft, schedule, rows: repeat(rows), batchSize: 4, maxLength: 16, padToken: 0, seed: 0 };
 }
 
 /** Compares every tensor of an adapter with a recorded file, which must hold no other. */

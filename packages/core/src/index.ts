@@ -166,5 +166,6 @@ export type {
   TrainerCheckpoint,
   TrainerEvent,
 } from './trainer/ports.js';
+export { predict } from './trainer/predict.js';
 export type { EvaluationOptions, Trainer, TrainerOptions } from './trainer/trainer.js';
 export { createTrainer } from './trainer/trainer.js';

@@ -22,6 +22,12 @@ const descriptive = new Set([
 ]);
 
 /**
+ * What PEFT trains and saves with every classifier's adapter, whether or not the model has it (peft/peft_model.py). A
+ * model's own head is the engine's.
+ */
+const classifierModules: readonly unknown[] = ['classifier', 'score'];
+
+/**
  * A PEFT config's fields as our options. Null, absent and empty values are left to our defaults, which are PEFT's.
  * @throws CAPABILITY_MISSING for a field that would change the adapter's meaning and has no counterpart here
  */
@@ -30,7 +36,8 @@ export function readPeftConfig(
   { options, neutral = {} }: PeftFields,
 ): Record<string, unknown> {
   const config: Record<string, unknown> = {};
-  for (const [field, value] of Object.entries(peft)) {
+  for (const [field, given] of Object.entries(peft)) {
+    const value = field === 'modules_to_save' && peft.task_type === 'SEQ_CLS' ? withoutHead(given) : given;
     const option = options[field];
     if (option !== undefined) {
       if (value !== null && !isEmpty(value)) config[option] = value;
@@ -45,6 +52,10 @@ export function readPeftConfig(
     });
   }
   return config;
+}
+
+function withoutHead(modules: unknown): unknown {
+  return Array.isArray(modules) ? modules.filter((module) => !classifierModules.includes(module)) : modules;
 }
 
 function isEmpty(value: unknown): boolean {

@@ -40,7 +40,7 @@ export function checkpointNames({ weightAliases }: Family, { path }: Handle): re
 }
 
 /**
- * The modules of a head that have to be trained whatever else is, by PEFT's names: the one that PEFT always trains, and
+ * The modules of a head that have to be trained whatever else is, by PEFT's names: those that PEFT always trains, and
  * those that the checkpoint lacks, since what starts at random must be learnt.
  */
 export function headModulesOf(
@@ -51,12 +51,23 @@ export function headModulesOf(
 ): readonly string[] {
   const modules = new Set(headModule === undefined ? [] : [headModule]);
   for (const handle of registry.handles.values()) {
-    if (handle.init === undefined || checkpoint === undefined) continue;
-    if (headModule !== undefined && isInside(handle.path, headModule)) continue;
+    if (handle.init === undefined) continue;
+    const saved = headModule === undefined ? undefined : moduleEndingIn(headModule, handle.path);
+    if (saved !== undefined) modules.add(saved);
+    if (saved !== undefined || checkpoint === undefined) continue;
     const isThere = checkpointNames(family, handle).some((name) => checkpoint.get(name) !== undefined);
     if (!isThere) modules.add(handle.path.slice(0, handle.path.lastIndexOf('.')));
   }
   return [...modules];
+}
+
+/**
+ * The outermost module around a weight whose name ends as PEFT's list has it, be that in the middle of a word: a
+ * `pre_classifier` goes with `classifier` (peft/utils/other.py, `_set_trainable`).
+ */
+function moduleEndingIn(name: string, path: string): string | undefined {
+  const parts = path.split('.').slice(0, -1);
+  return parts.map((_, index) => parts.slice(0, index + 1).join('.')).find((module) => module.endsWith(name));
 }
 
 /**

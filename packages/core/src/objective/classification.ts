@@ -66,9 +66,10 @@ export function classification({ labels, problemType = 'single-label' }: Classif
       const [wanted, rowWeights] = [float32([options.rows, width]), float32([options.rows])];
       const last = Int32Array.from({ length: options.rows }, (_, row) => row * length);
       for (const [index, row] of rows.entries()) {
+        last[index] = index * length + row.tokens.length - 1;
+        if (options.predicting && row.labels === undefined) continue;
         wanted.data.set(checkedLabels(row, problemType, labels, width), index * width);
         rowWeights.data[index] = 1;
-        last[index] = index * length + row.tokens.length - 1;
       }
       return {
         columns: {

@@ -33,6 +33,8 @@ export interface CollateOptions {
   /** Longest row; lengths are rounded up to a bucket, and never above this. */
   readonly maxLength: number;
   readonly padToken: number;
+  /** The rows are there to be predicted: what they should give may be missing. */
+  readonly predicting?: boolean;
   /** What an objective that draws at random draws by; in evaluation absent, where a row's own tokens decide. */
   readonly random?: RandomContext;
 }

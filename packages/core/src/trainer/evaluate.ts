@@ -8,6 +8,7 @@ import type { ParameterStore } from '../parameters/parameter-store.js';
 import type { ExecutableCache } from './executable-cache.js';
 import { outputNames } from './program-names.js';
 import { evaluationProgram } from './programs.js';
+import { inGroups, rowValues } from './row-groups.js';
 
 export interface Evaluation {
   /** The objective's loss over the whole split, normalised once. */
@@ -15,6 +16,8 @@ export interface Evaluation {
   /** e^loss */
   readonly perplexity: number;
   readonly rows: number;
+  /** What the objective measures of its predictions, such as accuracy; none where it predicts nothing. */
+  readonly metrics: Readonly<Record<string, number>>;
 }
 
 export interface EvaluateOptions {
@@ -27,7 +30,7 @@ export interface EvaluateOptions {
   readonly adapters?: AdapterStack;
 }
 
-/** The loss over a finite split of rows, without dropout. */
+/** The loss over a finite split of rows, without dropout, and what the objective's predictions are worth. */
 export async function evaluate(
   rows: AsyncIterable<Row> | Iterable<Row>,
   { model, parameters, objective, executables, collate, adapters = [] }: EvaluateOptions,
@@ -35,13 +38,19 @@ export async function evaluate(
   const sums = new Map<string, { sum: number; per: string; weight: number }>();
   const normalizers = new Map<string, number>();
   let count = 0;
+  const measured: Row[] = [];
+  const predicted: Float32Array[] = [];
   const plan = { model, parameters, objective, gradientCheckpointing: false, adapters };
   const under = model.under(adapters);
   for await (const group of inGroups(rows, collate.rows)) {
     const batch = collateRows(under, objective, group, collate);
     const program = evaluationProgram(plan, batch);
     const executable = await executables.get(program);
-    const outputs = await executable.run(batch.columns);
+    const { [outputNames.predictions]: predictions, ...outputs } = await executable.run(batch.columns);
+    if (predictions !== undefined) {
+      measured.push(...group);
+      predicted.push(...rowValues(predictions, group.length));
+    }
     const [per] = Object.keys(batch.normalizers);
     for (const [name, { data }] of Object.entries(outputs)) {
       const entry = sums.get(name) ?? { sum: 0, per: per as string, weight: 1 };
@@ -58,16 +67,6 @@ export async function evaluate(
     throw new TunesmithError('DATA_INVALID', 'the evaluation split is empty', { expected: 'at least one row' });
   }
   const loss = term.sum / (normalizers.get(term.per) ?? Number.NaN);
-  return { loss, perplexity: Math.exp(loss), rows: count };
-}
-
-async function* inGroups(rows: AsyncIterable<Row> | Iterable<Row>, size: number): AsyncGenerator<Row[]> {
-  let group: Row[] = [];
-  for await (const row of rows) {
-    group.push(row);
-    if (group.length < size) continue;
-    yield group;
-    group = [];
-  }
-  if (group.length > 0) yield group;
+  const metrics = objective.predictions?.measure(measured, predicted) ?? {};
+  return { loss, perplexity: Math.exp(loss), rows: count, metrics };
 }

@@ -57,7 +57,7 @@ export interface EvaluateEvent {
   readonly step: number;
   readonly loss: number;
   readonly perplexity: number;
-  /** The user's metrics. */
+  /** The objective's metrics, and the user's. */
   readonly metrics: Readonly<Record<string, number>>;
   readonly samples: readonly { readonly prompt: string; readonly text: string }[];
   readonly best: boolean;

@@ -9,8 +9,9 @@ export const inputNames = {
   control: (method: string, name: string): string => `control.${method}.${name}`,
 };
 
-/** Output names: the objective's terms, already scaled, and what was observed. */
+/** Output names: the objective's terms, already scaled, what was observed, and what is predicted for each row. */
 export const outputNames = {
   term: (name: string): string => `term.${name}`,
+  predictions: 'predictions',
   observed: (name: string): string => `observed.${name}`,
 };

@@ -1,7 +1,7 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { AdapterStack } from '../model/adapters.js';
 import { createTrace } from '../model/trace.js';
-import type { Batch, OwnLabels } from '../objective/objective.js';
+import type { Batch, OwnLabels, Predictions } from '../objective/objective.js';
 import { mapNamed } from '../optimizer/transformation.js';
 import type { Handle } from '../parameters/handle.js';
 import type { Program, ProgramIO, ProgramResult, TensorSpec } from '../program/program.js';
@@ -88,21 +88,39 @@ export function foldProgram(plan: TrainingPlan, batch: Batch, ownLabels?: OwnLab
   };
 }
 
-/** The objective's terms over a batch without dropout, unscaled: the host divides by the whole split's normalisers. */
-export function evaluationProgram(
-  plan: Pick<TrainingPlan, 'model' | 'parameters' | 'objective' | 'gradientCheckpointing'> & {
-    readonly adapters?: AdapterStack;
-  },
-  batch: Batch,
-): Program {
-  const { adapters = [] } = plan;
+/** What a program without gradients is made of. */
+export type EvaluationPlan = Pick<TrainingPlan, 'model' | 'parameters' | 'objective' | 'gradientCheckpointing'> & {
+  readonly adapters?: AdapterStack;
+};
+
+/**
+ * The objective's terms over a batch without dropout, unscaled: the host divides by the whole split's normalisers. Beside
+ * them what the objective predicts for each row.
+ */
+export function evaluationProgram(plan: EvaluationPlan, batch: Batch): Program {
+  const { adapters = [], objective, model } = plan;
   return {
     name: `evaluate[${[shapeKey(batch), ...adapters].join(', ')}]`,
     inputs: columnSpecs(batch),
     body(io): ProgramResult {
       const { columns, t } = open(io, plan, batch, false, undefined, adapters);
-      const terms = plan.objective.losses(plan.model, columns, t);
-      return { outputs: Object.fromEntries(terms.map(({ name, sum }) => [outputNames.term(name), sum])) };
+      const terms = objective.losses(model, columns, t);
+      const outputs = Object.fromEntries(terms.map(({ name, sum }) => [outputNames.term(name), sum]));
+      const predicted = objective.predictions?.predict(model, columns, t);
+      return { outputs: predicted === undefined ? outputs : { ...outputs, [outputNames.predictions]: predicted } };
+    },
+  };
+}
+
+/** What an objective predicts for each row of a batch, and nothing of what the rows should have given. */
+export function predictionProgram(plan: EvaluationPlan, { predict }: Predictions, batch: Batch): Program {
+  const { adapters = [], model } = plan;
+  return {
+    name: `predict[${[shapeKey(batch), ...adapters].join(', ')}]`,
+    inputs: columnSpecs(batch),
+    body(io): ProgramResult {
+      const { columns, t } = open(io, plan, batch, false, undefined, adapters);
+      return { outputs: { [outputNames.predictions]: predict(model, columns, t) } };
     },
   };
 }

@@ -255,14 +255,9 @@ async function evaluateNow(
 ): Promise<{ event: EvaluateEvent; memory: BestSoFar }> {
   const { model, parameters, objective, batchSize, maxLength, padToken } = options;
   const collate = { rows: batchSize, maxLength, padToken };
-  const { loss, perplexity } = await evaluate(evaluation.rows(), {
-    model,
-    parameters,
-    objective,
-    executables,
-    collate,
-  });
-  const metrics = (await evaluation.measure?.(step)) ?? {};
+  const parts = { model, parameters, objective, executables, collate };
+  const { loss, perplexity, metrics: measured } = await evaluate(evaluation.rows(), parts);
+  const metrics = { ...measured, ...(await evaluation.measure?.(step)) };
   const samples = (await evaluation.sample?.(step)) ?? [];
   const chosen = evaluation.best ?? 'loss';
   const value = chosen === 'loss' ? loss : metrics[chosen];
