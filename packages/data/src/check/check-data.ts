@@ -8,6 +8,7 @@ import { fileStart } from '../read/file-row.js';
 import { readRows } from '../read/read-rows.js';
 import { type TokenizeOptions, tokenizeExample } from '../tokenize/tokenize-example.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
+import { type LabelHistogram, labelHistogram } from './label-histogram.js';
 import { type LengthHistogram, lengthHistogram } from './length-histogram.js';
 import { type WeightedText, weightedText } from './weighted-text.js';
 
@@ -27,6 +28,8 @@ export interface DataCheck {
   /** Examples whose tokens are those of an earlier one, and the first of them as `file:row`. */
   readonly duplicates: number;
   readonly duplicateExamples: readonly string[];
+  /** How often each label is given, where labels are learnt. */
+  readonly labels: LabelHistogram | null;
   /** The first example with an answer, as it would be trained. */
   readonly example: { readonly source: string; readonly spans: readonly WeightedText[] } | null;
 }
@@ -48,6 +51,7 @@ export async function checkData(file: string, options: CheckOptions): Promise<Da
   let duplicates = 0;
   let unknownTokens = 0;
   let shown: DataCheck['example'] = null;
+  const labels: Float32Array[] = [];
 
   const refuse = (error: unknown) => {
     if (!TunesmithError.isInstance(error) || error.code !== 'DATA_INVALID') throw error;
@@ -56,10 +60,11 @@ export async function checkData(file: string, options: CheckOptions): Promise<Da
   };
   const check = (value: Parameters<typeof parseRow>[0], row: number) => {
     const source = { file, row };
-    const example = parseRow(value, format, source, options.columns);
+    const example = parseRow(value, format, source, format.columns, options.labels);
     const result = tokenizeExample(example, options);
     tally.add(example, result);
     lengths.push(result.length);
+    if (example.kind === 'labelled') labels.push(example.labels);
     unknownTokens += countUnknown(result.rows, options.tokenizer);
     const hash = rowsHash(result.rows);
     if (seen.has(hash)) {
@@ -94,6 +99,7 @@ export async function checkData(file: string, options: CheckOptions): Promise<Da
     errors,
     duplicates,
     duplicateExamples,
+    labels: options.labels === undefined ? null : labelHistogram(options.labels, labels),
     example: shown,
   };
 }

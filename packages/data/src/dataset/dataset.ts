@@ -185,11 +185,23 @@ function heldOut(examples: Uint32Array, fraction: number, seed: number): (exampl
 }
 
 async function cacheKey(options: DatasetOptions): Promise<string> {
-  const { files, tokenizer, template, format, columns, textUnit } = options;
+  const { files, tokenizer, template, format, columns, textUnit, header, labels, wholeTexts } = options;
   const { maxLength, promptLossWeight = defaultPromptLossWeight, trainOnHistory = true, longText, now } = options;
   const content: string[] = [];
   for (const file of files) content.push(path.extname(file), await contentHash(file, options.cacheFolder));
-  const named = { format, columns, textUnit, maxLength, promptLossWeight, trainOnHistory, longText, now };
+  const named = {
+    format,
+    columns,
+    textUnit,
+    header,
+    labels,
+    wholeTexts,
+    maxLength,
+    promptLossWeight,
+    trainOnHistory,
+    longText,
+    now,
+  };
   const all = { cacheVersion, content, tokenizer: tokenizer.hash, template: template?.source ?? null, ...named };
   return createHash('sha256').update(JSON.stringify(all)).digest('hex').slice(0, 32);
 }

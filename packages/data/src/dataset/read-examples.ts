@@ -1,6 +1,6 @@
-import { detectFormat, type FormatOptions } from '../format/detect-format.js';
+import { type DetectedFormat, detectFormat, type FormatOptions } from '../format/detect-format.js';
 import type { Example } from '../format/example.js';
-import { type Format, parseRow } from '../format/formats.js';
+import { parseRow } from '../format/formats.js';
 import { type FilePosition, fileStart, type ReadOptions } from '../read/file-row.js';
 import { readRows } from '../read/read-rows.js';
 import type { JsonObject } from '../tokenizer/tokenizer-files.js';
@@ -32,13 +32,14 @@ export async function* readExamples(
     if (index < from.file) continue;
     const format = await detectFileFormat(file, options);
     for await (const { value, row, next } of readRows(file, index === from.file ? from.at : fileStart, options)) {
-      yield { example: parseRow(value, format, { file, row }, options.columns), next: { file: index, at: next } };
+      const example = parseRow(value, format, { file, row }, format.columns, options.labels);
+      yield { example, next: { file: index, at: next } };
     }
   }
 }
 
 /** The format of a file, from its first rows. */
-export async function detectFileFormat(file: string, options: ExampleOptions = {}): Promise<Format> {
+export async function detectFileFormat(file: string, options: ExampleOptions = {}): Promise<DetectedFormat> {
   const first: JsonObject[] = [];
   for await (const { value } of readRows(file, fileStart, options)) {
     first.push(value);

@@ -3,24 +3,38 @@ import type { Row } from '@tunesmith/core';
 /** Bytes of a token id on disk: 2 where the vocabulary fits, else 4. */
 export type TokenBytes = 2 | 4;
 
+/** A stretch of equal values. */
+interface Run {
+  readonly length: number;
+  readonly value: number;
+}
+
+const headBytes = 16;
+
 /**
- * A row as bytes, little-endian: its number of tokens and of runs of equal weight (uint32 each), the runs (uint32 length,
- * float32 weight), then the ids. A prompt and an answer are two or three runs, so a row takes little more than its ids.
+ * A row as bytes, little-endian: its numbers of tokens, of runs of equal weight, of runs of equal token type and of labels
+ * (uint32 each), the runs (uint32 length, float32 value), the labels (float32), then the ids. A prompt and an answer are
+ * two or three runs, so a row takes little more than its ids.
  */
-export function encodeRow({ tokens, weights }: Row, tokenBytes: TokenBytes): Uint8Array<ArrayBuffer> {
-  const starts: number[] = [];
-  for (let index = 0; index < tokens.length; index++) {
-    if (index === 0 || weights[index] !== weights[index - 1]) starts.push(index);
-  }
-  const idsAt = 8 + 8 * starts.length;
+export function encodeRow(
+  { tokens, weights, tokenTypes, labels = new Float32Array() }: Row,
+  tokenBytes: TokenBytes,
+): Uint8Array<ArrayBuffer> {
+  const weightRuns = runsOf(weights);
+  const typeRuns = tokenTypes === undefined ? [] : runsOf(tokenTypes);
+  const runs = [...weightRuns, ...typeRuns];
+  const labelsAt = headBytes + 8 * runs.length;
+  const idsAt = labelsAt + 4 * labels.length;
   const bytes = new Uint8Array(idsAt + tokenBytes * tokens.length);
   const view = new DataView(bytes.buffer);
-  view.setUint32(0, tokens.length, true);
-  view.setUint32(4, starts.length, true);
-  for (const [run, start] of starts.entries()) {
-    view.setUint32(8 + 8 * run, (starts[run + 1] ?? tokens.length) - start, true);
-    view.setFloat32(12 + 8 * run, weights[start] as number, true);
+  for (const [index, count] of [tokens.length, weightRuns.length, typeRuns.length, labels.length].entries()) {
+    view.setUint32(4 * index, count, true);
   }
+  for (const [index, { length, value }] of runs.entries()) {
+    view.setUint32(headBytes + 8 * index, length, true);
+    view.setFloat32(headBytes + 4 + 8 * index, value, true);
+  }
+  for (const [index, label] of labels.entries()) view.setFloat32(labelsAt + 4 * index, label, true);
   for (const [index, id] of tokens.entries()) {
     if (tokenBytes === 2) view.setUint16(idsAt + 2 * index, id, true);
     else view.setInt32(idsAt + 4 * index, id, true);
@@ -30,19 +44,43 @@ export function encodeRow({ tokens, weights }: Row, tokenBytes: TokenBytes): Uin
 
 export function decodeRow(bytes: Uint8Array, tokenBytes: TokenBytes): Row {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const length = view.getUint32(0, true);
-  const runs = view.getUint32(4, true);
-  const idsAt = 8 + 8 * runs;
+  const [length, weightRuns, typeRuns, labelCount] = [0, 4, 8, 12].map((at) => view.getUint32(at, true)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  const labelsAt = headBytes + 8 * (weightRuns + typeRuns);
+  const idsAt = labelsAt + 4 * labelCount;
   const tokens = new Int32Array(length);
-  const weights = new Float32Array(length);
   for (let index = 0; index < length; index++) {
     tokens[index] = tokenBytes === 2 ? view.getUint16(idsAt + 2 * index, true) : view.getInt32(idsAt + 4 * index, true);
   }
-  let start = 0;
-  for (let run = 0; run < runs; run++) {
-    const end = start + view.getUint32(8 + 8 * run, true);
-    weights.fill(view.getFloat32(12 + 8 * run, true), start, end);
-    start = end;
+  const filled = <Values extends Float32Array | Int32Array>(target: Values, from: number, runs: number): Values => {
+    let start = 0;
+    for (let run = from; run < from + runs; run++) {
+      const end = start + view.getUint32(headBytes + 8 * run, true);
+      target.fill(view.getFloat32(headBytes + 4 + 8 * run, true), start, end);
+      start = end;
+    }
+    return target;
+  };
+  const labels = Float32Array.from({ length: labelCount }, (_, index) => view.getFloat32(labelsAt + 4 * index, true));
+  return {
+    tokens,
+    weights: filled(new Float32Array(length), 0, weightRuns),
+    ...(typeRuns > 0 && { tokenTypes: filled(new Int32Array(length), weightRuns, typeRuns) }),
+    ...(labelCount > 0 && { labels }),
+  };
+}
+
+function runsOf(values: Float32Array | Int32Array): Run[] {
+  const starts: number[] = [];
+  for (let index = 0; index < values.length; index++) {
+    if (index === 0 || values[index] !== values[index - 1]) starts.push(index);
   }
-  return { tokens, weights };
+  return starts.map((start, run) => ({
+    length: (starts[run + 1] ?? values.length) - start,
+    value: values[start] as number,
+  }));
 }

@@ -1,12 +1,20 @@
 import { didYouMean, TunesmithError } from '@tunesmith/core';
 import type { JsonObject } from '../tokenizer/tokenizer-files.js';
 import { type Format, type FormatName, formatNamed, formats } from './formats.js';
+import type { LabelScheme } from './label-scheme.js';
 import type { ColumnMap } from './row-reader.js';
 
 export interface FormatOptions {
   /** Detected from the first rows unless named. */
   readonly format?: FormatName;
   readonly columns?: ColumnMap;
+  /** What labels mean, where labels are learnt; without it words are. */
+  readonly labels?: LabelScheme;
+}
+
+/** A file's format, and what the file calls its columns. */
+export interface DetectedFormat extends Format {
+  readonly columns: ColumnMap;
 }
 
 /** What other data sets call the columns, for the suggestion in an error. */
@@ -14,7 +22,10 @@ const synonyms: Readonly<Record<string, readonly string[]>> = {
   prompt: ['question', 'query', 'problem', 'instruction', 'input', 'source'],
   completion: ['answer', 'response', 'output', 'solution', 'target', 'reply'],
   messages: ['conversation', 'dialog', 'dialogue', 'chat', 'turns'],
-  text: ['content', 'document', 'body', 'story', 'sentence'],
+  text: ['content', 'document', 'body', 'story', 'sentence', 'comment', 'tweet', 'message', 'utterance'],
+  text1: ['first', 'a', 'query', 'source'],
+  text2: ['second', 'b', 'answer', 'document', 'target'],
+  label: ['class', 'category', 'target', 'sentiment', 'intent', 'rating', 'stars', 'similarity', 'relevance', 'tags'],
 };
 
 /**
@@ -26,14 +37,25 @@ const synonyms: Readonly<Record<string, readonly string[]>> = {
 export function detectFormat(
   rows: readonly JsonObject[],
   file: string,
-  { format, columns = {} }: FormatOptions = {},
-): Format {
+  { format, columns = {}, labels }: FormatOptions = {},
+): DetectedFormat {
   const seen = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  const has = (column: string) => rows.every((row) => row[columns[column] ?? column] !== undefined);
-  const found = format === undefined ? formats.find(({ required }) => required.every(has)) : formatNamed(format);
-  if (found === undefined || rows.length === 0) throw unknownFormat(file, seen, rows.length);
+  const candidates = formats.filter(({ labelled = false }) => labelled === (labels !== undefined));
+  const named = format === undefined ? undefined : formatNamed(format);
+  if (named !== undefined && !candidates.includes(named)) throw otherPurpose(named, candidates);
+  const fitting = (named === undefined ? candidates : [named]).map((each) => ({
+    each,
+    map: columnsOf(rows, each, columns),
+  }));
+  const { each: found, map } = fitting.find((candidate) => candidate.map !== undefined) ?? {
+    each: named,
+    map: columns,
+  };
+  if (found === undefined || map === undefined || rows.length === 0) {
+    throw unknownFormat(file, seen, rows.length, candidates);
+  }
 
-  if (format === undefined && isPreference(rows, seen)) {
+  if (format === undefined && labels === undefined && isPreference(rows, seen)) {
     throw new TunesmithError('DATA_INVALID', 'the rows are preference data', {
       where: file,
       expected: 'examples of answers to learn',
@@ -56,7 +78,26 @@ export function detectFormat(
       });
     }
   }
-  return found;
+  return { ...found, columns: map };
+}
+
+/** What the rows call a format's columns, if each of them has all that it requires. */
+function columnsOf(
+  rows: readonly JsonObject[],
+  { required, alternatives = [{}] }: Format,
+  columns: ColumnMap,
+): ColumnMap | undefined {
+  return alternatives
+    .map((alternative): ColumnMap => ({ ...alternative, ...columns }))
+    .find((map) => required.every((column) => rows.every((row) => row[map[column] ?? column] !== undefined)));
+}
+
+function otherPurpose({ name, labelled }: Format, candidates: readonly Format[]): TunesmithError {
+  return new TunesmithError('CONFIG_INVALID', `the format ${name} is for ${labelled ? 'labels' : 'words'} to learn`, {
+    where: 'data.format',
+    expected: candidates.map((candidate) => candidate.name).join(', '),
+    hint: `Its objective is ${labelled ? 'classification' : 'another than classification'}.`,
+  });
 }
 
 function isPreference(rows: readonly JsonObject[], seen: readonly string[]): boolean {
@@ -64,24 +105,32 @@ function isPreference(rows: readonly JsonObject[], seen: readonly string[]): boo
   return ['label', 'kto_tag'].some((column) => rows.some((row) => typeof row[column] === 'boolean'));
 }
 
-function unknownFormat(file: string, seen: readonly string[], rows: number): TunesmithError {
+function unknownFormat(
+  file: string,
+  seen: readonly string[],
+  rows: number,
+  candidates: readonly Format[],
+): TunesmithError {
   if (rows === 0) return new TunesmithError('DATA_INVALID', 'there are no rows', { where: file });
-  const described = formats.map(({ name, required }) => `${name} (${required.join(', ')})`).join('; ');
+  const described = candidates.map(({ name, required }) => `${name} (${required.join(', ')})`).join('; ');
   return new TunesmithError('DATA_INVALID', 'the columns fit no data format', {
     where: file,
     expected: described,
     got: `the columns ${seen.join(', ') || '(none)'}`,
-    hint: suggestion(seen),
+    hint: suggestion(seen, candidates),
   });
 }
 
 /** A column map for what is there, as far as it can be guessed. */
-function suggestion(seen: readonly string[]): string {
+function suggestion(seen: readonly string[], candidates: readonly Format[]): string {
   const match = (column: string) => seen.find((name) => synonyms[column]?.includes(name.toLowerCase()));
-  for (const { required } of formats) {
+  for (const { required } of candidates) {
     const pairs = required.map((column) => [column, seen.includes(column) ? column : match(column)] as const);
     if (pairs.some(([, name]) => name === undefined)) continue;
     return `If the names differ, map them: columns: { ${pairs.map(([column, name]) => `${column}: ${name}`).join(', ')} }.`;
   }
-  return 'If only the names differ, map them, for instance columns: { prompt: question, completion: answer }.';
+  const [sample, what] = candidates.some(({ labelled }) => labelled)
+    ? ['text: comment, label: tone', 'A file without a line of names needs data.header.']
+    : ['prompt: question, completion: answer', ''];
+  return `If only the names differ, map them, for instance columns: { ${sample} }. ${what}`.trim();
 }

@@ -44,8 +44,18 @@ export interface ChatExample {
   readonly tools?: readonly JsonObject[];
 }
 
+/** A text or a pair of them, and what it is to be given. */
+export interface LabelledExample {
+  readonly kind: 'labelled';
+  readonly texts: readonly string[];
+  /** As numbers: see `LabelScheme`. */
+  readonly labels: Float32Array;
+}
+
 /** The form that every data format becomes. */
-export type Example = (TextExample | PairExample | InstructionExample | ChatExample) & { readonly source?: RowSource };
+export type Example = (TextExample | PairExample | InstructionExample | ChatExample | LabelledExample) & {
+  readonly source?: RowSource;
+};
 
 /** `file:row`, as editors and terminals link it. */
 export function rowLabel({ file, row }: RowSource, column?: string): string {

@@ -1,6 +1,8 @@
 import { didYouMean, TunesmithError } from '@tunesmith/core';
 import type { JsonObject } from '../tokenizer/tokenizer-files.js';
 import type { Example, InstructionTurn, RowSource } from './example.js';
+import type { LabelScheme } from './label-scheme.js';
+import { labelledFormats } from './labelled-formats.js';
 import { readMessages, readShareGpt, readTools } from './message-list.js';
 import { type ColumnMap, type RowReader, readRow } from './row-reader.js';
 
@@ -9,10 +11,22 @@ export interface Format {
   readonly name: FormatName;
   readonly required: readonly string[];
   readonly optional: readonly string[];
-  parse(row: RowReader): Example;
+  /** Its rows have labels to learn, rather than words. */
+  readonly labelled?: boolean;
+  /** What data sets call its columns; the first fit is taken, what the user maps going before. Its own names if not said. */
+  readonly alternatives?: readonly ColumnMap[];
+  /** `labels` says how those of a labelled format become numbers. */
+  parse(row: RowReader, labels?: LabelScheme): Example;
 }
 
-export type FormatName = 'messages' | 'sharegpt' | 'prompt-completion' | 'alpaca' | 'text';
+export type FormatName =
+  | 'messages'
+  | 'sharegpt'
+  | 'prompt-completion'
+  | 'alpaca'
+  | 'text'
+  | 'labelled'
+  | 'labelled-pair';
 
 /** In the order of detection: the first whose required columns are all there is taken. */
 export const formats: readonly Format[] = [
@@ -59,6 +73,7 @@ export const formats: readonly Format[] = [
     },
   },
   { name: 'text', required: ['text'], optional: [], parse: (row) => ({ kind: 'text', text: row.text('text') }) },
+  ...labelledFormats,
 ];
 
 /** The format with this name. */
@@ -72,8 +87,14 @@ export function formatNamed(name: string): Format {
 }
 
 /** Reads one row of a file as an example; errors name the file, the row and the column. */
-export function parseRow(row: JsonObject, format: Format, source: RowSource, columns: ColumnMap = {}): Example {
-  return { ...format.parse(readRow(row, source, columns)), source };
+export function parseRow(
+  row: JsonObject,
+  format: Format,
+  source: RowSource,
+  columns: ColumnMap = {},
+  labels?: LabelScheme,
+): Example {
+  return { ...format.parse(readRow(row, source, columns), labels), source };
 }
 
 function chat(row: RowReader, column: string, messages: ReturnType<typeof readMessages>, promptMessages = 0): Example {

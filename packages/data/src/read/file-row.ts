@@ -23,6 +23,8 @@ export type FileReader = (file: string, from: FilePosition, options: ReadOptions
 export interface ReadOptions {
   /** What one example of a plain text file is; a paragraph ends at a blank line. */
   readonly textUnit?: 'paragraph' | 'line' | 'document';
+  /** The columns' names of a CSV or TSV file that has no line of them. */
+  readonly header?: readonly string[];
 }
 
 export const fileStart: FilePosition = { rows: 0 };

@@ -3,21 +3,28 @@ import { pipeline } from 'node:stream/promises';
 import { TunesmithError } from '@tunesmith/core';
 import { CsvError, parse } from 'csv-parse';
 import type { JsonObject } from '../tokenizer/tokenizer-files.js';
-import type { FileReader } from './file-row.js';
+import type { FileReader, ReadOptions } from './file-row.js';
 import { notUtf8 } from './read-lines.js';
 
 /** Comma-separated values after RFC 4180, the first line naming the columns; a cell may hold line breaks. */
-export const readCsv: FileReader = (file, from) => readSeparated(file, from.rows, ',');
+export const readCsv: FileReader = (file, from, options) => readSeparated(file, from.rows, { delimiter: ',' }, options);
 
-/** Tab-separated values, the first line naming the columns. */
-export const readTsv: FileReader = (file, from) => readSeparated(file, from.rows, '\t');
+/** Tab-separated values, the first line naming the columns; a quote within a cell is a character like any other. */
+export const readTsv: FileReader = (file, from, options) =>
+  readSeparated(file, from.rows, { delimiter: '\t', relax_quotes: true }, options);
 
-async function* readSeparated(file: string, skip: number, delimiter: string): ReturnType<FileReader> {
-  const parser = parse({ columns: true, bom: true, info: true, delimiter, skip_empty_lines: true });
+async function* readSeparated(
+  file: string,
+  skip: number,
+  kind: { readonly delimiter: string; readonly relax_quotes?: boolean },
+  { header }: ReadOptions,
+): ReturnType<FileReader> {
+  const columns = header === undefined ? true : [...header];
+  const parser = parse({ ...kind, columns, bom: true, info: true, skip_empty_lines: true });
   const feeding = pipeline(checkedUtf8(file), parser);
   // The loop below meets the same error; without a handler Node would end the process first.
   feeding.catch(() => {});
-  let line = 1;
+  let line = header === undefined ? 1 : 0;
   let rows = 0;
   try {
     for await (const { record, info } of parser as AsyncIterable<{ record: JsonObject; info: { lines: number } }>) {

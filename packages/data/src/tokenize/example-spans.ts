@@ -23,8 +23,11 @@ export interface ExampleSpanOptions {
 /** What a template that prints the date prints while training, so that a cache or a resumed run does not change overnight. */
 const fixedDate = new Date(2024, 6, 26);
 
+/** An example of words to learn. */
+export type SpokenExample = Exclude<Example, { readonly kind: 'labelled' }>;
+
 /** Writes an example as text, cut where the model begins and ends to speak. */
-export function exampleSpans(example: Example, options: ExampleSpanOptions): TextSpan[] {
+export function exampleSpans(example: SpokenExample, options: ExampleSpanOptions): TextSpan[] {
   switch (example.kind) {
     case 'text':
       return [{ text: example.text, kind: 'answer', ends: true }];
@@ -71,7 +74,7 @@ function plainInstruction(
 }
 
 function chatSpans(
-  { source, ...example }: Example,
+  { source, ...example }: SpokenExample,
   messages: readonly ChatMessage[],
   template: ChatTemplate,
   { trainOnHistory = true, now = fixedDate }: ExampleSpanOptions,

@@ -3,6 +3,7 @@ import type { Example } from '../format/example.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import { encodeSpans, type TokenSpan } from './encode-spans.js';
 import { type ExampleSpanOptions, exampleSpans } from './example-spans.js';
+import { tokenizeLabelled, tokenizeWholeText } from './tokenize-texts.js';
 import { lengthOf, truncateSpans } from './truncate-spans.js';
 
 export interface TokenizeOptions extends ExampleSpanOptions {
@@ -13,6 +14,8 @@ export interface TokenizeOptions extends ExampleSpanOptions {
   readonly promptLossWeight?: number;
   /** What becomes of a `text` longer than a row: `split` into several rows (the default), or its end is cut off. */
   readonly longText?: 'split' | 'truncate';
+  /** Texts are written as an encoder reads them and nothing in them is an answer: for learning tokens that are hidden. */
+  readonly wholeTexts?: boolean;
 }
 
 export interface TokenizedExample {
@@ -29,13 +32,15 @@ export interface TokenizedExample {
 export const defaultPromptLossWeight = 0.1;
 
 /**
- * Turns an example into a training row: an answer's tokens and its end token weigh 1, a prompt's `promptLossWeight`, and
+ * Turns an example into a training row. A labelled one has its labels and no weights; else an answer's tokens and its end token weigh 1, a prompt's `promptLossWeight`, and
  * the first token 0, because nothing comes before it. What has a weight is decided by where the text stands, never by
  * comparing ids with the padding id.
  */
 export function tokenizeExample(example: Example, options: TokenizeOptions): TokenizedExample {
   const { tokenizer, maxLength, promptLossWeight = defaultPromptLossWeight, longText = 'split' } = options;
   checkOptions(maxLength, promptLossWeight);
+  if (example.kind === 'labelled') return tokenizeLabelled(example, options);
+  if (options.wholeTexts) return tokenizeWholeText(example, options);
   const spans = encodeSpans(tokenizer, exampleSpans(example, options));
   const length = lengthOf(spans);
 

@@ -3,6 +3,7 @@ import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { TunesmithError } from '@tunesmith/core';
 import { resolveSpecialTokens, type SpecialTokens } from './special-tokens.js';
 import { createTextStream, type TextStream } from './text-stream.js';
+import { findTemplates, type TextTemplates } from './text-template.js';
 import { type JsonObject, readTokenizerFiles, type TokenizerFiles } from './tokenizer-files.js';
 
 export interface EncodeOptions {
@@ -27,6 +28,8 @@ export interface Tokenizer extends SpecialTokens {
   readonly prefixIds: readonly number[];
   /** What `addSpecialTokens` puts after a text. */
   readonly suffixIds: readonly number[];
+  /** How whole texts and pairs of them are written for a model that classifies. */
+  readonly templates: TextTemplates;
   readonly specialIds: ReadonlySet<number>;
   /** SHA-256 of everything that decides how text becomes ids. */
   readonly hash: string;
@@ -52,7 +55,8 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
   const definition = completeDefinition(files);
   const engine = createEngine(definition, files);
   const special = resolveSpecialTokens(files, (token) => engine.token_to_id(token));
-  const { prefixIds, suffixIds } = surroundings(engine, special, files);
+  const around = surroundings(engine, special, files);
+  const { prefixIds, suffixIds } = around;
   const vocabSize = highestId(engine) + 1;
   const specialIds = new Set(
     definition.added_tokens.filter((token) => token.special === true).map((token) => token.id),
@@ -71,6 +75,7 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
     vocabSize,
     prefixIds,
     suffixIds,
+    templates: templatesOf(engine, definition, special, files, around),
     specialIds,
     files,
     hash: hashOf({ definition, prefixIds, suffixIds, special }),
@@ -93,7 +98,10 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
 /** What is used of @huggingface/tokenizers, whose own declarations do not resolve under `nodenext`. */
 interface Engine {
   /** An id is undefined where a tokenizer without an unk token meets a character it cannot write. */
-  encode(text: string, options: { add_special_tokens: boolean }): { readonly ids: (number | undefined)[] };
+  encode(
+    text: string,
+    options: { add_special_tokens: boolean; text_pair?: string; return_token_type_ids?: boolean },
+  ): { readonly ids: (number | undefined)[]; readonly token_type_ids?: number[] };
   decode(ids: number[], options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: boolean }): string;
   token_to_id(token: string): number | undefined;
   id_to_token(id: number): string | undefined;
@@ -145,6 +153,35 @@ function surroundings(engine: Engine, { bosId, eosId }: SpecialTokens, { tokeniz
     prefixIds: override(prefix, bosId, tokenizerConfig?.add_bos_token),
     suffixIds: override(suffix, eosId, tokenizerConfig?.add_eos_token),
   };
+}
+
+/** What the post-processor makes of a pair of texts, with `add_bos_token` and `add_eos_token` as for one. */
+function templatesOf(
+  engine: Engine,
+  { post_processor: processor }: Definition,
+  { bosId, eosId }: SpecialTokens,
+  { tokenizerConfig }: TokenizerFiles,
+  around: Pick<Tokenizer, 'prefixIds' | 'suffixIds'>,
+): TextTemplates {
+  const bare = (text: string) => known(engine.encode(text, { add_special_tokens: false }).ids);
+  const { ids, token_type_ids: types = [] } = engine.encode('a', {
+    ...{ text_pair: 'b', add_special_tokens: true, return_token_type_ids: true },
+  });
+  const dropped = [
+    ...(tokenizerConfig?.add_bos_token === false ? [bosId] : []),
+    ...(tokenizerConfig?.add_eos_token === false ? [eosId] : []),
+  ];
+  return findTemplates({
+    ...{ first: bare('a'), second: bare('b'), ...around },
+    both: { ids: known(ids), types: isRoberta(processor) ? [] : types },
+    keeps: (id) => !dropped.includes(id),
+  });
+}
+
+/** RoBERTa's own processor types all tokens alike (huggingface/tokenizers, processors/roberta.rs). */
+function isRoberta(processor: unknown): boolean {
+  const { type, processors = [] } = (processor ?? {}) as { type?: unknown; processors?: unknown[] };
+  return type === 'RobertaProcessing' || processors.some(isRoberta);
 }
 
 /** Drops the characters that cannot be written, as the reference implementation does (huggingface/tokenizers, BPE). */
