@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
-const parts = ['open-example.ts', 'small-model.ts'];
+const parts = ['open-example.ts', 'small-encoder.ts', 'small-model.ts'];
 
 /** By example: what its output must show. */
 const shows: Record<string, (output: string) => void> = {
@@ -69,6 +69,10 @@ const shows: Record<string, (output: string) => void> = {
     expect(before).toHaveLength(4);
     for (const [index, loss] of after.entries()) expect(loss).toBeLessThan(0.85 * (before[index] as number));
     expect(numbers(output, /: (\d+) numbers/g)).toEqual([8512, 4256, 4256, 1024]);
+  },
+  'classify.ts'(output) {
+    expect(numbers(output, /accuracy (\S+)/g).at(-1)).toBeGreaterThan(0.9);
+    expect(output).toMatch(/\nquestion \{ question: 0\.\d+, statement: .*\nstatement \{/);
   },
   'own-objective.ts'(output) {
     const [losses, uniform] = [numbers(output, /loss (\S+)/g), numbers(output, /uniform (\S+)/g)];

@@ -5,12 +5,14 @@ import {
   locateModel,
   maxLengthOf,
   parseData,
+  parseObjective,
   parseSettings,
   recipeSchema,
+  resolveObjective,
   rowOptions,
 } from '@tunesmith/runtime';
 import { createEngine } from './engine.js';
-import { formatCount } from './format.js';
+import { formatCount, formatShare } from './format.js';
 import { modelOf } from './recipe-from-flags.js';
 import type { Terminal } from './terminal.js';
 
@@ -26,13 +28,14 @@ export async function checkFile(
   const { families, hub } = createEngine();
   const model = recipeSchema.shape.model.parse(modelOf(flags.model));
   const { path } = await locateModel(model, hub, terminal.status);
-  const settings = (parseSettings(flags.set ?? []).data ?? {}) as Record<string, unknown>;
-  const data = parseData({ ...settings, train: file }, '--set');
+  const settings = parseSettings(flags.set ?? []);
+  const data = parseData({ ...(settings.data as object | undefined), train: file }, '--set');
   const folder = await openModelFolder(path);
   await folder.close();
   const maxLength = maxLengthOf(data, describeModel(folder.config, path, families).shape);
   terminal.status(`reading ${file} …`);
-  const check = await checkData(file, rowOptions(data, await loadTokenizer(path), maxLength));
+  const objective = await resolveObjective({ objective: parseObjective(settings.objective, '--set'), data });
+  const check = await checkData(file, rowOptions(data, await loadTokenizer(path), maxLength, objective));
   terminal.status('');
   if (terminal.json) terminal.printJson(check);
   else printCheck(check, maxLength, terminal);
@@ -43,6 +46,7 @@ export async function checkFile(
 function printCheck(check: DataCheck, maxLength: number, terminal: Terminal): void {
   const { file, format, report, lengths, invalid, errors, duplicates, duplicateExamples, unknownTokens, example } =
     check;
+  const { labels } = check;
   const line = (name: string, text: string): void => terminal.print(`  ${name.padEnd(12)}${text}`);
   const counted = (count: number, labels: readonly string[]): string =>
     `${formatCount(count)}${count > 0 ? `  ${terminal.style('dim', firstOf(labels, file))}` : ''}`;
@@ -60,16 +64,28 @@ function printCheck(check: DataCheck, maxLength: number, terminal: Terminal): vo
   for (const { from, to, count } of lengths.bins) {
     line('', `${`${from}–${to}`.padStart(13)} ${'█'.repeat(Math.ceil((30 * count) / most))} ${formatCount(count)}`);
   }
-  line(
-    'cut',
-    `${formatCount(report.truncatedPrompts)} prompts; answers ${counted(report.truncatedAnswers, report.truncatedExamples)}`,
-  );
-  line('no answer', counted(report.masked, report.maskedExamples));
+  if (labels === null) {
+    const answers = counted(report.truncatedAnswers, report.truncatedExamples);
+    line('cut', `${formatCount(report.truncatedPrompts)} prompts; answers ${answers}`);
+    line('no answer', counted(report.masked, report.maskedExamples));
+  } else {
+    line('cut', `${formatCount(report.truncatedPrompts)} texts`);
+    for (const [index, text] of labelLines(labels).entries()) line(index === 0 ? 'labels' : '', text);
+  }
   line('duplicates', counted(duplicates, duplicateExamples));
   if (unknownTokens > 0) line('unknown', `${formatCount(unknownTokens)} tokens that the tokenizer cannot write`);
   line('invalid', formatCount(invalid));
   for (const error of errors) terminal.print(`    ${terminal.style('red', error)}`);
   if (example !== null) printExample(example, terminal);
+}
+
+/** A label and how many rows have it, or a target and between what it lies. */
+function labelLines({ counts, targets }: NonNullable<DataCheck['labels']>): string[] {
+  const all = counts.reduce((sum, { count }) => sum + count, 0);
+  return [
+    ...counts.map(({ label, count }) => `${label}: ${formatCount(count)} (${formatShare(count, all)})`),
+    ...targets.map(({ label, min, mean, max }) => `${label}: ${min} to ${max}, ${mean.toPrecision(4)} on average`),
+  ];
 }
 
 /** The example with its loss weights: what weighs 1 in green, less in yellow, nothing dim. */

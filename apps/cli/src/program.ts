@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { addClassify } from './commands/classify.js';
 import { addCombine } from './commands/combine.js';
 import { addData } from './commands/data.js';
 import { addDoctor } from './commands/doctor.js';
@@ -27,7 +28,7 @@ export function createProgram(terminal: Terminal): Command {
       writeErr: (text) => (terminal.json ? undefined : process.stderr.write(text)),
     });
   const add = [
-    ...[addInit, addTrain, addResume, addEval, addGenerate, addMerge, addCombine],
+    ...[addInit, addTrain, addResume, addEval, addGenerate, addClassify, addMerge, addCombine],
     ...[addPlan, addData, addPlugins, addDoctor, addSchema],
   ];
   for (const addCommand of add) addCommand(program, terminal);

@@ -76,11 +76,12 @@ function stepLine(terminal: Terminal, event: StepEvent, steps: number, secondsLe
 
 function evaluationLines(terminal: Terminal, event: EvaluateEvent): string[] {
   const { step, loss, perplexity, metrics, samples, best } = event;
+  const perplexed = perplexity === null ? '' : `, perplexity ${formatLoss(perplexity)}`;
   const own = Object.entries(metrics).map(([name, value]) => `  ${name} ${formatLoss(value)}`);
   const mark = best ? terminal.styleNote('green', '  best so far') : '';
   const when = step === 0 ? 'before training' : `step ${formatCount(step)}`;
   return [
-    `${when}: held-out loss ${formatLoss(loss)}, perplexity ${formatLoss(perplexity)}${own.join('')}${mark}`,
+    `${when}: held-out loss ${formatLoss(loss)}${perplexed}${own.join('')}${mark}`,
     ...samples.map(
       ({ prompt, text }) => `  ${terminal.styleNote('dim', prompt)} → ${text.trim().replaceAll('\n', '\n  ')}`,
     ),

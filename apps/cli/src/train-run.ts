@@ -64,6 +64,9 @@ function printResult(result: RunResult, recipe: Recipe, seconds: number, termina
       'held-out loss',
       `${formatLoss(before.loss)} → ${bold(formatLoss(after.loss))} (before training → step ${after.step})`,
     );
+    for (const [name, value] of Object.entries(after.metrics)) {
+      line(name, `${formatLoss(before.metrics[name] ?? Number.NaN)} → ${bold(formatLoss(value))}`);
+    }
   } else if (firstStep !== null && lastStep !== null) {
     line('training loss', `${formatLoss(firstStep.loss)} → ${bold(formatLoss(lastStep.loss))} (first step → last)`);
   }
@@ -79,8 +82,11 @@ function nextCommands({ adapters, model, run }: RunResult, recipe: Recipe): stri
     model === null
       ? `--model ${base} ${adapters.map((path) => `--adapter ${shown(path)}`).join(' ')}`
       : `--model ${shown(model)}`;
+  const { objective } = recipe;
+  const use = { sft: 'generate --prompt "…"', classification: 'classify --text "…"', 'masked-lm': 'eval --data "…"' };
+  const [command, ...rest] = use[objective.name].split(' ');
   return [
-    `tunesmith generate ${from} --prompt "…"`,
+    `tunesmith ${command} ${from} ${rest.join(' ')}`,
     ...(adapters.length > 0 ? [`tunesmith merge ${from} --output ${shown(run)}/merged`] : []),
   ];
 }

@@ -96,6 +96,8 @@ export { createTrace } from './model/trace.js';
 export { bucketLength } from './objective/buckets.js';
 export type { ClassificationOptions, ProblemType } from './objective/classification.js';
 export { classification } from './objective/classification.js';
+export type { MaskedLmOptions } from './objective/masked-lm.js';
+export { maskedLm } from './objective/masked-lm.js';
 export type { Batch, CollateOptions, LossTerm, Objective, OwnLabels, Predictions } from './objective/objective.js';
 export type { Row } from './objective/row.js';
 export { sft } from './objective/sft.js';

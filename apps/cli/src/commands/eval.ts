@@ -10,13 +10,14 @@ interface EvalFlags extends ModelFlags {
 }
 
 export function addEval(program: Command, terminal: Terminal): void {
-  addModelFlags(program.command('eval').description('loss and perplexity of a model over data'))
+  addModelFlags(program.command('eval').description('loss and metrics of a model over data'))
     .requiredOption('--data <file>', 'data; repeatable', collect)
     .option('--batch-size <n>', 'rows at once', wholeNumber, 8)
     .addOption(settingOption())
     .option('--json', 'the result as JSON')
     .action(async (flags: EvalFlags) => {
-      const { evaluateFiles, overrideRecipe, parseData, parseSettings } = await import('@tunesmith/runtime');
+      const runtime = await import('@tunesmith/runtime');
+      const { evaluateFiles, overrideRecipe, parseData, parseObjective, parseSettings } = runtime;
       const { cacheFolder } = await import('../engine.js');
       const { openFromFlags } = await import('../open-from-flags.js');
       const overrides = { data: { train: flags.data } };
@@ -26,21 +27,24 @@ export function addEval(program: Command, terminal: Terminal): void {
         process.cwd(),
       );
       const data = parseData(settings.value.data, '--set');
-      const model = await openFromFlags(flags, terminal);
+      const { objective } = settings.value;
+      const given = objective === undefined ? {} : { objective: parseObjective(objective, '--set') };
+      const model = await openFromFlags({ ...flags, ...given }, terminal);
       try {
         const result = await evaluateFiles(model, {
           // An adapter is evaluated in the words that it was trained in.
           data: model.template === undefined ? data : { template: model.template, ...data },
           batchSize: flags.batchSize,
+          objective: model.objective,
           cacheFolder: cacheFolder(),
           onPhase: terminal.status,
         });
         terminal.status('');
         if (terminal.json) return terminal.printJson(result);
-        const { loss, perplexity, rows } = result;
-        terminal.print(
-          `loss ${formatLoss(loss)}  perplexity ${formatLoss(perplexity)}  over ${formatCount(rows)} rows`,
-        );
+        const { loss, perplexity, rows, metrics } = result;
+        const values = { loss, ...(perplexity === null ? {} : { perplexity }), ...metrics };
+        const shown = Object.entries(values).map(([name, value]) => `${name} ${formatLoss(value)}  `);
+        terminal.print(`${shown.join('')}over ${formatCount(rows)} rows`);
       } finally {
         model.dispose();
       }

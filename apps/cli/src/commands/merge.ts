@@ -15,7 +15,7 @@ export function addMerge(program: Command, terminal: Terminal): void {
       try {
         const output = resolve(flags.output);
         terminal.status('merging …');
-        await saveModel(model, output);
+        await saveModel(model, output, model.objective);
         terminal.status('');
         if (terminal.json) terminal.printJson({ model: output });
         else terminal.print(`merged model: ${flags.output}`);

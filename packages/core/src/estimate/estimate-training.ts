@@ -74,7 +74,12 @@ export async function estimateTraining(options: EstimateOptions): Promise<Traini
   const gradientBytes = bytesOf(store.specs.values()) - weightBytes - optimizerBytes;
 
   const rows = Array.from({ length: batchSize }, () => longestRow(length, options.weightedShare ?? 1));
-  const batch = collateRows(model, objective, rows, { rows: batchSize, maxLength: length, padToken: 0 });
+  const batch = collateRows(model, objective, rows, {
+    rows: batchSize,
+    maxLength: length,
+    padToken: 0,
+    predicting: true,
+  });
   const estimate = (program: Program) => (backend.estimate as NonNullable<Backend['estimate']>)(program, store.specs);
   const programs =
     gradientAccumulation > 1

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import { parseConfig } from '../method/define-method.js';
 import type { ModelUnderStack } from '../model/model.js';
+import { noHead } from '../model/task-head.js';
 import { bucketLength } from '../objective/buckets.js';
 import type { Backend, HostTensor } from '../program/backend.js';
 import { createExecutableCache } from '../trainer/executable-cache.js';
@@ -79,6 +80,7 @@ interface Continuation extends Pick<GenerateOptions, 'stop' | 'signal'> {
  */
 export function createTokenGenerator(options: TokenGeneratorOptions): TokenGenerator {
   const { model, parameters, backend, eosTokens, padToken } = options;
+  if (model.head.task !== 'causal-lm') throw noHead(model.head.task, 'next token, and so no text');
   const { maxPositions, vocabularySize } = model.shape;
   const maxLength = options.maxLength ?? maxPositions;
   if (maxLength > maxPositions) {

@@ -13,8 +13,8 @@ import { inGroups, rowValues } from './row-groups.js';
 export interface Evaluation {
   /** The objective's loss over the whole split, normalised once. */
   readonly loss: number;
-  /** e^loss */
-  readonly perplexity: number;
+  /** e^loss; null where rows as a whole are predicted, rather than their tokens. */
+  readonly perplexity: number | null;
   readonly rows: number;
   /** What the objective measures of its predictions, such as accuracy; none where it predicts nothing. */
   readonly metrics: Readonly<Record<string, number>>;
@@ -67,6 +67,6 @@ export async function evaluate(
     throw new TunesmithError('DATA_INVALID', 'the evaluation split is empty', { expected: 'at least one row' });
   }
   const loss = term.sum / (normalizers.get(term.per) ?? Number.NaN);
-  const metrics = objective.predictions?.measure(measured, predicted) ?? {};
-  return { loss, perplexity: Math.exp(loss), rows: count, metrics };
+  const metrics = objective.predictions?.measure(measured, predicted);
+  return { loss, perplexity: metrics === undefined ? Math.exp(loss) : null, rows: count, metrics: metrics ?? {} };
 }

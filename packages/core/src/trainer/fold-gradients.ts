@@ -34,7 +34,8 @@ export async function foldGradients(
   return true;
 
   async function foldRow(row: Row, index: number): Promise<void> {
-    const batch = collateRows(model, objective, [row], { rows: 1, maxLength, padToken });
+    const random = { seed, step: 0, firstRow: index };
+    const batch = collateRows(model, objective, [row], { rows: 1, maxLength, padToken, random });
     const scales = Object.entries(batch.normalizers).map(([per, total]) => {
       if (total > 0) return [inputNames.scale(per), { dtype: 'float32', shape: [], data: Float32Array.of(1 / total) }];
       throw new TunesmithError('DATA_INVALID', 'a row has no token with a loss weight', { where: `row ${index + 1}` });
@@ -43,7 +44,7 @@ export async function foldGradients(
     const executable = await executables.get(foldProgram(plan, batch, ownLabels));
     for (let label = 0; label < (ownLabels?.count ?? 1); label++) {
       if (ownLabels !== undefined) inputs[inputNames.label] = { dtype: 'int32', shape: [], data: Int32Array.of(label) };
-      await executable.run(inputs, { random: { seed, step: 0, firstRow: index } });
+      await executable.run(inputs, { random });
     }
   }
 }

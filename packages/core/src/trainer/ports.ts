@@ -56,7 +56,8 @@ export interface EvaluateEvent {
   readonly type: 'evaluate';
   readonly step: number;
   readonly loss: number;
-  readonly perplexity: number;
+  /** Null where rows as a whole are predicted. */
+  readonly perplexity: number | null;
   /** The objective's metrics, and the user's. */
   readonly metrics: Readonly<Record<string, number>>;
   readonly samples: readonly { readonly prompt: string; readonly text: string }[];

@@ -39,7 +39,8 @@ export async function trainStep(
   const batches: Batch[] = [];
   for (let first = 0; first < rows.length; first += batchSize) {
     const some = rows.slice(first, first + batchSize);
-    batches.push(collateRows(model, objective, some, { rows: batchSize, maxLength, padToken }));
+    const random = { seed, step, firstRow: first };
+    batches.push(collateRows(model, objective, some, { rows: batchSize, maxLength, padToken, random }));
   }
   // Rule A: what losses are divided by is known for the whole accumulated batch before its first micro-batch runs.
   const scales = normalizerScales(batches, step);

@@ -9,6 +9,8 @@ export interface SpecialTokens {
   readonly bosId: number | null;
   readonly eosId: number | null;
   readonly unkId: number | null;
+  /** What stands for a hidden token, for models that are trained to find those. */
+  readonly maskId: number | null;
   /** The id that fills padded positions: `pad_token`, else eos, else 0. It never decides what is trained. */
   readonly padId: number;
   /** Ids that end a generated text: eos first, then the further ones of generation_config.json. */
@@ -49,12 +51,13 @@ export function resolveSpecialTokens(files: TokenizerFiles, lookup: TokenLookup)
     bosId: required('bos_token'),
     eosId,
     unkId: optional('unk_token') ?? null,
+    maskId: optional('mask_token') ?? null,
     padId: optional('pad_token') ?? eosId ?? 0,
     endIds: [...new Set([...(eosId === null ? [] : [eosId]), ...endings])],
   };
 }
 
-type SpecialKey = 'bos_token' | 'eos_token' | 'pad_token' | 'unk_token';
+type SpecialKey = 'mask_token' | 'bos_token' | 'eos_token' | 'pad_token' | 'unk_token';
 
 /** A token is written as its text or as an object that holds it. */
 function tokenText(value: unknown): string | undefined {

@@ -17,6 +17,7 @@ import {
   TunesmithError,
 } from '@tunesmith/core';
 import { z } from 'zod';
+import { defaultObjective, labelScheme, type ObjectiveSettings } from '../objective/settings.js';
 import type { LoadedModel } from './load-model.js';
 
 const manifestSchema = z.strictObject({
@@ -29,6 +30,15 @@ const manifestSchema = z.strictObject({
   /** The stage of its method's run that it was saved in, where that has stages. */
   stage: z
     .object({ name: z.string(), memory: z.json(), moved: z.array(z.string()) })
+    .nullable()
+    .default(null),
+  /** What it was trained for, with a classifier's labels; null where that is to continue texts. */
+  objective: z
+    .object({
+      name: z.enum(['classification', 'masked-lm']),
+      labels: z.array(z.string()).optional(),
+      problemType: z.enum(['single-label', 'multi-label', 'regression']).default('single-label'),
+    })
     .nullable()
     .default(null),
 });
@@ -110,16 +120,23 @@ export async function saveAdapter(
   { model, parameters, backend, config: modelConfig }: LoadedModel,
   method: Method,
   path: string,
-  details: { readonly base: string; readonly revision?: string; readonly step: number; readonly template?: string },
+  details: {
+    readonly base: string;
+    readonly revision?: string;
+    readonly step: number;
+    readonly template?: string;
+    readonly objective?: ObjectiveSettings;
+  },
 ): Promise<void> {
   const adapter = await exportAdapter(model, method, parameters, backend);
-  const { base, revision = null, step, template = null } = details;
+  const { base, revision = null, step, template = null, objective = defaultObjective } = details;
   const tensors = adapter.tensors.map(({ name, shape, data }) => memoryTensor(name, shape, data));
   const manifest = adapterManifestText({
     method: method.name,
     config: method.config as AdapterManifest['config'],
     step,
     template,
+    objective: manifestObjective(objective),
     stage: (method.stages === undefined ? null : model.stage) as AdapterManifest['stage'],
   });
   if (adapter.format === 'adapterhub') {
@@ -140,6 +157,16 @@ export async function saveAdapter(
     tensors,
     manifest,
   });
+}
+
+function manifestObjective(objective: ObjectiveSettings): AdapterManifest['objective'] {
+  if (objective.name === 'sft') return null;
+  const scheme = labelScheme(objective);
+  return {
+    name: objective.name,
+    problemType: scheme?.problemType ?? 'single-label',
+    ...(scheme === null ? {} : { labels: [...scheme.names] }),
+  };
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -62,6 +62,7 @@ export async function combineAdapters({
       config: method.config as Record<string, unknown>,
       step: Math.max(...described.map((adapter) => adapter.manifest?.step ?? 0)),
       template: manifest?.template ?? null,
+      objective: manifest?.objective ?? null,
       stage: null,
     }),
   });

@@ -1,4 +1,5 @@
-import { createExecutableCache, type Evaluation, evaluate, sft } from '@tunesmith/core';
+import { createExecutableCache, type Evaluation, evaluate } from '@tunesmith/core';
+import { createObjective, defaultObjective, type ObjectiveSettings } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { openData } from '../train/open-data.js';
 import { maxLengthOf } from '../train/resolve-recipe.js';
@@ -9,22 +10,26 @@ export interface EvaluateFilesOptions {
   /** The files, and how rows are made of them. */
   readonly data: Recipe['data'];
   readonly batchSize: number;
+  /** What is measured; how well it predicts words if not said. */
+  readonly objective?: ObjectiveSettings;
   readonly cacheFolder: string;
   readonly onPhase?: OnPhase;
 }
 
-/** The loss of a model over data files, weighted as in training. */
+/** The loss of a model over data files, weighted as in training, and the metrics of its predictions. */
 export async function evaluateFiles(
   { model, parameters, backend, tokenizer }: LoadedModel,
-  { data, batchSize, cacheFolder, onPhase }: EvaluateFilesOptions,
+  { data, batchSize, objective: settings = defaultObjective, cacheFolder, onPhase }: EvaluateFilesOptions,
 ): Promise<Evaluation> {
   const maxLength = maxLengthOf(data, model.shape);
-  const options = { tokenizer, maxLength, seed: 0, cacheFolder, ...(onPhase === undefined ? {} : { onPhase }) };
+  const objective = createObjective(settings, tokenizer);
+  const shared = { tokenizer, maxLength, seed: 0, cacheFolder, objective: settings };
+  const options = { ...shared, ...(onPhase === undefined ? {} : { onPhase }) };
   const { train } = await openData({ ...data, shuffle: false }, options);
   const executables = createExecutableCache(backend, parameters.tensors);
   try {
     const collate = { rows: batchSize, maxLength, padToken: tokenizer.padId };
-    return await evaluate(train.rows(), { model, parameters, objective: sft, executables, collate });
+    return await evaluate(train.rows(), { model, parameters, objective, executables, collate });
   } finally {
     await executables.dispose();
   }

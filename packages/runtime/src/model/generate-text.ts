@@ -1,4 +1,4 @@
-import { type AdapterPool, createTokenGenerator, type GenerateOptions } from '@tunesmith/core';
+import { type AdapterPool, createTokenGenerator, type GenerateOptions, TunesmithError } from '@tunesmith/core';
 import { encodePrompt } from '@tunesmith/data';
 import type { LoadedModel } from './load-model.js';
 
@@ -35,6 +35,14 @@ export interface TextGenerator {
 /** Text in, text out, over a loaded model, with the adapters of a pool where it has one. */
 export function createTextGenerator(loaded: LoadedModel & { readonly pool?: AdapterPool }): TextGenerator {
   const { model, parameters, backend, tokenizer, pool } = loaded;
+  const { task } = model.head;
+  if (task !== 'causal-lm') {
+    throw new TunesmithError('CAPABILITY_MISSING', `this model is one for ${task}, which writes no text`, {
+      where: loaded.path,
+      expected: 'a causal language model',
+      hint: task === 'sequence-classification' ? 'Classify texts with `tunesmith classify`.' : 'Is this an encoder?',
+    });
+  }
   const generator = createTokenGenerator({
     ...{ model, parameters, backend },
     ...(pool && { adapters: pool }),

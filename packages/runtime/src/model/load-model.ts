@@ -9,6 +9,7 @@ import {
   loadWeights,
   type Method,
   type Model,
+  type ModelOptions,
   type ParameterStore,
   type StageState,
   type StoredDtype,
@@ -16,6 +17,7 @@ import {
   type WeightDtype,
 } from '@tunesmith/core';
 import { loadTokenizer, type Tokenizer } from '@tunesmith/data';
+import { headOf, type ObjectiveSettings } from '../objective/settings.js';
 
 export interface LoadModelOptions {
   readonly path: string;
@@ -28,6 +30,8 @@ export interface LoadModelOptions {
   readonly seed?: number;
   /** The stage to patch the model for, of an adapter that was saved in one. */
   readonly stage?: StageState | null;
+  /** What it is to be trained for or was: its head; the family's first task if not said. */
+  readonly objective?: ObjectiveSettings;
 }
 
 /** A model with its weights in a backend's store, and its tokenizer. */
@@ -46,15 +50,16 @@ export interface LoadedModel {
 
 /** Opens a model folder, builds its family's model with the methods, and loads the weights. */
 export async function loadModel(options: LoadModelOptions): Promise<LoadedModel> {
-  const { path, families, backend, methods = [], dtype = 'auto', seed = 0, stage = null } = options;
+  const { path, families, backend, methods = [], dtype = 'auto', seed = 0, stage = null, objective } = options;
   const folder = await openModelFolder(path);
   try {
     const tokenizer = await loadTokenizer(folder.path);
-    const model = describeModel(folder.config, path, families, methods, stage);
+    const head = { ...(objective && headOf(objective)), checkpoint: folder.tensors };
+    const model = describeModel(folder.config, path, families, methods, stage, head);
     checkVocabulary(model, tokenizer, path);
     const tensors = backend.createStore();
     const parameters = createParameterStore(tensors);
-    await loadWeights(model, folder.tensors, parameters, { dtype: dtype === 'auto' ? dtypeOf(folder) : dtype });
+    await loadWeights(model, folder.tensors, parameters, { dtype: dtype === 'auto' ? dtypeOf(folder) : dtype, seed });
     await initialiseHandles(parameters, model.handles, seed, { tokenize: (text) => tokenizer.encode(text) });
     const dtypes = new Map(folder.tensors.names().map((name) => [name, folder.tensors.get(name)?.dtype]));
     return {
@@ -75,6 +80,9 @@ export async function loadModel(options: LoadModelOptions): Promise<LoadedModel>
   }
 }
 
+/** The head that a model is to have, and where its weights will come from. */
+export type HeadOptions = Pick<ModelOptions<unknown>, 'task' | 'labels' | 'checkpoint'>;
+
 /** The model of a config.json, patched by the methods, without its weights. @throws CONFIG_INVALID */
 export function describeModel(
   config: Readonly<Record<string, unknown>>,
@@ -82,9 +90,10 @@ export function describeModel(
   families: readonly Family[],
   methods: readonly Method[] = [],
   stage: StageState | null = null,
+  head: HeadOptions = {},
 ): Model {
   const family = familyOf(config, where, families);
-  return buildModel({ family, config: family.parseConfig(config), methods, stage });
+  return buildModel({ family, config: family.parseConfig(config), methods, stage, ...head });
 }
 
 function familyOf(

@@ -1,4 +1,7 @@
+import { openModelFolder } from '@tunesmith/checkpoints';
 import { type Method, type MethodFactory, TunesmithError } from '@tunesmith/core';
+import { savedObjective } from '../objective/saved-objective.js';
+import { defaultObjective, type ObjectiveSettings } from '../objective/settings.js';
 import {
   loadMethods,
   loadMethodsForAdapterHub,
@@ -22,6 +25,8 @@ export interface OpenModelOptions {
   /** Folders of adapters, the first innermost. */
   readonly adapters?: readonly string[];
   readonly device: Device;
+  /** What it is to do; what its adapters, or else the model, were trained for if not said. */
+  readonly objective?: ObjectiveSettings;
   readonly engine: Omit<Engine, 'methods'>;
   /** Where the adapters' methods are looked for. */
   readonly lookup: MethodLookup;
@@ -33,6 +38,8 @@ export interface OpenModelOptions {
 export interface AdaptedModel extends LoadedModel {
   /** The chat template that the last adapter was trained with, where that is not the tokenizer's own. */
   readonly template: string | undefined;
+  /** What it does: continues texts, classifies them, or finds hidden tokens. */
+  readonly objective: ObjectiveSettings;
 }
 
 /** Loads a model and puts adapters on it, each by the installed method that reads it. */
@@ -43,11 +50,22 @@ export async function openModel(options: OpenModelOptions): Promise<AdaptedModel
   const methods: Method[] = [];
   for (const adapter of described) methods.push(await methodFor(adapter, lookup));
   const { path } = await locateModel(options.model, engine.hub, onPhase, signal);
+  const folder = await openModelFolder(path);
+  await folder.close();
+  const saved = options.objective ?? (await savedObjective(described, folder.config));
   onPhase('loading the model');
   const backend = await engine.createBackend(options.device);
   const { dtype } = options.model;
   const stage = described.map(({ manifest }) => manifest?.stage ?? null).find((found) => found !== null) ?? null;
-  const loaded = await loadModel({ path, dtype, methods, backend, families: engine.families, stage });
+  const loaded = await loadModel({
+    path,
+    dtype,
+    methods,
+    backend,
+    families: engine.families,
+    stage,
+    ...(saved && { objective: saved }),
+  });
   try {
     for (const [index, adapter] of described.entries()) {
       await loadAdapter(loaded, methods[index] as Method, adapter.path);
@@ -56,7 +74,9 @@ export async function openModel(options: OpenModelOptions): Promise<AdaptedModel
     loaded.dispose();
     throw error;
   }
-  return { ...loaded, template: described.at(-1)?.manifest?.template ?? undefined };
+  const isMasked = loaded.model.head.task === 'masked-lm';
+  const objective = saved ?? (isMasked ? { name: 'masked-lm' as const } : defaultObjective);
+  return { ...loaded, objective, template: described.at(-1)?.manifest?.template ?? undefined };
 }
 
 /** The one that reads it. @throws NAME_UNKNOWN */

@@ -6,13 +6,14 @@ import {
   type Handle,
   type Model,
   matmulRate,
-  sft,
+  type Objective,
   type TrainingEstimate,
 } from '@tunesmith/core';
-import { loadTokenizer } from '@tunesmith/data';
+import { loadTokenizer, type Tokenizer } from '@tunesmith/data';
 import type { Engine, OnPhase } from '../model/engine.js';
 import { describeModel } from '../model/load-model.js';
 import { locateModel } from '../model/locate-model.js';
+import { createObjective, headOf } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { configuredMethods } from '../train/configured-methods.js';
 import { openData } from '../train/open-data.js';
@@ -66,11 +67,16 @@ export async function planRecipe(recipe: Recipe, engine: Engine, onPhase: OnPhas
   const { path } = await locateModel(recipe.model, engine.hub, onPhase);
   const folder = await openModelFolder(path);
   await folder.close();
-  const model = describeModel(folder.config, path, engine.families, configuredMethods(recipe, engine.methods));
+  const methods = configuredMethods(recipe, engine.methods);
+  const head = { ...headOf(recipe.objective), checkpoint: folder.tensors };
+  const model = describeModel(folder.config, path, engine.families, methods, null, head);
   const sites = plannedSites(model, new Set(model.trained.map(({ key }) => key)));
   const trainedParameters = countOf(model.trained);
-  const { rows, length } = await measureData(recipe, model, path, engine.cacheFolder, onPhase);
-  const { estimate, time } = await measureStep(recipe, model, length, stepsOf(recipe.trainer, rows), engine, onPhase);
+  const tokenizer = await loadTokenizer(path);
+  const objective = createObjective(recipe.objective, tokenizer);
+  const { rows, length } = await measureData(recipe, model, tokenizer, engine.cacheFolder, onPhase);
+  const steps = stepsOf(recipe.trainer, rows);
+  const { estimate, time } = await measureStep(recipe, { model, objective, length, steps }, engine, onPhase);
   return {
     family: model.family.name,
     sites,
@@ -82,24 +88,22 @@ export async function planRecipe(recipe: Recipe, engine: Engine, onPhase: OnPhas
 }
 
 async function measureData(
-  { data, trainer }: Recipe,
+  { data, trainer, objective }: Recipe,
   { shape }: Model,
-  path: string,
+  tokenizer: Tokenizer,
   cacheFolder: string,
   onPhase: OnPhase,
 ): Promise<Pick<RunPlan, 'rows' | 'length'>> {
   const maxLength = maxLengthOf(data, shape);
-  const tokenizer = await loadTokenizer(path);
-  const { train, report } = await openData(data, { tokenizer, maxLength, seed: trainer.seed, cacheFolder, onPhase });
+  const options = { tokenizer, maxLength, seed: trainer.seed, objective, cacheFolder, onPhase };
+  const { train, report } = await openData(data, options);
   const longest = data.packing ? maxLength : Math.min(report.longest, maxLength);
   return { rows: train.length, length: bucketLength(longest, maxLength) };
 }
 
 async function measureStep(
   { trainer, device }: Recipe,
-  model: Model,
-  length: number,
-  steps: number,
+  { model, objective, length, steps }: { model: Model; objective: Objective; length: number; steps: number },
   engine: Engine,
   onPhase: OnPhase,
 ): Promise<Pick<RunPlan, 'estimate' | 'time'>> {
@@ -109,7 +113,7 @@ async function measureStep(
   const { batchSize, gradientAccumulation, gradientCheckpointing } = trainer;
   const settings = { batchSize, gradientAccumulation, gradientCheckpointing, length };
   const optimizer = optimizerOf(trainer);
-  const estimate = await estimateTraining({ model, backend, objective: sft, optimizer, ...settings });
+  const estimate = await estimateTraining({ model, backend, objective, optimizer, ...settings });
   onPhase('measuring this machine');
   const rate = await matmulRate(backend);
   const secondsPerStep = estimate.flopsPerStep / (rate * stepEfficiency);

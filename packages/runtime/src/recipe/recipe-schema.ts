@@ -38,13 +38,18 @@ const data = z
       .optional()
       .describe('Held-out data: files, or the share of the training rows to hold out. None if not said.'),
     format: z
-      .enum(['messages', 'sharegpt', 'prompt-completion', 'alpaca', 'text'])
+      .enum(['messages', 'sharegpt', 'prompt-completion', 'alpaca', 'text', 'labelled', 'labelled-pair'])
       .optional()
       .describe('How rows become examples; detected from the columns if not said.'),
     columns: z
       .record(z.string(), z.string())
       .optional()
       .describe('What the file calls a column of the format, such as `{ prompt: question }`.'),
+    header: z
+      .array(z.string().min(1))
+      .min(1)
+      .optional()
+      .describe('The columns’ names, in order, of CSV and TSV files whose first line is not they.'),
     template: z
       .string()
       .optional()
@@ -83,6 +88,38 @@ const data = z
     shuffle: z.boolean().default(true).describe('Shuffle the training rows each epoch, as PyTorch’s RandomSampler.'),
   })
   .describe('What is learnt from.');
+
+const objective = z
+  .strictObject({
+    name: z
+      .enum(['sft', 'classification', 'masked-lm'])
+      .default('sft')
+      .describe(
+        'What is learnt: answers token by token, labels of whole texts, or tokens that are hidden. The first is this project’s choice.',
+      ),
+    labels: z
+      .union([z.int().min(1), z.array(z.string().min(1)).min(1)])
+      .optional()
+      .describe(
+        'Classification: the labels in the order of the model’s logits, or how many there are. Those of the training data if not said.',
+      ),
+    problemType: z
+      .enum(['single-label', 'multi-label', 'regression'])
+      .default('single-label')
+      .describe(
+        'Classification: one label each, any number of them, or numbers (`problem_type` of transformers’ configs).',
+      ),
+    maskShare: z
+      .number()
+      .gt(0)
+      .lt(1)
+      .default(0.15)
+      .describe(
+        'Masked-LM: share of the tokens that are to be found (Devlin et al. 2018, §3.1; `mlm_probability` of transformers).',
+      ),
+  })
+  .prefault({})
+  .describe('What is minimised.');
 
 const trainer = z
   .strictObject({
@@ -207,6 +244,7 @@ export const recipeSchema = z.strictObject({
   version: z.literal(recipeVersion).default(recipeVersion).describe('Version of the recipe format.'),
   model,
   data,
+  objective,
   method: z
     .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
     .describe('The method, or several, the first innermost. A block of the same name configures each.'),

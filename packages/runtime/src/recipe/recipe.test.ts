@@ -55,6 +55,23 @@ describe('parseRecipe', () => {
     expect(parse({ ...least, method: ['fast', 'ranks'] }).trainer.learningRate).toBe(2e-4);
     expect(parse({ ...least, trainer: { learningRate: 1 } }).trainer.learningRate).toBe(1);
   });
+  it('takes an objective, and says what does not go with it', () => {
+    expect(parse(least).objective).toMatchObject({ name: 'sft' });
+    const objective = { name: 'classification', labels: ['no', 'yes'] };
+    const recipe = parse({ ...least, objective });
+    expect(recipe.objective).toMatchObject({ ...objective, problemType: 'single-label' });
+    expect(parse(recipeDocument(recipe))).toEqual(recipe);
+    const wrong = (changes: object, others: object = {}) =>
+      problemsOf({ ...least, ...others, objective: { ...objective, ...changes } });
+    expect(wrong({ name: 'sft' })).toContain('objective.labels: goes with classification');
+    expect(wrong({ labels: ['no', 'no'] })).toContain('objective.labels: one is named twice');
+    for (const labels of [['no'], 1]) expect(wrong({ labels })).toContain('objective.labels: expected two or more');
+    expect(wrong({ labels: 1, problemType: 'regression' })).toBe('');
+    expect(wrong({}, { data: { train: 'd', packing: true } })).toContain('data.packing: a row that is classified');
+    const sampling = { data: { train: 'd', validation: 'v' }, trainer: { samplePrompts: ['a'] } };
+    expect(wrong({}, sampling)).toContain('trainer.samplePrompts: needs an objective that continues texts');
+    expect(wrong({ mode: 1 })).toContain('objective.mode: unknown key');
+  });
   it("gives a schedule its paper's warm-up, where none is said", () => {
     const warmupOf = (schedule: object) => parse({ ...least, trainer: { schedule } }).trainer.schedule.warmup;
     expect(warmupOf({ name: 'cosine' })).toBe(0);

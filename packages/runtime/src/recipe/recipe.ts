@@ -44,6 +44,7 @@ export function parseRecipe(source: RecipeSource, factories: readonly MethodFact
     if (earlyStopping !== undefined) problems.push('trainer.earlyStopping: needs data.validation');
     if (samplePrompts.length > 0) problems.push('trainer.samplePrompts: needs data.validation');
   }
+  if (parsed.success) problems.push(...objectiveProblems(parsed.data));
   const methods = names.flatMap((name) => {
     const factory = factories.find(({ definition }) => definition.name === name);
     if (factory === undefined) throw new TunesmithError('INTERNAL', `the method "${name}" was not loaded`, { where });
@@ -66,6 +67,25 @@ export function parseRecipe(source: RecipeSource, factories: readonly MethodFact
   };
 }
 
+function objectiveProblems({ objective, data, trainer }: Fields): string[] {
+  const { name, labels, problemType } = objective;
+  const names = Array.isArray(labels) ? labels : [];
+  const found: [boolean, string][] = [
+    [name !== 'classification' && labels !== undefined, 'objective.labels: goes with classification'],
+    [new Set(names).size < names.length, 'objective.labels: one is named twice'],
+    [
+      problemType === 'single-label' && (names.length === 1 || labels === 1),
+      'objective.labels: expected two or more, of which each text has one',
+    ],
+    [name === 'classification' && data.packing, 'data.packing: a row that is classified holds one text'],
+    [
+      name !== 'sft' && trainer.samplePrompts.length > 0,
+      'trainer.samplePrompts: needs an objective that continues texts',
+    ],
+  ];
+  return found.flatMap(([isWrong, problem]) => (isWrong ? [problem] : []));
+}
+
 function defaultLearningRate({ definition: { defaults, capabilities } }: MethodFactory): number {
   return defaults?.learningRate ?? (capabilities.trainsBase ? 2e-5 : 2e-4);
 }
@@ -84,14 +104,29 @@ export function parseData(value: unknown, where: string): Recipe['data'] {
   );
 }
 
+/**
+ * Checks what is said of the objective by itself, as `eval` and `data check` take it.
+ * @throws CONFIG_INVALID with every problem at once
+ */
+export function parseObjective(value: unknown, where: string): Recipe['objective'] {
+  const schema = recipeSchema.shape.objective;
+  const parsed = schema.safeParse(value, { reportInput: true });
+  if (parsed.success) return parsed.data;
+  throw invalid(
+    parsed.error.issues.flatMap((issue) => describeIssue(issue, schema, ['objective'])),
+    where,
+  );
+}
+
 /** A recipe as it is written to a file: one block per method, under its name. */
 export function recipeDocument({ methods, ...fields }: Recipe): Record<string, unknown> {
-  const { version, model, data, plugins, ...rest } = fields;
+  const { version, model, data, objective, plugins, ...rest } = fields;
   const names = methods.map(({ name }) => name);
   return {
     version,
     model,
     data,
+    objective,
     method: names.length === 1 ? names[0] : names,
     ...Object.fromEntries(methods.map(({ name, config }) => [name, config])),
     ...(plugins.length > 0 ? { plugins } : {}),

@@ -43,7 +43,7 @@ function scalarsOf(event: TrainerEvent): Record<string, number> {
   }
   if (event.type === 'evaluate') {
     const { loss, perplexity, metrics } = event;
-    return prefixed('validation', { loss, perplexity, ...metrics });
+    return prefixed('validation', { loss, ...(perplexity === null ? {} : { perplexity }), ...metrics });
   }
   return {};
 }

@@ -1,5 +1,6 @@
-import { createExecutableCache, type EvaluateEvent, evaluate, sft } from '@tunesmith/core';
+import { createExecutableCache, type EvaluateEvent, evaluate } from '@tunesmith/core';
 import type { Dataset } from '@tunesmith/data';
+import { createObjective } from '../objective/settings.js';
 import type { OpenRun } from './open-run.js';
 import { sampleTexts } from './sample-texts.js';
 
@@ -12,10 +13,11 @@ export async function evaluateUntrained(
   const executables = createExecutableCache(backend, parameters.tensors);
   try {
     const collate = { rows: recipe.trainer.batchSize, maxLength, padToken: tokenizer.padId };
-    const parts = { model, parameters, objective: sft, executables, collate };
-    const { loss, perplexity } = await evaluate(validation.rows(), parts);
+    const objective = createObjective(recipe.objective, tokenizer);
+    const parts = { model, parameters, objective, executables, collate };
+    const { loss, perplexity, metrics } = await evaluate(validation.rows(), parts);
     const samples = await sampleTexts(loaded, recipe);
-    return { type: 'evaluate', step: 0, loss, perplexity, metrics: {}, samples, best: false };
+    return { type: 'evaluate', step: 0, loss, perplexity, metrics, samples, best: false };
   } finally {
     await executables.dispose();
   }

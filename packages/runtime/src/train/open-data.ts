@@ -4,10 +4,12 @@ import {
   type Dataset,
   type FormatOptions,
   loadChatTemplate,
+  type ReadOptions,
   type TokenizeOptions,
   type Tokenizer,
 } from '@tunesmith/data';
 import type { OnPhase } from '../model/engine.js';
+import { defaultObjective, labelScheme, type ObjectiveSettings } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
 
 /** A recipe's rows, to train on and to hold out. */
@@ -21,6 +23,8 @@ export interface OpenDataOptions {
   readonly tokenizer: Tokenizer;
   readonly maxLength: number;
   readonly seed: number;
+  /** What is learnt of the rows; words if not said. */
+  readonly objective?: ObjectiveSettings;
   readonly cacheFolder: string;
   readonly onPhase?: OnPhase;
   readonly signal?: AbortSignal;
@@ -31,7 +35,7 @@ export async function openData(data: Recipe['data'], options: OpenDataOptions): 
   const { validation, shuffle, packing } = data;
   const { onPhase } = options;
   const shared = {
-    ...rowOptions(data, options.tokenizer, options.maxLength),
+    ...rowOptions(data, options.tokenizer, options.maxLength, options.objective),
     packing,
     seed: options.seed,
     cacheFolder: options.cacheFolder,
@@ -46,21 +50,30 @@ export async function openData(data: Recipe['data'], options: OpenDataOptions): 
 }
 
 /** How a recipe's examples are read and become rows. */
-export function rowOptions(data: Omit<Recipe['data'], 'train'>, tokenizer: Tokenizer, maxLength: number): RowOptions {
-  const { format, columns, template, promptLossWeight, trainOnHistory, longText } = data;
+export function rowOptions(
+  data: Omit<Recipe['data'], 'train'>,
+  tokenizer: Tokenizer,
+  maxLength: number,
+  objective: ObjectiveSettings = defaultObjective,
+): RowOptions {
+  const labels = labelScheme(objective);
+  const { format, columns, header, template, promptLossWeight, trainOnHistory, longText } = data;
   return {
     tokenizer,
-    template: loadChatTemplate(tokenizer, template),
+    template: objective.name === 'sft' ? loadChatTemplate(tokenizer, template) : null,
     maxLength,
     promptLossWeight,
     trainOnHistory,
     longText,
     ...(format === undefined ? {} : { format }),
     ...(columns === undefined ? {} : { columns }),
+    ...(header === undefined ? {} : { header }),
+    ...(labels === null ? {} : { labels }),
+    ...(objective.name === 'masked-lm' ? { wholeTexts: true } : {}),
   };
 }
 
-export type RowOptions = TokenizeOptions & FormatOptions;
+export type RowOptions = TokenizeOptions & FormatOptions & Pick<ReadOptions, 'header'>;
 
 /** One file or several, as several. */
 function listOf(files: string | readonly string[]): readonly string[] {

@@ -1,7 +1,8 @@
-import { createTrainer, type EvaluationOptions, type Method, sft, type Trainer, TunesmithError } from '@tunesmith/core';
+import { createTrainer, type EvaluationOptions, type Method, type Trainer, TunesmithError } from '@tunesmith/core';
 import type { Engine } from '../model/engine.js';
 import { type LoadedModel, loadModel } from '../model/load-model.js';
 import { locateModel } from '../model/locate-model.js';
+import { createObjective } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { type MetricsFile, openMetricsFile } from '../run/metrics-file.js';
 import { recipeHash, runPaths } from '../run/run-folder.js';
@@ -41,13 +42,22 @@ export async function openRun(folder: string, recipe: Recipe, engine: Engine, op
   onPhase('loading the model');
   const { dtype } = recipe.model;
   const backend = await engine.createBackend(recipe.device);
-  const loaded = await loadModel({ path, dtype, methods, backend, families: engine.families, seed });
+  const loaded = await loadModel({
+    path,
+    dtype,
+    methods,
+    backend,
+    families: engine.families,
+    seed,
+    objective: recipe.objective,
+  });
   try {
     const maxLength = maxLengthOf(recipe.data, loaded.model.shape);
     const data = await openData(recipe.data, {
       tokenizer: loaded.tokenizer,
       maxLength,
       seed,
+      objective: recipe.objective,
       cacheFolder: engine.cacheFolder,
       onPhase,
       ...(signal === undefined ? {} : { signal }),
@@ -87,7 +97,8 @@ function openTrainer(parts: TrainerParts, options: TrainOptions): Promise<Traine
   const { learningRate, weightDecay, batchSize, gradientAccumulation, seed, gradientCheckpointing } = recipe.trainer;
   const evaluation = evaluationOf(parts, options);
   return createTrainer({
-    ...{ model, parameters, backend, objective: sft, rows: data.train, steps, maxLength },
+    ...{ model, parameters, backend, rows: data.train, steps, maxLength },
+    objective: createObjective(recipe.objective, tokenizer),
     ...{ learningRate, weightDecay, batchSize, gradientAccumulation, seed, gradientCheckpointing },
     optimizer: optimizerOf(recipe.trainer),
     schedule: scheduleOf(recipe.trainer),

@@ -3,6 +3,8 @@ import { type ModelShape, TunesmithError } from '@tunesmith/core';
 import type { Engine, OnPhase } from '../model/engine.js';
 import { describeModel } from '../model/load-model.js';
 import { locateModel } from '../model/locate-model.js';
+import { resolveObjective } from '../objective/resolve-objective.js';
+import { headOf } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { configuredMethods } from './configured-methods.js';
 
@@ -10,7 +12,8 @@ import { configuredMethods } from './configured-methods.js';
 const defaultMaxLength = 512;
 
 /**
- * Settles what depends on the model: the commit that a Hub name stands for, downloaded if need be, and the rows' length.
+ * Settles what depends on the model and the data: the commit that a Hub name stands for, downloaded if need be, the rows'
+ * length, and the labels of a classification.
  * Patches the model without its weights, so that a method's complaint comes before anything takes long.
  */
 export async function resolveRecipe(
@@ -22,12 +25,15 @@ export async function resolveRecipe(
   const { path, model } = await locateModel(recipe.model, engine.hub, onPhase, signal);
   const folder = await openModelFolder(path);
   await folder.close();
-  const { shape } = describeModel(folder.config, path, engine.families, configuredMethods(recipe, engine.methods));
-  return { ...recipe, model, data: { ...recipe.data, maxLength: maxLengthOf(recipe.data, shape) } };
+  const objective = await resolveObjective(recipe);
+  const methods = configuredMethods(recipe, engine.methods);
+  const head = { ...headOf(objective), checkpoint: folder.tensors };
+  const { shape } = describeModel(folder.config, path, engine.families, methods, null, head);
+  return { ...recipe, model, objective, data: { ...recipe.data, maxLength: maxLengthOf(recipe.data, shape) } };
 }
 
 /** The rows' length: as the recipe says, if the model's positions allow it. @throws CONFIG_INVALID */
-export function maxLengthOf({ maxLength }: Recipe['data'], { maxPositions }: ModelShape): number {
+export function maxLengthOf({ maxLength }: Pick<Recipe['data'], 'maxLength'>, { maxPositions }: ModelShape): number {
   if (maxLength === undefined) return Math.min(defaultMaxLength, maxPositions);
   if (maxLength <= maxPositions) return maxLength;
   throw new TunesmithError('CONFIG_INVALID', 'the model has fewer positions', {

@@ -6,6 +6,11 @@ export interface LossAt {
   readonly loss: number;
 }
 
+/** An evaluation: its loss, and the metrics of what is predicted, where the objective has any. */
+export interface EvaluatedAt extends LossAt {
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
 /** What a run came to. */
 export interface RunResult {
   /** The run's folder. */
@@ -22,8 +27,8 @@ export interface RunResult {
   /** The step whose weights were saved: the best one's, where there is held-out data. Null for an aborted run. */
   readonly savedStep: number | null;
   /** Loss on held-out text before training, and at the step that was saved (or the last evaluation). */
-  readonly before: LossAt | null;
-  readonly after: LossAt | null;
+  readonly before: EvaluatedAt | null;
+  readonly after: EvaluatedAt | null;
   /** Training loss of the first and the last step. */
   readonly firstStep: LossAt | null;
   readonly lastStep: LossAt | null;
@@ -40,11 +45,13 @@ export function summarise(
   const evaluations = lines.filter((line) => line.type === 'evaluate');
   const at = (line: LossAt | undefined): LossAt | null =>
     line === undefined ? null : { step: line.step, loss: line.loss };
+  const evaluatedAt = (line: EvaluatedAt | undefined): EvaluatedAt | null =>
+    line === undefined ? null : { step: line.step, loss: line.loss, metrics: line.metrics };
   const before = evaluations.find(({ step }) => step === 0);
   const later = evaluations.filter(({ step }) => step > 0);
   return {
-    before: at(before),
-    after: at(later.find(({ step }) => step === savedStep) ?? later.at(-1)),
+    before: evaluatedAt(before),
+    after: evaluatedAt(later.find(({ step }) => step === savedStep) ?? later.at(-1)),
     firstStep: at(steps.at(0)),
     lastStep: at(steps.at(-1)),
     totalTokens: steps.at(-1)?.totalTokens ?? 0,

@@ -12,6 +12,7 @@ export async function sampleTexts(
   loaded: LoadedModel,
   { data, trainer: { samplePrompts, sampleTokens } }: Recipe,
 ): Promise<EvaluateEvent['samples']> {
+  if (samplePrompts.length === 0) return [];
   const generator = createTextGenerator(loaded);
   try {
     const samples = [];

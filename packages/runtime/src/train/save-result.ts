@@ -26,7 +26,7 @@ export async function saveResult(run: OpenRun, lastStep: number, onPhase: OnPhas
   if (methods.some(isWholeModel)) {
     // Only a finished run that is continued has one here: the same model, saved again.
     await rm(paths.model, { recursive: true, force: true });
-    await saveModel(loaded, paths.model);
+    await saveModel(loaded, paths.model, recipe.objective);
     return { adapters: [], model: paths.model, savedStep: step };
   }
   const adapters: string[] = [];
@@ -36,6 +36,7 @@ export async function saveResult(run: OpenRun, lastStep: number, onPhase: OnPhas
       base: recipe.model.name ?? loaded.path,
       ...(recipe.model.revision === undefined ? {} : { revision: recipe.model.revision }),
       step,
+      objective: recipe.objective,
       ...(recipe.data.template === undefined ? {} : { template: recipe.data.template }),
     });
     adapters.push(path);

@@ -1,0 +1,61 @@
+import type { ProblemType } from '@tunesmith/core';
+import type { LabelScheme } from '@tunesmith/data';
+import { numberedLabels, type ObjectiveSettings } from './settings.js';
+
+type Config = Readonly<Record<string, unknown>>;
+
+/** transformers' word for each problem (configuration_utils.py). */
+const problemTypes: Readonly<Record<ProblemType, string>> = {
+  'single-label': 'single_label_classification',
+  'multi-label': 'multi_label_classification',
+  regression: 'regression',
+};
+
+/** What transformers calls a classifier's class: `BertForSequenceClassification`. */
+const classifierClass = /ForSequenceClassification$/;
+
+/**
+ * config.json of a classifier: its labels by name, what they mean, and its class. `padToken` is what fills up rows where
+ * the config doesn't say: transformers finds a decoder's last token by it.
+ */
+export function withClassifier(config: Config, { names, problemType }: LabelScheme, padToken: number): Config {
+  const { num_labels: _, architectures, pad_token_id: pad = null, ...rest } = config;
+  const [architecture] = Array.isArray(architectures) ? (architectures as unknown[]) : [];
+  const base = typeof architecture === 'string' ? architecture.replace(/(For[A-Z]\w*|LMHeadModel|Model)$/, '') : null;
+  return {
+    ...rest,
+    pad_token_id: pad ?? padToken,
+    ...(base === null ? {} : { architectures: [`${base}ForSequenceClassification`] }),
+    id2label: Object.fromEntries(names.map((name, index) => [String(index), name])),
+    label2id: Object.fromEntries(names.map((name, index) => [name, index])),
+    problem_type: problemTypes[problemType],
+  };
+}
+
+/** The classification that a model's config.json says it is trained for; null for other models. */
+export function classificationOf(config: Config): ObjectiveSettings | null {
+  const { architectures } = config;
+  const isClassifier = Array.isArray(architectures) && architectures.some((name) => classifierClass.test(String(name)));
+  return isClassifier ? classificationIn(config) : null;
+}
+
+/** The labels of a config.json and what they mean; `count` says how many there are where another file does. */
+export function classificationIn(config: Config, count?: number): ObjectiveSettings {
+  const { id2label, num_labels: number, problem_type: problem } = config;
+  const names = typeof id2label === 'object' && id2label !== null ? namesOf(id2label as Record<string, unknown>) : [];
+  const labels = names.length > 0 ? names : numberedLabels(typeof number === 'number' ? number : 2);
+  const known = (Object.keys(problemTypes) as ProblemType[]).find((type) => problemTypes[type] === problem);
+  // Without a word, transformers takes a single logit for a regression's.
+  const total = count ?? labels.length;
+  return {
+    name: 'classification',
+    labels: total === labels.length ? labels : numberedLabels(total),
+    problemType: known ?? (total === 1 ? 'regression' : 'single-label'),
+  };
+}
+
+function namesOf(id2label: Readonly<Record<string, unknown>>): string[] {
+  return Object.entries(id2label)
+    .sort(([a], [b]) => Number(a) - Number(b))
+    .map(([, name]) => String(name));
+}

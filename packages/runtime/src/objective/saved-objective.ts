@@ -1,0 +1,32 @@
+import { openAdapter } from '@tunesmith/checkpoints';
+import type { AdapterDescription } from '../model/adapter-folder.js';
+import { classificationIn, classificationOf } from './classifier-config.js';
+import type { ObjectiveSettings } from './settings.js';
+
+/** The last layer of a head that PEFT saves with a classifier's adapter (peft/peft_model.py). */
+const headWeight = /\.(classifier|classifier\.out_proj|score)\.weight$/;
+
+/**
+ * What adapters were trained for, or else the model: as their manifests say, or as PEFT and transformers do. Undefined where
+ * nothing is said.
+ */
+export async function savedObjective(
+  adapters: readonly AdapterDescription[],
+  config: Readonly<Record<string, unknown>>,
+): Promise<ObjectiveSettings | undefined> {
+  for (const { manifest, format, path, config: own } of adapters) {
+    if (manifest !== null && manifest.objective !== null) return manifest.objective;
+    if (manifest === null && format === 'peft' && own.task_type === 'SEQ_CLS') {
+      return classificationIn(config, await labelCount(path));
+    }
+  }
+  return classificationOf(config) ?? undefined;
+}
+
+/** How many labels the head in an adapter gives logits for. */
+async function labelCount(path: string): Promise<number | undefined> {
+  const { tensors, close } = await openAdapter(path);
+  await close();
+  const name = tensors.names().find((tensor) => headWeight.test(tensor));
+  return name === undefined ? undefined : tensors.get(name)?.shape[0];
+}
