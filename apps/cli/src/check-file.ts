@@ -76,7 +76,11 @@ function printCheck(check: DataCheck, maxLength: number, terminal: Terminal): vo
   if (unknownTokens > 0) line('unknown', `${formatCount(unknownTokens)} tokens that the tokenizer cannot write`);
   line('invalid', formatCount(invalid));
   for (const error of errors) terminal.print(`    ${terminal.style('red', error)}`);
-  if (example !== null) printExample(example, terminal);
+  if (example !== null && labels === null) printExample(example, terminal);
+  if (example !== null && labels !== null) {
+    terminal.print(`\n${terminal.style('bold', example.source)}`);
+    terminal.print(example.spans.map(({ text }) => text).join(''));
+  }
 }
 
 /** A label and how many rows have it, or a target and between what it lies. */
