@@ -9,7 +9,7 @@ import {
   tf,
   zeros,
 } from '@tunesmith/core';
-import { relativeError, type TinyModel, tinyModel, tinyTrainer } from '@tunesmith/testing';
+import { relativeError, type TinyModel, tinyModel, tinyRows, tinyTrainer } from '@tunesmith/testing';
 import { describe, expect, it } from 'vitest';
 import { backends } from './backends.js';
 import { tinyLlama } from './tiny-families.js';
@@ -121,6 +121,37 @@ describe('stages', () => {
     const middle = [...steps].sort((a, b) => a - b)[Math.floor(steps.length / 2)] as number;
     expect(middle).toBeGreaterThan(0.95e-2);
     expect(middle).toBeLessThan(1.05e-2);
+  });
+
+  it('choose no best checkpoint and end no run where they are preliminary', async () => {
+    const watch = async (preliminary: boolean) => {
+      const { stages, ...method } = unfreezing();
+      const divided: Method = {
+        ...method,
+        stages: (...of) =>
+          (stages?.(...of) ?? []).map((stage) => ({ ...stage, preliminary: preliminary && stage.name === 'top' })),
+      };
+      // Best before the second stage, and in it at step 4.
+      const values = [1, 2, 4, 3, 3];
+      const tiny = await make(divided);
+      const best: number[] = [];
+      const events = await run(tiny, {
+        evaluation: {
+          every: 1,
+          rows: () => tinyRows(tiny.model, 1),
+          best: 'mine',
+          measure: async (step) => ({ mine: values[step - 1] as number }),
+          earlyStopping: { patience: 2 },
+        },
+        checkpoints: { save: async ({ step }, options) => void (options.best && best.push(step)) },
+      });
+      return { events, best, end: events.at(-1) };
+    };
+    const [plain, own] = [await watch(false), await watch(true)];
+    expect(plain).toMatchObject({ best: [1], end: { step: 3, reason: 'earlyStopping' } });
+    expect(own).toMatchObject({ best: [3, 4], end: { step: 5, reason: 'finished' } });
+    const marked = own.events.flatMap((event) => (event.type === 'evaluate' ? [event.best] : []));
+    expect(marked).toEqual([false, false, true, true, false]);
   });
 
   it.each([1, 2, 3, 4])('resume to the same bits from step %i', async (step) => {

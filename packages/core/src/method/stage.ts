@@ -21,6 +21,11 @@ export interface Stage {
   readonly labels?: 'data' | 'model';
   /** Optimizer steps, or rows of a `gradients` stage, of which the data may hold fewer. The last stage lasts to the run's end whatever it says. */
   readonly length?: number;
+  /**
+   * Whether what it trains is not yet of the kind that the run is to give, as gates before they are pruned. Evaluations in it
+   * are reported, but choose no best checkpoint and end no run early.
+   */
+  readonly preliminary?: boolean;
   /** Runs on the host when the stage begins, before the model is patched for it, and not again when a run is resumed. */
   enter?(host: StageHost): Promise<StageEntry>;
 }

@@ -182,8 +182,9 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
 
         let best = false;
         if (evaluation !== undefined && (step % evaluation.every === 0 || step === steps)) {
-          const evaluated = await evaluateNow(options, evaluation, executables, step, progress.best);
-          progress = { ...progress, best: evaluated.memory };
+          const seen = stages.current.preliminary === true ? null : progress.best;
+          const evaluated = await evaluateNow(options, evaluation, executables, step, seen);
+          progress = { ...progress, best: evaluated.memory ?? progress.best };
           best = evaluated.event.best;
           yield evaluated.event;
           if (shouldStop(progress.best, evaluation.earlyStopping)) reason = 'earlyStopping';
@@ -246,13 +247,14 @@ function endOfRows(step: number, steps: number): TunesmithError {
   });
 }
 
+/** Evaluates, and compares with the best so far, if that is given. */
 async function evaluateNow(
   options: TrainerOptions,
   evaluation: EvaluationOptions,
   executables: ExecutableCache,
   step: number,
-  best: BestSoFar,
-): Promise<{ event: EvaluateEvent; memory: BestSoFar }> {
+  best: BestSoFar | null,
+): Promise<{ event: EvaluateEvent; memory: BestSoFar | null }> {
   const { model, parameters, objective, batchSize, maxLength, padToken } = options;
   const collate = { rows: batchSize, maxLength, padToken };
   const parts = { model, parameters, objective, executables, collate };
@@ -266,9 +268,9 @@ async function evaluateNow(
       expected: ['loss', ...Object.keys(metrics)].join(', '),
     });
   }
-  const memory = observe(best, value, step, evaluation.earlyStopping?.minimumImprovement);
+  const memory = best === null ? null : observe(best, value, step, evaluation.earlyStopping?.minimumImprovement);
   return {
-    event: { type: 'evaluate', step, loss, perplexity, metrics, samples, best: memory.step === step },
+    event: { type: 'evaluate', step, loss, perplexity, metrics, samples, best: memory?.step === step },
     memory,
   };
 }

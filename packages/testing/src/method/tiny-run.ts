@@ -115,7 +115,14 @@ export function rowSource(rows: readonly Row[]): RowSource {
 export type TinyTrainerOptions = Partial<
   Pick<
     TrainerOptions,
-    'batchSize' | 'gradientAccumulation' | 'steps' | 'seed' | 'gradientCheckpointing' | 'learningRate' | 'optimizer'
+    | 'batchSize'
+    | 'gradientAccumulation'
+    | 'steps'
+    | 'seed'
+    | 'gradientCheckpointing'
+    | 'learningRate'
+    | 'optimizer'
+    | 'evaluation'
   >
 > & { readonly checkpoints?: CheckpointStore };
 
