@@ -3,7 +3,7 @@ import type { Method } from '@tunesmith/core';
 import { ia3 } from '@tunesmith/ia3';
 import { adalora, lora } from '@tunesmith/lora';
 import { prefixTuning, promptTuning, pTuning, pTuningV2 } from '@tunesmith/prefix';
-import { bitfit, far, fishMask, freeze, full, llrd } from '@tunesmith/selective';
+import { bitfit, diffPruning, far, fishMask, freeze, full, llrd } from '@tunesmith/selective';
 
 /** The methods of `npm run bench:methods`, each as a user would set it for a small decoder. */
 export const benchMethods = {
@@ -27,6 +27,8 @@ export const benchMethods = {
   freeze: () => [freeze({ layers: 2 })],
   // Few rows to look at: what is measured is a step after.
   'fish-mask': () => [fishMask({ samples: 4 })],
+  // All but the last step are behind gates, and so is what is measured.
+  'diff-pruning': () => [diffPruning({ gated: 0.9 })],
   far: () => [far()],
   'far-alone': () => [far({ rest: 'freeze' })],
   bitfit: () => [bitfit()],

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createOnnxBackend } from '@tunesmith/backend-onnx';
 import { createTrainer, elementCount, type Method, slantedTriangularSchedule } from '@tunesmith/core';
 import { saveAdapter } from '@tunesmith/runtime';
-import { bitfit, far, fishMask, freeze, gradualUnfreezing } from '@tunesmith/selective';
+import { bitfit, diffPruning, far, fishMask, freeze, gradualUnfreezing } from '@tunesmith/selective';
 import { openExample } from './open-example.js';
 
 /** Llama has no biases; this one does. */
@@ -37,4 +37,6 @@ await train('the last layer', freeze({ layers: 1, top: false }));
 await train('the biases', bitfit());
 await train('from the top', gradualUnfreezing({ every: 10, unit: 'step', layerDecay: 1 / 2.6 }));
 await train('where the Fisher information is', fishMask({ ratio: 0.01, samples: 16 }));
+// Gates that a few steps can shut: the defaults are for thousands.
+await train('what gates leave open', diffPruning({ targetSparsity: 0.01, penalty: 5e-4, alphaInit: 2 }));
 await train('the feed-forward nodes that move', far({ rest: 'freeze' }));

@@ -3,7 +3,17 @@ import type { MethodFactory } from '@tunesmith/core';
 import { ia3 } from '@tunesmith/ia3';
 import { adalora, lora } from '@tunesmith/lora';
 import { prefixTuning, promptTuning, pTuning, pTuningV2 } from '@tunesmith/prefix';
-import { type BitfitOptions, bitfit, far, fishMask, freeze, full, gradualUnfreezing, llrd } from '@tunesmith/selective';
+import {
+  type BitfitOptions,
+  bitfit,
+  diffPruning,
+  far,
+  fishMask,
+  freeze,
+  full,
+  gradualUnfreezing,
+  llrd,
+} from '@tunesmith/selective';
 import { type DescribeMethodOptions, describeMethod } from '@tunesmith/testing';
 import type { z } from 'zod';
 import type { TinyFamily } from './tiny-families.js';
@@ -132,6 +142,24 @@ export const methodCases = {
     'biases by group',
     bitfit,
     (): BitfitOptions => ({ biases: ['query', 'intermediate', 'outputNorm'] }),
+  ),
+  // Gates that are neither open nor shut when settled, and seldom drawn shut: behind a group's that is, nothing moves.
+  'diff-pruning': row('gates of elements and groups', diffPruning, () => ({
+    targetSparsity: 0.1,
+    alphaInit: 0.4,
+    penalty: 1e-4,
+    lower: -0.01,
+    upper: 1.01,
+  })),
+  'diff-pruning-modules': row(
+    'gates of elements alone, modules',
+    diffPruning,
+    ({ feedForward, attention, embedding }) => ({
+      targetSparsity: 0.2,
+      structured: false,
+      alphaInit: 0.4,
+      modules: [feedForward[1], attention, embedding],
+    }),
   ),
   far: row('a quarter of the nodes, the rest trained', far, () => ({ priming: 0.5, keep: 0.25 })),
   'far-alone': row('a third of the nodes and nothing else', far, () => ({

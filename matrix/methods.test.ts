@@ -41,6 +41,9 @@ describe.each([
     methodCases.llrd.describe(family, where);
     methodCases['gradual-unfreezing'].describe(family, where);
   }
+  methodCases['diff-pruning'].describe(tinyLlama, where);
+  methodCases['diff-pruning-modules'].describe(tinyGpt2, where);
+  methodCases['diff-pruning'].describe(tinyBert, where);
   methodCases.far.describe(tinyLlama, where);
   methodCases['far-alone'].describe(tinyGpt2, where);
   methodCases.far.describe(tinyBert, where);

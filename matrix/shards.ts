@@ -43,6 +43,8 @@ const methods: Record<Shard['method'], readonly Shard['family'][]> = {
   'gradual-unfreezing': families,
   bitfit: ['qwen2', 'gpt2', 'bert'],
   'bitfit-groups': ['gpt2', 'bert'],
+  'diff-pruning': families,
+  'diff-pruning-modules': families,
   far: families,
   'far-alone': families,
   'fish-mask': families,

@@ -1,6 +1,8 @@
 export { bitfit } from './bitfit/bitfit.js';
 export type { BiasGroup, BitfitOptions } from './bitfit/config.js';
 export { biasGroups, bitfitConfigSchema } from './bitfit/config.js';
+export { diffPruningConfigSchema } from './diff-pruning/config.js';
+export { diffPruning } from './diff-pruning/diff-pruning.js';
 export { farConfigSchema } from './far/config.js';
 export { far } from './far/far.js';
 export { fishMaskConfigSchema } from './fish-mask/config.js';

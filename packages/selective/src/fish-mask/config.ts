@@ -1,6 +1,5 @@
 import { z } from 'zod';
-
-const names = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
+import { moduleNames } from '../weights/chosen-modules.js';
 
 /** Options of FishMask. */
 export const fishMaskConfigSchema = z.object({
@@ -31,7 +30,7 @@ export const fishMaskConfigSchema = z.object({
     .describe(
       "What is summed of each gradient: its square, the Fisher's diagonal, or its magnitude. Default: `square`, as in the paper's code.",
     ),
-  modules: names
+  modules: moduleNames
     .optional()
     .describe(
       'Only the weights inside the modules named take part: a list of names or path endings, such as `self_attn` or `q_proj`, or one regular expression for whole paths. Default: all.',

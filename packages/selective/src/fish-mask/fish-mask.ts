@@ -1,7 +1,6 @@
 import {
   apiVersion,
   defineMethod,
-  elementCount,
   type FoldTrace,
   type Handle,
   type Patcher,
@@ -10,7 +9,7 @@ import {
   tf,
   zeros,
 } from '@tunesmith/core';
-import { selectTop } from '../sparse/select-top.js';
+import { byPath, selectTop } from '../sparse/select-top.js';
 import {
   checkPositions,
   enterSparse,
@@ -19,7 +18,7 @@ import {
   type SparseEntry,
   trainSparse,
 } from '../sparse/sparse-difference.js';
-import { moduleMatcher } from '../weights/module-matcher.js';
+import { insideModules, sizeOf } from '../weights/chosen-modules.js';
 import { type FishMaskConfig, fishMaskConfigSchema } from './config.js';
 
 const name = 'fish-mask';
@@ -91,16 +90,11 @@ async function enterTraining(
       got: `${config.ratio} of ${total} weights`,
     });
   }
-  const byPath = [...scores].map(([path, values]) => ({ path, values })).sort((a, b) => (a.path < b.path ? -1 : 1));
-  const positions = selectTop(byPath, count);
+  const positions = selectTop(byPath(scores), count);
   if (positions.size > 0) return enterSparse(positions);
   throw new TunesmithError('DATA_INVALID', 'every gradient of the pass is zero', { where: name });
 }
 
 function chooser({ modules }: FishMaskConfig, weights: readonly Handle[]): (handle: Handle) => boolean {
-  return modules === undefined ? () => true : moduleMatcher(modules, weights, `${name}.modules`);
-}
-
-function sizeOf(handles: readonly Handle[]): number {
-  return handles.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  return insideModules(modules, weights, `${name}.modules`);
 }

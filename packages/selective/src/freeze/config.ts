@@ -1,7 +1,6 @@
 import { z } from 'zod';
+import { moduleNames } from '../weights/chosen-modules.js';
 import { layerDecayOption } from '../weights/layer-decay.js';
-
-const names = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
 
 /** Options of freezing: what is trained is chosen by layer, by module, or both. */
 export const freezeConfigSchema = z.object({
@@ -17,15 +16,17 @@ export const freezeConfigSchema = z.object({
     .describe(
       'Also train what lies after the blocks: the final norm, a pooler, a head of its own (Lee et al. 2019 train them with the last layers). A tied head is the embedding and lies before them.',
     ),
-  modules: names
+  modules: moduleNames
     .optional()
     .describe(
       'Of these, only the weights inside the modules named: a list of names or path endings, such as `self_attn` or `q_proj`, or one regular expression for whole paths. Default: all.',
     ),
-  extraModules: names
+  extraModules: moduleNames
     .optional()
     .describe('Modules to train beside them wherever they lie, such as `embed_tokens`, in the same notation.'),
-  frozenModules: names.optional().describe('Modules to leave frozen whatever else is said, in the same notation.'),
+  frozenModules: moduleNames
+    .optional()
+    .describe('Modules to leave frozen whatever else is said, in the same notation.'),
   layerDecay: layerDecayOption,
 });
 

@@ -6,6 +6,11 @@ export interface Scores {
   readonly values: Float32Array;
 }
 
+/** Scores in the order of their paths, whatever order they come in: what decides between equal ones. */
+export function byPath(scores: ReadonlyMap<string, Float32Array>): Scores[] {
+  return [...scores].map(([path, values]) => ({ path, values })).sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
 /** Positions, ascending, by path; weights of which nothing was selected are left out. */
 export type Positions = ReadonlyMap<string, Int32Array>;
 
