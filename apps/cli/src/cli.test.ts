@@ -55,7 +55,7 @@ describe('train', () => {
     ]);
     expect(trained).toMatchObject({
       ...{ type: 'result', reason: 'finished', from: 0, step: 30, steps: 30, savedStep: 30, model: null },
-      adapters: [join(home, 'run/adapter')],
+      ...{ adapters: [join(home, 'run/adapter')], mergeable: true },
       before: { step: 0 },
       after: { step: 30 },
     });
@@ -96,6 +96,7 @@ describe('train', () => {
     expect(stdout).toMatch(/held-out loss\s+\d\.\d+ → \d\.\d+ \(before training → step 2\)/);
     expect(stdout).toContain('adapter         shown/adapter');
     expect(stdout).toMatch(/tunesmith generate --model \S*model --adapter shown\/adapter --prompt/);
+    expect(stdout).toMatch(/tunesmith merge --model \S*model --adapter shown\/adapter --output shown\/merged\n$/);
   });
   it('saves the best model, not the last, and stops when nothing improves', async () => {
     const result = await runJson(
@@ -129,7 +130,12 @@ describe('train', () => {
   it('imports a method from a file, saves and loads its adapter', async () => {
     const plugin = ['--plugin', fileURLToPath(new URL('./fixtures/gain-plugin.mjs', import.meta.url))];
     const run = ['train', 'recipe.yaml', '--method', 'gain', ...plugin, '--steps', '3', '--output', 'gain'];
-    expect(await runJson(home, ...run)).toMatchObject({ reason: 'finished', adapters: [join(home, 'gain/adapter')] });
+    const { code, stdout } = await runCli(home, ...run);
+    expect(code).toBe(0);
+    // It cannot be merged, so nobody is told to.
+    expect(stdout).toMatch(
+      /Next:\n {2}(npx )?tunesmith generate --model model --adapter gain\/adapter --prompt "…"\n$/,
+    );
     const flags = [...base, '--adapter', 'gain/adapter', ...plugin];
     expect(await runJson(home, 'eval', ...flags, '--data', 'data.jsonl')).toMatchObject({ rows: 24 });
     const merge = await failure('merge', ...flags, '--output', 'gained');

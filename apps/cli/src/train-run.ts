@@ -76,7 +76,7 @@ function printResult(result: RunResult, recipe: Recipe, seconds: number, termina
   printNext(nextCommands(result, recipe), terminal);
 }
 
-function nextCommands({ adapters, model, run }: RunResult, recipe: Recipe): string[] {
+function nextCommands({ adapters, mergeable, model, run }: RunResult, recipe: Recipe): string[] {
   const base = recipe.model.name ?? shown(recipe.model.path as string);
   const from =
     model === null
@@ -87,7 +87,7 @@ function nextCommands({ adapters, model, run }: RunResult, recipe: Recipe): stri
   const [command, ...rest] = use[objective.name].split(' ');
   return [
     `tunesmith ${command} ${from} ${rest.join(' ')}`,
-    ...(adapters.length > 0 ? [`tunesmith merge ${from} --output ${shown(run)}/merged`] : []),
+    ...(mergeable ? [`tunesmith merge ${from} --output ${shown(run)}/merged`] : []),
   ];
 }
 

@@ -36,7 +36,7 @@ export type {
   UpdateTrace,
 } from './method/hooks.js';
 export type { Merged, MergeOptions } from './method/merge.js';
-export { mergedWeights, mergeInPlace } from './method/merge.js';
+export { canMerge, mergedWeights, mergeInPlace } from './method/merge.js';
 export type {
   Capabilities,
   HostValues,

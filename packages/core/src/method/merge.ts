@@ -27,17 +27,22 @@ function mergeSites(model: Model): MergedSite[] {
 }
 
 /** What is merged, innermost first: the methods, and those of the adapters named. */
-function mergedMethods({ model, adapters }: Merge): Method[] {
+function mergedMethods({ model, adapters }: Pick<Merge, 'model' | 'adapters'>): Method[] {
   return [...model.methods, ...adapters.flatMap((name) => model.adapters[name] ?? [])];
 }
 
-function checkMergeable(merge: Merge): void {
-  const { model, adapters } = merge;
+/** Whether a model's methods can be merged into its weights. */
+export function canMerge(model: Model, { adapters = [] }: MergeOptions = {}): boolean {
+  return whyNotMerged(model, adapters) === null;
+}
+
+/** What stands against merging, if anything does. @throws as `Model.under` does for the adapters */
+function whyNotMerged(model: Model, adapters: AdapterStack): TunesmithError | null {
   model.under(adapters);
-  const methods = mergedMethods(merge);
+  const methods = mergedMethods({ model, adapters });
   for (const method of methods) {
     if (method.capabilities.mergeable) continue;
-    throw new TunesmithError(
+    return new TunesmithError(
       'CAPABILITY_MISSING',
       `the method "${method.name}" cannot be merged into the base weights`,
       {
@@ -50,11 +55,12 @@ function checkMergeable(merge: Merge): void {
       (each) => model.wrappedBy(site, adapters).includes(model.ownerOf(each)) && !each.mergeEmbedding,
     );
     if (site.kind !== 'embedding' || method === undefined) continue;
-    throw new TunesmithError('CAPABILITY_MISSING', `the method "${method.name}" cannot be merged into an embedding`, {
+    return new TunesmithError('CAPABILITY_MISSING', `the method "${method.name}" cannot be merged into an embedding`, {
       where: site.path,
       hint: 'Keep it as an adapter beside the model.',
     });
   }
+  return null;
 }
 
 function mergeHost({ model, parameters }: Merge, method: Method): MergeHost {
@@ -96,7 +102,8 @@ export async function* mergedWeights(
   { adapters = [], sign = 1 }: MergeOptions & { readonly sign?: 1 | -1 } = {},
 ): AsyncGenerator<MergedWeight> {
   const merge: Merge = { model, parameters, adapters, sign };
-  checkMergeable(merge);
+  const reason = whyNotMerged(merge.model, merge.adapters);
+  if (reason !== null) throw reason;
   const sharing = sitesByWeight(merge);
   const biases = new Map(
     mergeSites(model).flatMap((site): [Handle, MergedSite][] =>

@@ -22,6 +22,8 @@ export interface RunResult {
   readonly steps: number;
   /** Where the adapters lie, in the methods' order; none for a method that trains the model itself, or an aborted run. */
   readonly adapters: readonly string[];
+  /** Whether they can be merged into the model's weights; false where there are none. */
+  readonly mergeable: boolean;
   /** The trained model's folder, for a method that trains the model itself. */
   readonly model: string | null;
   /** The step whose weights were saved: the best one's, where there is held-out data. Null for an aborted run. */

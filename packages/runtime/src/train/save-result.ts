@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Method } from '@tunesmith/core';
+import { canMerge, type Method } from '@tunesmith/core';
 import { saveAdapter } from '../model/adapter-folder.js';
 import type { OnPhase } from '../model/engine.js';
 import { saveModel } from '../model/save-model.js';
@@ -8,9 +8,9 @@ import { runPaths } from '../run/run-folder.js';
 import type { OpenRun } from './open-run.js';
 import type { RunResult } from './run-result.js';
 
-type Saved = Pick<RunResult, 'adapters' | 'model' | 'savedStep'>;
+type Saved = Pick<RunResult, 'adapters' | 'mergeable' | 'model' | 'savedStep'>;
 
-export const nothingSaved: Saved = { adapters: [], model: null, savedStep: null };
+export const nothingSaved: Saved = { adapters: [], mergeable: false, model: null, savedStep: null };
 
 /**
  * Saves what a finished run trained, from its best checkpoint where evaluation chose one: an adapter, or the whole model
@@ -27,7 +27,7 @@ export async function saveResult(run: OpenRun, lastStep: number, onPhase: OnPhas
     // Only a finished run that is continued has one here: the same model, saved again.
     await rm(paths.model, { recursive: true, force: true });
     await saveModel(loaded, paths.model, recipe.objective);
-    return { adapters: [], model: paths.model, savedStep: step };
+    return { adapters: [], mergeable: false, model: paths.model, savedStep: step };
   }
   const adapters: string[] = [];
   for (const method of methods) {
@@ -41,7 +41,7 @@ export async function saveResult(run: OpenRun, lastStep: number, onPhase: OnPhas
     });
     adapters.push(path);
   }
-  return { adapters, model: null, savedStep: step };
+  return { adapters, mergeable: canMerge(loaded.model), model: null, savedStep: step };
 }
 
 function isWholeModel({ capabilities }: Method): boolean {

@@ -1,6 +1,7 @@
 import {
   type Adapter,
   type Backend,
+  canMerge,
   exportAdapter,
   type Handle,
   type HostArray,
@@ -212,6 +213,7 @@ export function describeMethod<Schema extends z.ZodObject>(
       it(`${capabilities.mergeable ? 'merges and unmerges' : 'refuses to merge'}`, async () => {
         const tiny = await make();
         await trainTiny(tiny);
+        expect(canMerge(tiny.model)).toBe(capabilities.mergeable);
         if (!capabilities.mergeable) {
           await expect(mergeInPlace(tiny.model, tiny.parameters)).rejects.toThrow('cannot be merged');
           return;
