@@ -41,6 +41,11 @@ CONFIGS = {
     'compacter': adapters.CompacterConfig(reduction_factor=16),
     'compacter++': adapters.CompacterPlusPlusConfig(reduction_factor=8, phm_rank=2),
 }
+# Mix-and-match, two methods in one folder: a prefix through its MLP, and a parallel adapter.
+MAM = adapters.MAMConfig(
+    adapters.PrefixTuningConfig(prefix_length=5, bottleneck_size=12, cross_prefix=False),
+    adapters.ParBnConfig(reduction_factor=8),
+)
 
 
 @dataclass(frozen=True)
@@ -53,9 +58,10 @@ class Case:
 
 
 CASES = {
-    f'{base}-{config}': Case(3000 + 10 * index, base, config, adamw={**ADAMW, 'lr': 2e-3 if base == 'gpt2' else 5e-3})
+    f'{base}-{config}': Case(3000 + 10 * index, base, config, adamw={**ADAMW, 'lr': 2e-3 if base == 'gpt2' or config == 'mam' else 5e-3})
     for index, (base, config) in enumerate(
-        [(base, config) for base in ('bert', 'llama') for config in CONFIGS] + [('gpt2', 'houlsby')]
+        [(base, config) for base in ('bert', 'llama') for config in CONFIGS]
+        + [('gpt2', 'houlsby'), ('bert', 'mam'), ('gpt2', 'mam')]
     )
 }
 
@@ -94,7 +100,7 @@ def build(case: Case):
     adapters.init(model)
     # Written to the config; its own would be the path on this machine.
     model.config.name_or_path = model.name_or_path = case.base
-    model.add_adapter('task', config=CONFIGS[case.config])
+    model.add_adapter('task', config={**CONFIGS, 'mam': MAM}[case.config])
     # Without the base's dropout: train_adapter turns it on.
     model.train_adapter('task')
     model.eval()
@@ -136,6 +142,11 @@ def probe(model, batches) -> torch.Tensor:
 
 
 def save(model, path) -> dict[str, torch.Tensor]:
+    if isinstance(model.adapters_config.get('task'), adapters.MAMConfig):
+        # The library cannot write prefixes as safetensors: layers share their tensors.
+        path.mkdir(parents=True, exist_ok=True)
+        save_tensors(path / 'weights.safetensors', own_weights(model))
+        return own_weights(model)
     model.save_adapter(str(path), 'task', use_safetensors=True)
     if not isinstance(model, BertForSequenceClassification):
         # The library saves a language model's head beside every adapter, though nothing has trained it.

@@ -66,28 +66,29 @@ export interface Prepared {
   readonly backend: Backend;
 }
 
-/** Loads a recorded model, and the adapter that the recorder began with. */
+/** Loads a recorded model, and the adapter that the recorder began with. Of several methods, the first is the adapter's. */
 export async function prepareModel(
   base: string,
-  method: Method,
+  method: Method | readonly [Method, ...Method[]],
   backend: Backend,
   adapter?: TensorSource,
   objective: Objective = sft,
 ): Promise<Prepared> {
   const folder = await openModelFolder(join(fixtures, base));
   const family = familyFor(folder.config);
+  const methods = [method].flat() as [Method, ...Method[]];
   const model = buildModel({
     family,
     config: family.parseConfig(folder.config),
-    methods: [method],
+    methods,
     ...headOf(objective),
   });
   const parameters = createParameterStore(backend.createStore());
   await loadWeights(model, folder.tensors, parameters);
   await folder.close();
   await initialiseHandles(parameters, model.handles, 1);
-  if (adapter !== undefined) await importAdapter(model, method, parameters, adapter);
-  return { model, method, parameters, backend };
+  if (adapter !== undefined) await importAdapter(model, methods[0], parameters, adapter);
+  return { model, method: methods[0], parameters, backend };
 }
 
 /** The head that an objective needs. */
