@@ -1,63 +1,41 @@
 import { elementCount, type TracedProgram, type Value } from '../trace/graph.js';
-
-/** Kernels whose output is their first input under another shape: no bytes of its own. */
-const aliases = new Set(['Reshape', 'ExpandDims', 'Identity', 'HoldBack']);
-
-/** Kernels that ONNX Runtime computes in place of an input of equal size that nobody reads later. */
-const inPlace = new Set(
-  'Add,AddN,Sub,Multiply,RealDiv,Maximum,Minimum,Neg,Exp,Log,Sqrt,Rsqrt,Square,Reciprocal,Sigmoid,Tanh,Erf,Softmax,Select'.split(
-    ',',
-  ),
-);
+import { type Arena, createArena } from './arena.js';
+import { planBuffers } from './buffer-plan.js';
+import { inExecutionOrder } from './execution-order.js';
 
 /**
- * The most bytes that a program's intermediate values take at a time, when its nodes run in the order in which they were
- * traced and a value is freed after its last use. Inputs, stored tensors, outputs and updates lie elsewhere.
+ * The bytes that a program's intermediate values take in an arena when its nodes run as ONNX Runtime orders
+ * them and a buffer is freed after the last use of the last value in it. Inputs, stored tensors, outputs and updates lie
+ * elsewhere, but for what is stored 16 bits wide: its float32 values are there from their first use to their last.
  */
-export function peakActivations({ nodes, outputs, updates }: TracedProgram): number {
-  const roots = new Map<number, Value>();
-  const rootOf = (value: Value): Value => roots.get(value.id) ?? value;
-  for (const { kernel, inputs, outputs: results } of nodes) {
-    const [input] = inputs;
-    const [result] = results;
-    if (aliases.has(kernel) && input !== undefined && result !== undefined) roots.set(result.id, rootOf(input));
-  }
+export function peakActivations(traced: TracedProgram, isHalf: (value: Value) => boolean = () => false): number {
+  const program = inExecutionOrder(traced);
+  const { nodes, outputs, updates } = program;
+  const results = [...Object.values(outputs), ...Object.values(updates)];
+  const bufferOf = planBuffers(program, results);
+  const kept = new Set(results.map(bufferOf));
   const lastUse = new Map<number, number>();
-  nodes.forEach(({ inputs }, index) => {
-    for (const input of inputs) lastUse.set(rootOf(input).id, index);
+  nodes.forEach(({ inputs, outputs: made }, index) => {
+    for (const value of [...inputs, ...made]) lastUse.set(bufferOf(value), index);
   });
-  const kept = new Set([...Object.values(outputs), ...Object.values(updates)].map((value) => rootOf(value).id));
 
-  // What follows a barrier has a shape that ONNX Runtime learns as it runs: it never computes that in place.
-  const unplanned = new Set<number>();
-  for (const { kernel, inputs, outputs: results } of nodes) {
-    if (kernel !== 'HoldBack' && !inputs.some(({ id }) => unplanned.has(id))) continue;
-    for (const { id } of results) unplanned.add(id);
-  }
-
-  const alive = new Map<number, number>();
-  let bytes = 0;
-  let peak = 0;
-  nodes.forEach(({ kernel, inputs, outputs: results }, index) => {
-    const dying = [...new Map(inputs.map((input) => [rootOf(input).id, rootOf(input)])).values()].filter(
-      ({ id }) => lastUse.get(id) === index && alive.has(id),
-    );
-    for (const result of results) {
-      if (roots.has(result.id) || kept.has(result.id)) continue;
-      const size = byteSize(result);
-      const planned = inPlace.has(kernel) && !unplanned.has(result.id);
-      const reused = planned ? dying.find(({ id }) => alive.get(id) === size) : undefined;
-      if (reused === undefined) bytes += size;
-      else alive.delete(reused.id);
-      alive.set(result.id, size);
+  const arena = createArena();
+  const alive = new Map<number, ReturnType<Arena['allocate']>>();
+  nodes.forEach(({ inputs, outputs: made }, index) => {
+    const needed = [...inputs.filter(isHalf), ...made.filter((value) => bufferOf(value) === value.id)];
+    for (const value of needed) {
+      const buffer = bufferOf(value);
+      if (!alive.has(buffer) && !kept.has(buffer)) alive.set(buffer, arena.allocate(byteSize(value)));
     }
-    peak = Math.max(peak, bytes);
-    for (const value of [...dying, ...results.filter(({ id }) => !lastUse.has(id))]) {
-      bytes -= alive.get(value.id) ?? 0;
-      alive.delete(value.id);
+    for (const value of [...inputs, ...made]) {
+      const buffer = bufferOf(value);
+      const chunk = alive.get(buffer);
+      if (chunk === undefined || lastUse.get(buffer) !== index) continue;
+      arena.release(chunk);
+      alive.delete(buffer);
     }
   });
-  return peak;
+  return arena.touchedBytes();
 }
 
 function byteSize({ shape, dtype }: Value): number {

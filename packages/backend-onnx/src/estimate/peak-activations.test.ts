@@ -1,0 +1,95 @@
+import '@tensorflow/tfjs-backend-cpu';
+import { holdBack, type ProgramIO, type Tensor, type TensorSpec, tf } from '@tunesmith/core';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { opTable } from '../lower/op-table.js';
+import { traceProgram } from '../trace/trace-program.js';
+import { peakActivations } from './peak-activations.js';
+
+const square = { shape: [64, 64], dtype: 'float32' } as const;
+const stored = new Map<string, TensorSpec>([
+  ['w', square],
+  ['narrow', { shape: [16, 64], dtype: 'float32' } as const],
+  ['wide', { shape: [64, 256], dtype: 'float32' } as const],
+]);
+const bytes = 4 * 64 * 64;
+
+/** Matrices of 64 × 64 that a program's intermediate values take, which returns the sums of some of them in turn. */
+function squares(body: (x: Tensor, io: ProgramIO) => Tensor | readonly Tensor[]): number {
+  const program = {
+    name: 'sample',
+    inputs: { x: square },
+    body: (io: ProgramIO) => ({
+      outputs: Object.fromEntries([body(io.input('x'), io)].flat().map((value, index) => [index, tf.sum(value)])),
+    }),
+  };
+  return Math.round(peakActivations(traceProgram(program, stored, opTable)) / bytes);
+}
+
+describe('peakActivations', () => {
+  beforeEach(() => tf.setBackend('cpu'));
+
+  it('computes in place of an operand that nobody reads later', () => {
+    expect(squares((x) => tf.exp(tf.tanh(tf.exp(x))))).toBe(1);
+    expect(
+      squares((x) => {
+        const kept = tf.exp(x);
+        return tf.add(tf.tanh(kept), kept);
+      }),
+    ).toBe(2);
+  });
+
+  it('gives what a product no longer needs to the next value of its shape', () => {
+    expect(squares((x) => tf.matMul(x, tf.matMul(x, tf.matMul(x, x))))).toBe(2);
+  });
+
+  it('overwrites a value once its other readers have run, whichever was traced first', () => {
+    expect(
+      squares((x) => {
+        const logits = tf.matMul(x, x);
+        const probabilities = tf.softmax(logits);
+        return tf.sub(tf.max(logits, -1), tf.max(probabilities, -1));
+      }),
+    ).toBe(1);
+  });
+
+  it('counts no reshape', () => {
+    expect(squares((x) => tf.reshape(tf.exp(x), [32, 128]))).toBe(1);
+  });
+
+  it('holds a buffer from its first value to its last, even while it lies idle', () => {
+    // The inner product's buffer is free now.
+    const next = (x: Tensor) => tf.matMul(x, tf.matMul(x, x));
+    // As large as that and of another shape, [16, 256]: the plan does not give it the buffer.
+    const other = (io: ProgramIO) => tf.matMul(io.read('narrow'), io.read('wide'));
+    expect(
+      squares((x, io) => {
+        const early = next(x);
+        return [early, other(io), tf.tanh(early)];
+      }),
+    ).toBe(2);
+    expect(
+      squares((x, io) => {
+        const early = next(x);
+        return [early, other(io), tf.matMul(x, early)];
+      }),
+    ).toBe(3);
+  });
+
+  it('gives a value behind a barrier a buffer of its own', () => {
+    expect(squares((x) => tf.exp(holdBack(tf.exp(x), x)))).toBe(2);
+    expect(squares((x) => tf.exp(tf.exp(x)))).toBe(1);
+  });
+
+  it('holds the float32 values of what is stored 16 bits wide while they are read', () => {
+    const program = {
+      name: 'sample',
+      inputs: { x: square },
+      body: (io: ProgramIO) => ({ outputs: { y: tf.sum(tf.matMul(io.input('x'), io.read('w'))) } }),
+    };
+    const traced = traceProgram(program, stored, opTable);
+    const [whole, half] = [() => false, ({ origin }: { origin: { kind: string } }) => origin.kind === 'stored'].map(
+      (isHalf) => Math.round(peakActivations(traced, isHalf) / bytes),
+    );
+    expect([whole, half]).toEqual([1, 2]);
+  });
+});
