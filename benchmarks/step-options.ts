@@ -49,12 +49,15 @@ const llamaShape = (
   tie_word_embeddings: true,
 });
 
-/** config.json as far as the shape goes. The estimate's constants were fitted on the first two alone. */
+/** config.json as far as the shape goes. The estimate's constants were fitted on the first four alone. */
 export const shapes = {
   tiny: llamaShape(64, 128, 2, [4, 2], 1000),
+  small: llamaShape(128, 384, 2, [8, 4], 4096),
+  'medium-20m': llamaShape(384, 1024, 7, [6, 3], 16000),
   'smollm2-135m': llamaShape(576, 1536, 30, [9, 3], 49152),
   /** The bundled model's. */
   bundled: llamaShape(256, 640, 4, [8, 4], 3072),
+  'stories-800k': llamaShape(128, 384, 2, [8, 4], 3072),
   'stories-15m': llamaShape(288, 768, 6, [6, 6], 32000),
   'stories-42m': llamaShape(512, 1376, 8, [8, 8], 32000),
   'wide-80m': llamaShape(768, 2048, 8, [12, 4], 32000),

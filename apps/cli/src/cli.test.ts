@@ -242,6 +242,15 @@ describe('the other commands', () => {
     expect(full).toMatchObject({ elsewhere: 0, rows: 19, estimate: { weightBytes: bytes, optimizerBytes: 2 * bytes } });
     expect((full.time as { seconds: number }).seconds).toBeGreaterThan(0);
   });
+  it('plan says within a quarter what the run then took', async () => {
+    const { estimate } = (await runJson(
+      ...([home, 'plan', 'recipe.yaml', '--steps', '30', '--set', 'lora.rank=6'] as const),
+    )) as { estimate: { peakBytes: number; programs: number } };
+    const measured = trained.peakBytes as number;
+    expect(estimate.programs).toBeGreaterThan(2); // to train on, to evaluate, and to sample
+    expect(estimate.peakBytes).toBeGreaterThan(0.75 * measured);
+    expect(estimate.peakBytes).toBeLessThan(1.25 * measured);
+  });
   it('data check reports, and fails where training would', async () => {
     expect(await runJson(home, 'data', 'check', 'data.jsonl', ...base)).toMatchObject({
       ...{ format: 'prompt-completion', invalid: 0, report: { examples: 24, rows: 24 } },

@@ -25,14 +25,18 @@ export function printPlan(plan: RunPlan, terminal: Terminal): void {
   const parts = [
     ['weights', estimate.weightBytes],
     ['optimizer', estimate.optimizerBytes + estimate.gradientBytes + estimate.updateBytes],
-    ['activations', estimate.activationBytes],
+    ['activations', estimate.activationBytes + estimate.fedBytes],
     ['runtime', estimate.runtimeBytes],
   ] as const;
-  const sizes = parts.map(([name, size]) => `${name} ${formatBytes(size)}`).join(', ');
+  // At its most either while it computes or while it writes a checkpoint.
+  const writing = estimate.peakBytes - parts.reduce((sum, [, size]) => sum + size, 0);
+  const sizes = [...parts, ...(writing > 0 ? [['a checkpoint in writing', writing] as const] : [])]
+    .map(([name, size]) => `${name} ${formatBytes(size)}`)
+    .join(', ');
   terminal.print(`memory: about ${terminal.style('bold', formatBytes(estimate.peakBytes))} at its peak (${sizes})`);
   const { steps, secondsPerStep, seconds } = time;
   terminal.print(
-    `time: about ${terminal.style('bold', formatDuration(seconds))} at most, ${formatCount(steps)} steps over ${formatCount(rows)} rows, ` +
-      `${secondsPerStep.toPrecision(2)} s each where rows have ${formatCount(length)} tokens`,
+    `time: about ${terminal.style('bold', formatDuration(seconds))} with evaluations, ${formatCount(steps)} steps over ${formatCount(rows)} rows ` +
+      `of up to ${formatCount(length)} tokens, ${secondsPerStep.toPrecision(2)} s each on average`,
   );
 }

@@ -1,8 +1,8 @@
 export { didYouMean, nearestNames } from './errors/nearest-names.js';
 export type { ErrorCode, ErrorDetails } from './errors/tunesmith-error.js';
 export { TunesmithError } from './errors/tunesmith-error.js';
-export type { EstimateOptions, TrainingEstimate } from './estimate/estimate-training.js';
-export { estimateTraining } from './estimate/estimate-training.js';
+export type { EstimateOptions, TrainingDryRun, TrainingEstimate } from './estimate/estimate-training.js';
+export { estimateTraining, startTrainingDryRun } from './estimate/estimate-training.js';
 export { matmulRate } from './estimate/matmul-rate.js';
 export type { AdapterChoice, AdapterPlaces, PlacedAdapters } from './generate/row-adapters.js';
 export type { Sampling } from './generate/sampling.js';
@@ -116,7 +116,15 @@ export type { ParameterStore } from './parameters/parameter-store.js';
 export { createParameterStore, initialiseHandles } from './parameters/parameter-store.js';
 export type { AdapterPart, AdapterPool, AdapterPoolOptions } from './pool/adapter-pool.js';
 export { createAdapterPool } from './pool/adapter-pool.js';
-export type { Backend, Executable, HostTensor, ProgramEstimate, RunOptions, TensorStore } from './program/backend.js';
+export type {
+  Backend,
+  Executable,
+  HostTensor,
+  ProgramEstimate,
+  RunOptions,
+  StoredSpec,
+  TensorStore,
+} from './program/backend.js';
 export type { Program, ProgramIO, ProgramResult, TensorSpec } from './program/program.js';
 export { validateInputs } from './program/validate-inputs.js';
 export type { RandomContext } from './random/keep-mask.js';

@@ -1,17 +1,40 @@
-import type { Program, ProgramEstimate, TensorSpec } from '@tunesmith/core';
+import type { Program, ProgramEstimate, StoredSpec, TensorSpec } from '@tunesmith/core';
 import { opTable } from '../lower/op-table.js';
-import { elementCount } from '../trace/graph.js';
+import { elementCount, type TracedProgram, type Value } from '../trace/graph.js';
 import { matmulFlops } from '../trace/matmul-flops.js';
 import { traceProgram } from '../trace/trace-program.js';
 import { peakActivations } from './peak-activations.js';
 
 /** What a program takes, from its trace over stored tensors of these shapes. */
-export function estimateProgram(program: Program, stored: ReadonlyMap<string, TensorSpec>): ProgramEstimate {
-  const traced = traceProgram(program, new Map(stored), opTable);
+export function estimateProgram(program: Program, stored: ReadonlyMap<string, StoredSpec>): ProgramEstimate {
+  const traced = traceProgram(program, new Map([...stored].map(([name, spec]) => [name, read(spec)])), opTable);
+  const isHalf = ({ origin }: Value): boolean =>
+    origin.kind === 'stored' && stored.get(origin.name)?.dtype === 'float16';
   return {
     nodes: traced.nodes.length,
-    activationBytes: peakActivations(traced),
+    activationBytes: peakActivations(traced, isHalf),
     updateBytes: Object.values(traced.updates).reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0),
+    fedBytes: fedBytes(traced),
     matmulFlops: matmulFlops(traced),
+    outputs: Object.fromEntries(
+      Object.entries(traced.outputs).map(([name, { shape, dtype }]) => [name, { shape, dtype }]),
+    ),
   };
+}
+
+/** Programs read 16 bits wide tensors as float32. */
+function read({ shape, dtype }: StoredSpec): TensorSpec {
+  return { shape, dtype: dtype === 'float16' || dtype === 'bfloat16' ? 'float32' : dtype };
+}
+
+const fedKinds: ReadonlySet<Value['origin']['kind']> = new Set(['keepMask', 'uniform', 'constant']);
+
+/** Masks, noise and constants that lie beside the session, to be fed to it. */
+function fedBytes({ nodes }: TracedProgram): number {
+  const fed = new Map<number, number>();
+  for (const { id, origin, shape, dtype } of nodes.flatMap(({ inputs }) => inputs)) {
+    if (!fedKinds.has(origin.kind)) continue;
+    fed.set(id, elementCount(shape) * (dtype === 'bool' ? 1 : 4));
+  }
+  return [...fed.values()].reduce((sum, bytes) => sum + bytes, 0);
 }

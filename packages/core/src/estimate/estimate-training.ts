@@ -1,16 +1,16 @@
-import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Model } from '../model/model.js';
 import type { Objective } from '../objective/objective.js';
 import type { Row } from '../objective/row.js';
 import { collateRows } from '../objective/virtual-tokens.js';
 import type { GradientTransformation } from '../optimizer/transformation.js';
 import { elementCount, type Handle } from '../parameters/handle.js';
-import { createParameterStore } from '../parameters/parameter-store.js';
-import type { Backend } from '../program/backend.js';
+import { createParameterStore, type ParameterStore } from '../parameters/parameter-store.js';
+import type { Backend, StoredSpec } from '../program/backend.js';
 import type { Program } from '../program/program.js';
 import { accumulateProgram, applyProgram, stepProgram } from '../trainer/programs.js';
-import { addGradientEntries, planTraining } from '../trainer/training-plan.js';
-import { createShapeStore } from './shape-store.js';
+import { addGradientEntries, planTraining, type TrainingPlan } from '../trainer/training-plan.js';
+import { trainingStateBytes } from '../trainer/training-state.js';
+import { createDryRun, type DryUse, totalBytes } from './dry-run.js';
 
 export interface EstimateOptions {
   readonly model: Model;
@@ -20,7 +20,7 @@ export interface EstimateOptions {
   readonly batchSize: number;
   readonly gradientAccumulation?: number;
   readonly gradientCheckpointing?: boolean;
-  /** Length of the rows to plan for, without virtual tokens: the longest. */
+  /** Length of the rows to plan for, without virtual tokens: all have it. */
   readonly length: number;
   /** Share of a row's tokens that have a loss weight; 1 if not said. */
   readonly weightedShare?: number;
@@ -38,13 +38,30 @@ export interface TrainingEstimate {
   readonly gradientBytes: number;
   /** The next values of whatever a step updates, while it runs. */
   readonly updateBytes: number;
-  /** Intermediate values of one run at their peak. */
+  /** Intermediate values: each compiled program keeps those of its peak for its next run. */
   readonly activationBytes: number;
+  /** Dropout masks and large constants. */
+  readonly fedBytes: number;
   /** Node, the runtime and the compiled graphs. */
   readonly runtimeBytes: number;
+  /** Copies that are made to write a checkpoint; 0 where none is written. */
+  readonly checkpointBytes: number;
+  /** Programs compiled at a time, at most: one for each shape of batch, to train on and to evaluate. */
+  readonly programs: number;
   readonly peakBytes: number;
   /** Matrix products of one optimizer step. */
   readonly flopsPerStep: number;
+}
+
+/** What a dry run is made with, and what it comes to. */
+export interface TrainingDryRun {
+  readonly backend: Backend;
+  /** Over shapes alone. */
+  readonly parameters: ParameterStore;
+  /** Matrix products of all that ran so far. */
+  flops(): number;
+  /** What was needed so far at the most. `checkpointed` is the plan of a training that writes checkpoints. */
+  estimate(flopsPerStep: number, checkpointed?: TrainingPlan): TrainingEstimate;
 }
 
 /** Resident bytes of Node with the engine and ONNX Runtime loaded and a tokenizer at hand (measured: 157 MB). */
@@ -53,69 +70,87 @@ const processBytes = 157e6;
 const bytesPerNode = 12e3;
 
 /**
- * What training takes, from tracing its programs over shapes alone: no weight is read and nothing runs.
+ * A backend and parameters over shapes alone, for a model whose weights were not read. Whatever then trains, evaluates or
+ * generates with them is counted: what it compiles, keeps and frees.
+ * @param dtypeOf how a base weight is stored; what is trained is float32
+ * @throws CAPABILITY_MISSING for a backend that cannot tell
+ */
+export function startTrainingDryRun(
+  model: Model,
+  backend: Backend,
+  dtypeOf: (handle: Handle) => StoredSpec['dtype'] = () => 'float32',
+): TrainingDryRun {
+  const dry = createDryRun(backend, bytesPerNode);
+  const store = dry.backend.createStore();
+  const trained = new Set(model.trained);
+  for (const handle of model.handles) {
+    const isFrozen = handle.owner === 'base' && !trained.has(handle);
+    const dtype = handle.dtype ?? (isFrozen ? dtypeOf(handle) : 'float32');
+    store.declare(handle.key, { shape: handle.shape, dtype });
+  }
+  const bytesOf = (use: DryUse): number => totalBytes(use) + use.nodes * bytesPerNode;
+  const count = (handles: readonly Handle[]): number =>
+    handles.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  // Now: a run's stages patch the model anew.
+  const counts = {
+    totalParameters: count(model.handles.filter(({ kind }) => kind === 'parameter')),
+    trainedParameters: count(model.trained),
+  };
+  return {
+    backend: dry.backend,
+    parameters: createParameterStore(store),
+    flops: dry.flops,
+    estimate(flopsPerStep, checkpointed) {
+      const { nodes, ...peak } = dry.peak();
+      // The state is copied once out of the store and once more into the file's form.
+      const copied = checkpointed === undefined ? 0 : 2 * trainingStateBytes(checkpointed);
+      const saving = bytesOf(dry.now()) + copied;
+      return {
+        ...counts,
+        ...peak,
+        runtimeBytes: processBytes + nodes * bytesPerNode,
+        checkpointBytes: copied,
+        peakBytes: processBytes + Math.max(bytesOf({ nodes, ...peak }), saving),
+        flopsPerStep,
+      };
+    },
+  };
+}
+
+/**
+ * What training takes on rows of one length, without stages, evaluation and checkpoints: its programs are traced over
+ * shapes alone, no weight is read and nothing runs.
  * @throws CAPABILITY_MISSING for a backend that cannot tell
  */
 export async function estimateTraining(options: EstimateOptions): Promise<TrainingEstimate> {
   const { model, backend, objective, batchSize, length, gradientAccumulation = 1 } = options;
-  if (backend.estimate === undefined) {
-    throw new TunesmithError('CAPABILITY_MISSING', `the backend ${backend.name} cannot estimate a program`);
-  }
-  const store = createShapeStore();
-  const parameters = createParameterStore(store);
-  for (const { key, shape, dtype } of model.handles) {
-    if (dtype === 'int32') store.set(key, { dtype, shape, data: new Int32Array(0) });
-    else store.set(key, { dtype: 'float32', shape, data: new Float32Array(0) });
-  }
-  const weightBytes = bytesOf(store.specs.values());
+  const dry = startTrainingDryRun(model, backend);
+  const { parameters } = dry;
   const plan = await planTraining({ ...options, parameters, weightDecay: 0 });
-  const optimizerBytes = bytesOf(store.specs.values()) - weightBytes;
-  if (gradientAccumulation > 1) addGradientEntries(plan);
-  const gradientBytes = bytesOf(store.specs.values()) - weightBytes - optimizerBytes;
-
-  const rows = Array.from({ length: batchSize }, () => longestRow(length, options.weightedShare ?? 1));
+  const row = rowOf(length, options.weightedShare ?? 1);
+  const rows = Array.from({ length: batchSize }, () => row);
   const batch = collateRows(model, objective, rows, {
-    rows: batchSize,
-    maxLength: length,
-    padToken: 0,
-    predicting: true,
+    ...{ rows: batchSize, maxLength: length, padToken: 0, predicting: true },
   });
-  const estimate = (program: Program) => (backend.estimate as NonNullable<Backend['estimate']>)(program, store.specs);
-  const programs =
-    gradientAccumulation > 1
-      ? [estimate(accumulateProgram(plan, batch)), estimate(applyProgram(plan))]
-      : [estimate(stepProgram(plan, batch))];
-  const [main, apply] = programs as [(typeof programs)[number], (typeof programs)[number] | undefined];
-  const activationBytes = Math.max(...programs.map(({ activationBytes: bytes }) => bytes));
-  const updateBytes = programs.reduce((sum, { updateBytes: bytes }) => sum + bytes, 0);
-  const nodes = programs.reduce((sum, { nodes: count }) => sum + count, 0);
-  const runtimeBytes = processBytes + nodes * bytesPerNode;
-  const count = (handles: readonly Handle[]): number =>
-    handles.reduce((sum, { shape }) => sum + elementCount(shape), 0);
-  return {
-    totalParameters: count(model.handles.filter(({ kind }) => kind === 'parameter')),
-    trainedParameters: count(model.trained),
-    weightBytes,
-    optimizerBytes,
-    gradientBytes,
-    updateBytes,
-    activationBytes,
-    runtimeBytes,
-    peakBytes: weightBytes + optimizerBytes + gradientBytes + updateBytes + activationBytes + runtimeBytes,
-    flopsPerStep: main.matmulFlops * gradientAccumulation + (apply?.matmulFlops ?? 0),
-  };
+  if (gradientAccumulation === 1) {
+    await run(stepProgram(plan, batch), 1);
+  } else {
+    addGradientEntries(plan);
+    await run(accumulateProgram(plan, batch), gradientAccumulation);
+    await run(applyProgram(plan), 1);
+  }
+  return dry.estimate(dry.flops());
+
+  async function run(program: Program, times: number): Promise<void> {
+    const executable = await dry.backend.compile(program, parameters.tensors);
+    for (let time = 0; time < times; time++) await executable.run({});
+  }
 }
 
-function longestRow(length: number, weightedShare: number): Row {
+function rowOf(length: number, weightedShare: number): Row {
   const first = Math.max(1, Math.round(length * (1 - weightedShare)));
   return {
     tokens: new Int32Array(length),
     weights: Float32Array.from({ length }, (_, index) => (index >= first ? 1 : 0)),
   };
-}
-
-function bytesOf(specs: Iterable<{ shape: readonly number[] }>): number {
-  let bytes = 0;
-  for (const { shape } of specs) bytes += 4 * elementCount(shape);
-  return bytes;
 }

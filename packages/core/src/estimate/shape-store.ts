@@ -1,29 +1,77 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import { elementCount } from '../parameters/handle.js';
-import type { HostTensor, TensorStore } from '../program/backend.js';
-import type { TensorSpec } from '../program/program.js';
+import type { HostTensor, StoredSpec, TensorStore } from '../program/backend.js';
 
 /** A tensor store that keeps shapes and no values: what a plan is made over, before any weight is read. */
 export interface ShapeStore extends TensorStore {
-  readonly specs: ReadonlyMap<string, TensorSpec>;
+  readonly specs: ReadonlyMap<string, StoredSpec>;
+  /** Goes up whenever a tensor is added, taken away or given another shape or type. */
+  readonly version: number;
+  /** Notes a tensor without values. */
+  declare(name: string, spec: StoredSpec): void;
 }
 
 export function createShapeStore(): ShapeStore {
-  const specs = new Map<string, TensorSpec>();
+  const specs = new Map<string, StoredSpec>();
+  /** Tensors that were set, and so may have been computed with since. */
+  const written = new Set<string>();
+  let version = 0;
+  const declare = (name: string, { shape, dtype }: StoredSpec): void => {
+    const known = specs.get(name);
+    if (known?.dtype !== dtype || known.shape.join() !== shape.join()) version++;
+    specs.set(name, { shape, dtype });
+  };
   return {
     specs,
-    set(name, { shape, dtype }) {
-      specs.set(name, { shape, dtype: dtype === 'float16' || dtype === 'bfloat16' ? 'float32' : dtype });
+    get version() {
+      return version;
+    },
+    declare,
+    set(name, spec) {
+      declare(name, spec);
+      written.add(name);
     },
     async get(name): Promise<HostTensor> {
       const spec = specs.get(name);
       if (spec === undefined) throw new TunesmithError('NAME_UNKNOWN', `the store holds no tensor "${name}"`);
-      // Zeros that nobody writes to take no memory until the system has to back them.
-      return { dtype: 'float32', shape: spec.shape, data: new Float32Array(elementCount(spec.shape)) };
+      // Zeros take no memory until somebody writes to them: what was declared may be a whole model.
+      return written.has(name) ? anyValue(spec) : zeros(spec);
     },
     has: (name) => specs.has(name),
     names: () => [...specs.keys()],
-    delete: (name) => void specs.delete(name),
-    dispose: () => specs.clear(),
+    delete(name) {
+      written.delete(name);
+      if (specs.delete(name)) version++;
+    },
+    dispose() {
+      specs.clear();
+      version++;
+    },
   };
+}
+
+function zeros({ dtype, shape }: StoredSpec): HostTensor {
+  const size = elementCount(shape);
+  switch (dtype) {
+    case 'float32':
+      return { dtype, shape, data: new Float32Array(size) };
+    case 'int32':
+      return { dtype, shape, data: new Int32Array(size) };
+    case 'bool':
+      return { dtype, shape, data: new Uint8Array(size) };
+    default:
+      return { dtype, shape, data: new Uint16Array(size) };
+  }
+}
+
+/**
+ * Numbers that pass for what a program may have computed: none is zero, as gradients that are would be taken for a
+ * mistake, and of logits the largest is in the middle, where no vocabulary has its end token.
+ */
+export function anyValue(spec: StoredSpec): HostTensor {
+  const value = zeros(spec);
+  if (value.dtype !== 'float32') return value;
+  value.data.fill(1);
+  value.data[value.data.length >> 1] = 2;
+  return value;
 }

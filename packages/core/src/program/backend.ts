@@ -9,6 +9,9 @@ export type HostTensor =
   | { readonly dtype: 'bool'; readonly shape: Shape; readonly data: Uint8Array }
   | { readonly dtype: 'float16' | 'bfloat16'; readonly shape: Shape; readonly data: Uint16Array };
 
+/** Shape and type of a tensor in host memory. */
+export type StoredSpec = Pick<HostTensor, 'shape' | 'dtype'>;
+
 /**
  * Owns every tensor that outlives a run: frozen weights, trained parameters, optimizer state, buffers, caches.
  * Executables borrow them by name, so that training, evaluation and generation share one copy.
@@ -47,8 +50,11 @@ export interface ProgramEstimate {
   readonly activationBytes: number;
   /** The next values of what the program updates. */
   readonly updateBytes: number;
+  /** What it is fed beside stored tensors and the batch: dropout masks and large constants. */
+  readonly fedBytes: number;
   /** Floating-point operations of its matrix products. */
   readonly matmulFlops: number;
+  readonly outputs: Readonly<Named<TensorSpec>>;
 }
 
 /** Makes programs executable. */
@@ -59,5 +65,5 @@ export interface Backend {
   /** Throws OP_UNSUPPORTED, with the op's name, shapes and site, where the program uses what the backend lacks. */
   compile(program: Program, store: TensorStore): Promise<Executable>;
   /** What a program would take over stored tensors of these shapes. Absent where programs are not known before they run. */
-  estimate?(program: Program, stored: ReadonlyMap<string, TensorSpec>): ProgramEstimate;
+  estimate?(program: Program, stored: ReadonlyMap<string, StoredSpec>): ProgramEstimate;
 }

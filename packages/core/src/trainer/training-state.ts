@@ -16,6 +16,14 @@ function optimizerName(slot: string, key: string): string {
   return `optimizer/${slot}/${key}`;
 }
 
+/** Bytes of what `readTrainingState` reads. */
+export function trainingStateBytes(plan: TrainingPlan): number {
+  const elements = (handles: readonly Handle[]): number =>
+    handles.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  const optimizer = plan.optimizer.slots.length * elements(chunksOf(plan).flatMap(({ handles }) => handles));
+  return 4 * (elements(savedHandles(plan)) + optimizer);
+}
+
 /** Parameters, buffers and optimizer state by path, however they are packed. */
 export async function readTrainingState(plan: TrainingPlan): Promise<SavedTensor[]> {
   const tensors: SavedTensor[] = [];

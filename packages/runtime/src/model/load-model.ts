@@ -59,7 +59,7 @@ export async function loadModel(options: LoadModelOptions): Promise<LoadedModel>
     checkVocabulary(model, tokenizer, path);
     const tensors = backend.createStore();
     const parameters = createParameterStore(tensors);
-    await loadWeights(model, folder.tensors, parameters, { dtype: dtype === 'auto' ? dtypeOf(folder) : dtype, seed });
+    await loadWeights(model, folder.tensors, parameters, { dtype: heldDtype(dtype, folder), seed });
     await initialiseHandles(parameters, model.handles, seed, { tokenize: (text) => tokenizer.encode(text) });
     const dtypes = new Map(folder.tensors.names().map((name) => [name, folder.tensors.get(name)?.dtype]));
     return {
@@ -112,7 +112,7 @@ function familyOf(
   });
 }
 
-function checkVocabulary({ shape }: Model, { vocabSize }: Tokenizer, where: string): void {
+export function checkVocabulary({ shape }: Model, { vocabSize }: Tokenizer, where: string): void {
   if (vocabSize <= shape.vocabularySize) return;
   throw new TunesmithError('SHAPE_MISMATCH', 'the tokenizer has tokens that the model has no embedding for', {
     where,
@@ -122,7 +122,11 @@ function checkVocabulary({ shape }: Model, { vocabSize }: Tokenizer, where: stri
   });
 }
 
-/** The type that most of a checkpoint's weights have, where programs can hold it; else float32. */
+/** How a model's frozen weights are held: as asked for, or as most of the checkpoint has them, where programs can. */
+export function heldDtype(dtype: 'auto' | WeightDtype, folder: ModelFolder): WeightDtype {
+  return dtype === 'auto' ? dtypeOf(folder) : dtype;
+}
+
 function dtypeOf({ tensors }: ModelFolder): WeightDtype {
   const count = (dtype: StoredDtype) => tensors.names().filter((name) => tensors.get(name)?.dtype === dtype).length;
   const half = tensors.names().length / 2;

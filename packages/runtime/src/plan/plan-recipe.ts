@@ -2,23 +2,22 @@ import { openModelFolder } from '@tunesmith/checkpoints';
 import {
   bucketLength,
   elementCount,
-  estimateTraining,
   type Handle,
   type Model,
   matmulRate,
-  type Objective,
   type TrainingEstimate,
 } from '@tunesmith/core';
-import { loadTokenizer, type Tokenizer } from '@tunesmith/data';
+import { loadTokenizer } from '@tunesmith/data';
 import type { Engine, OnPhase } from '../model/engine.js';
-import { describeModel } from '../model/load-model.js';
+import { checkVocabulary, describeModel } from '../model/load-model.js';
 import { locateModel } from '../model/locate-model.js';
-import { createObjective, headOf } from '../objective/settings.js';
+import { headOf } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { configuredMethods } from '../train/configured-methods.js';
 import { openData } from '../train/open-data.js';
-import { optimizerOf, stepsOf } from '../train/optimization.js';
+import { stepsOf } from '../train/optimization.js';
 import { maxLengthOf } from '../train/resolve-recipe.js';
+import { type Rehearsal, rehearseRun } from './rehearse-run.js';
 
 /** A place in the model that a method changes or trains. */
 export interface PlannedSite {
@@ -37,9 +36,9 @@ export interface PlannedTime {
   readonly steps: number;
   /** Floating-point operations a second of a plain matrix product here. */
   readonly matmulRate: number;
-  /** A step over rows of the greatest length; shorter rows take less. */
+  /** A step, on average over the run's own batches. */
   readonly secondsPerStep: number;
-  /** All steps, as if every row had the greatest length. */
+  /** All steps and evaluations; a run that stops early takes less. */
   readonly seconds: number;
 }
 
@@ -54,7 +53,7 @@ export interface RunPlan {
   /** Rows of the training data, and the greatest length that a batch of them is padded to. */
   readonly rows: number;
   readonly length: number;
-  /** Memory and work of a step; null for a device that cannot tell. */
+  /** Memory and work of the run; null for a device that cannot tell. */
   readonly estimate: TrainingEstimate | null;
   readonly time: PlannedTime | null;
 }
@@ -62,62 +61,57 @@ export interface RunPlan {
 /** Share of a plain matrix product's speed that a whole step reaches, from below (`npm run bench:step`). */
 const stepEfficiency = 0.7;
 
-/** Patches a recipe's model without its weights, tokenises its data, and traces its step over shapes alone. */
+/** Patches a recipe's model without its weights, tokenises its data, and rehearses the run over shapes alone. */
 export async function planRecipe(recipe: Recipe, engine: Engine, onPhase: OnPhase = () => {}): Promise<RunPlan> {
   const { path } = await locateModel(recipe.model, engine.hub, onPhase);
   const folder = await openModelFolder(path);
   await folder.close();
-  const methods = configuredMethods(recipe, engine.methods);
-  const head = { ...headOf(recipe.objective), checkpoint: folder.tensors };
-  const model = describeModel(folder.config, path, engine.families, methods, null, head);
+  const { families, methods, cacheFolder } = engine;
+  const { objective } = recipe;
+  const head = { ...headOf(objective), checkpoint: folder.tensors };
+  const model = describeModel(folder.config, path, families, configuredMethods(recipe, methods), null, head);
+  const maxLength = maxLengthOf(recipe.data, model.shape);
+  const tokenizer = await loadTokenizer(path);
+  checkVocabulary(model, tokenizer, path);
+  const options = { tokenizer, maxLength, seed: recipe.trainer.seed, objective, cacheFolder, onPhase };
+  const data = await openData(recipe.data, options);
+  const steps = stepsOf(recipe.trainer, data.train.length);
   const sites = plannedSites(model, new Set(model.trained.map(({ key }) => key)));
   const trainedParameters = countOf(model.trained);
-  const tokenizer = await loadTokenizer(path);
-  const objective = createObjective(recipe.objective, tokenizer);
-  const { rows, length } = await measureData(recipe, model, tokenizer, engine.cacheFolder, onPhase);
-  const steps = stepsOf(recipe.trainer, rows);
-  const { estimate, time } = await measureStep(recipe, { model, objective, length, steps }, engine, onPhase);
-  return {
+  const longest = recipe.data.packing ? maxLength : Math.min(data.report.longest, maxLength);
+  const plan = {
     family: model.family.name,
     sites,
     elsewhere: trainedParameters - sites.reduce((sum, site) => sum + site.trainedParameters, 0),
     trainedParameters,
     totalParameters: countOf(model.handles),
-    ...{ rows, length, estimate, time },
+    rows: data.train.length,
+    length: bucketLength(longest, maxLength),
+  };
+  // A run's stages patch the model anew, so that it is rehearsed last.
+  return {
+    ...plan,
+    ...(await measureRun({ recipe, model, folder, tokenizer, data, maxLength, steps }, engine, onPhase)),
   };
 }
 
-async function measureData(
-  { data, trainer, objective }: Recipe,
-  { shape }: Model,
-  tokenizer: Tokenizer,
-  cacheFolder: string,
-  onPhase: OnPhase,
-): Promise<Pick<RunPlan, 'rows' | 'length'>> {
-  const maxLength = maxLengthOf(data, shape);
-  const options = { tokenizer, maxLength, seed: trainer.seed, objective, cacheFolder, onPhase };
-  const { train, report } = await openData(data, options);
-  const longest = data.packing ? maxLength : Math.min(report.longest, maxLength);
-  return { rows: train.length, length: bucketLength(longest, maxLength) };
-}
-
-async function measureStep(
-  { trainer, device }: Recipe,
-  { model, objective, length, steps }: { model: Model; objective: Objective; length: number; steps: number },
+async function measureRun(
+  parts: Omit<Rehearsal, 'backend'>,
   engine: Engine,
   onPhase: OnPhase,
 ): Promise<Pick<RunPlan, 'estimate' | 'time'>> {
-  const backend = await engine.createBackend(device);
+  const { recipe, data, steps } = parts;
+  const backend = await engine.createBackend(recipe.device);
   if (backend.estimate === undefined) return { estimate: null, time: null };
-  onPhase('tracing a step');
-  const { batchSize, gradientAccumulation, gradientCheckpointing } = trainer;
-  const settings = { batchSize, gradientAccumulation, gradientCheckpointing, length };
-  const optimizer = optimizerOf(trainer);
-  const estimate = await estimateTraining({ model, backend, objective, optimizer, ...settings });
+  onPhase('rehearsing the run');
+  const { estimate, flopsPerEvaluation } = await rehearseRun({ ...parts, backend });
   onPhase('measuring this machine');
   const rate = await matmulRate(backend);
-  const secondsPerStep = estimate.flopsPerStep / (rate * stepEfficiency);
-  return { estimate, time: { steps, matmulRate: rate, secondsPerStep, seconds: steps * secondsPerStep } };
+  const evaluations = data.validation === null ? 0 : 1 + Math.ceil(steps / recipe.trainer.evaluateEvery);
+  const secondsOf = (flops: number): number => flops / (rate * stepEfficiency);
+  const secondsPerStep = secondsOf(estimate.flopsPerStep);
+  const seconds = steps * secondsPerStep + evaluations * secondsOf(flopsPerEvaluation);
+  return { estimate, time: { steps, matmulRate: rate, secondsPerStep, seconds } };
 }
 
 function plannedSites(model: Model, trained: ReadonlySet<string>): PlannedSite[] {

@@ -6,7 +6,7 @@ import { sampleTexts } from './sample-texts.js';
 
 /** The held-out loss before the first step: what the run's later losses are compared with. */
 export async function evaluateUntrained(
-  { loaded, recipe, maxLength }: OpenRun,
+  { loaded, recipe, maxLength }: Pick<OpenRun, 'loaded' | 'recipe' | 'maxLength'>,
   validation: Dataset,
 ): Promise<EvaluateEvent> {
   const { model, parameters, backend, tokenizer } = loaded;

@@ -89,9 +89,11 @@ export async function openRun(folder: string, recipe: Recipe, engine: Engine, op
   }
 }
 
-type TrainerParts = Pick<OpenRun, 'recipe' | 'loaded' | 'data' | 'maxLength' | 'checkpoints' | 'steps'>;
+/** What a trainer is made of. Without checkpoints it writes none. */
+export type TrainerParts = Pick<OpenRun, 'recipe' | 'loaded' | 'data' | 'maxLength' | 'steps'> &
+  Partial<Pick<OpenRun, 'checkpoints'>>;
 
-function openTrainer(parts: TrainerParts, options: TrainOptions): Promise<Trainer> {
+export function openTrainer(parts: TrainerParts, options: TrainOptions): Promise<Trainer> {
   const { recipe, loaded, data, maxLength, checkpoints, steps } = parts;
   const { model, parameters, backend, tokenizer } = loaded;
   const { learningRate, weightDecay, batchSize, gradientAccumulation, seed, gradientCheckpointing } = recipe.trainer;
@@ -103,7 +105,7 @@ function openTrainer(parts: TrainerParts, options: TrainOptions): Promise<Traine
     optimizer: optimizerOf(recipe.trainer),
     schedule: scheduleOf(recipe.trainer),
     padToken: tokenizer.padId,
-    checkpoints: { store: checkpoints, every: recipe.trainer.checkpointEvery },
+    ...(checkpoints && { checkpoints: { store: checkpoints, every: recipe.trainer.checkpointEvery } }),
     ...(evaluation === null ? {} : { evaluation }),
   });
 }

@@ -1,0 +1,112 @@
+import '@tensorflow/tfjs-backend-cpu';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Backend, MethodFactory, TrainingEstimate } from '@tunesmith/core';
+import { lora } from '@tunesmith/lora';
+import { promptTuning } from '@tunesmith/prefix';
+import { type Engine, parseRecipe, planRecipe, type RunPlan, resolveRecipe, train } from '@tunesmith/runtime';
+import { fishMask, full, gradualUnfreezing } from '@tunesmith/selective';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createEngine } from './engine.js';
+import { writeTinyModel } from './fixtures/tiny-model.js';
+
+const methods: readonly MethodFactory[] = [lora, promptTuning, full, fishMask, gradualUnfreezing];
+
+let home: string;
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'tunesmith-plan-'));
+  await writeTinyModel(join(home, 'model'));
+  // Of 5 to 60 tokens: batches of several shapes.
+  const lines = Array.from({ length: 24 }, (_, index) => {
+    const prompt = `${index}: `.padEnd(4 + ((index * 11) % 50), '-');
+    return JSON.stringify({ prompt, completion: `${index % 10}.` });
+  });
+  await writeFile(join(home, 'data.jsonl'), `${lines.join('\n')}\n`);
+});
+afterAll(() => rm(home, { recursive: true, force: true }));
+
+interface Course {
+  /** Programs in the order in which they are first met. */
+  readonly programs: readonly string[];
+  /** The most that are compiled at a time. */
+  readonly most: number;
+}
+
+interface Settings {
+  readonly data?: object;
+  readonly [key: string]: unknown;
+}
+
+/** What a recipe's run compiles, beside its plan. */
+async function planAndTrain(
+  method: string,
+  { data = {}, ...settings }: Settings,
+): Promise<{ plan: RunPlan; planned: string[]; run: Course }> {
+  const engine = createEngine({ methods, cacheFolder: join(home, 'cache') });
+  const document = {
+    model: { path: join(home, 'model') },
+    data: { train: join(home, 'data.jsonl'), validation: 0.25, ...data },
+    ...{ method, ...settings },
+  };
+  const recipe = await resolveRecipe(parseRecipe({ value: document as never, where: 'recipe' }, methods), engine);
+  const planned: string[] = [];
+  const plan = await planRecipe(recipe, estimatesTo(engine, planned));
+  const watched = compilesOf(engine);
+  await train({ ...recipe, output: join(home, `${method} run`) }, watched.engine);
+  return { plan, planned, run: watched.course() };
+}
+
+function estimatesTo(engine: Engine, names: string[]): Engine {
+  return withBackend(engine, (backend) => ({
+    ...backend,
+    estimate(program, stored) {
+      names.push(program.name);
+      return (backend.estimate as NonNullable<Backend['estimate']>)(program, stored);
+    },
+  }));
+}
+
+function compilesOf(engine: Engine): { engine: Engine; course(): Course } {
+  const names = new Set<string>();
+  let now = 0;
+  let most = 0;
+  return {
+    course: () => ({ programs: [...names], most }),
+    engine: withBackend(engine, (backend) => ({
+      ...backend,
+      async compile(program, store) {
+        names.add(program.name);
+        const executable = await backend.compile(program, store);
+        most = Math.max(most, ++now);
+        const dispose = (): Promise<void> => {
+          now--;
+          return executable.dispose();
+        };
+        return { info: executable.info, run: (inputs, options) => executable.run(inputs, options), dispose };
+      },
+    })),
+  };
+}
+
+function withBackend(engine: Engine, change: (backend: Backend) => Backend): Engine {
+  return { ...engine, createBackend: async (device) => change(await engine.createBackend(device)) };
+}
+
+const trainer = { steps: 9, batchSize: 2, evaluateEvery: 3, samplePrompts: ['1: '], sampleTokens: 3 };
+
+describe('a plan', () => {
+  it.each<[string, Settings]>([
+    ['lora', { trainer: { ...trainer, gradientAccumulation: 2, gradientCheckpointing: true } }],
+    ['prompt-tuning', { 'prompt-tuning': { virtualTokens: 3 }, trainer }],
+    ['gradual-unfreezing', { 'gradual-unfreezing': { every: 'even' }, trainer }],
+    ['fish-mask', { 'fish-mask': { samples: 4 }, data: { packing: true }, trainer }],
+  ])('of %s meets the programs that the run compiles, as many at a time', async (method, settings) => {
+    const { plan, planned, run } = await planAndTrain(method, settings);
+    expect(new Set(planned)).toEqual(new Set(run.programs));
+    const { programs, optimizerBytes } = plan.estimate as TrainingEstimate;
+    expect(programs).toBe(run.most);
+    // AdamW's two moments of all that trains in the end. How much a pass over gradients chooses is not known before it.
+    expect(optimizerBytes / (8 * plan.trainedParameters)).toBeCloseTo(1, 1);
+  });
+});
