@@ -8,8 +8,8 @@ import { describeOps } from './describe-ops.js';
 import { describeStore } from './describe-store.js';
 
 export interface DescribeBackendOptions {
-  /** Multiplies every tolerance of the table of ops: 1 for a float32 CPU. */
-  readonly tolerance?: number;
+  /** What multiplies the tolerance of an op's cases, by the op: 1 where not named, as on a float32 CPU. */
+  readonly tolerances?: Readonly<Record<string, number>>;
   /** Cases that the backend cannot run, by name, and why; each must then fail with OP_UNSUPPORTED. */
   readonly lacks?: Readonly<Record<string, string>>;
   /** Cases whose elements are not the reference's, by name, and why; types and shapes are held all the same. */
@@ -23,10 +23,10 @@ export interface DescribeBackendOptions {
 export function describeBackend(
   name: string,
   createBackend: () => Promise<Backend>,
-  { tolerance = 1, lacks = {}, differs = {} }: DescribeBackendOptions = {},
+  { tolerances = {}, lacks = {}, differs = {} }: DescribeBackendOptions = {},
 ): void {
   describe(`backend ${name}`, suiteOptions, () => {
-    describeOps(createBackend, tolerance, lacks, differs);
+    describeOps(createBackend, tolerances, lacks, differs);
     describeStore(createBackend);
     describeMasks(createBackend);
     describeErrors(createBackend);
