@@ -152,7 +152,7 @@ describe('a model by its name', () => {
       server.close();
       server.closeAllConnections();
       const { model } = parse(read('hub-run/recipe.yaml')) as { model: unknown };
-      expect(model).toEqual({ name: 'tiny/llama', revision: servedCommit, dtype: 'auto' });
+      expect(model).toEqual({ name: 'tiny/llama', revision: servedCommit, dtype: 'auto', resizeVocabulary: false });
       const config = JSON.parse(read('hub-run/adapter/adapter_config.json')) as Record<string, unknown>;
       expect(config).toMatchObject({ base_model_name_or_path: 'tiny/llama', revision: servedCommit });
       await runJson(home, 'eval', '--model', 'tiny/llama', '--data', 'data.jsonl');

@@ -52,6 +52,7 @@ function source(entries: Record<string, Entry>): TensorSource {
 }
 
 const embed: Entry = { shape: [3, 2], values: [1, 2, 3, 4, 5, 6] };
+const grownFrom: Entry = { shape: [2, 2], values: [1, 2, 4, 8] };
 const head: Entry = { shape: [3, 2], values: [9, 8, 7, 6, 5, 4] };
 
 async function load(tied: boolean, entries: Record<string, Entry>, dtype?: 'float16' | 'bfloat16') {
@@ -149,5 +150,41 @@ describe('loadWeights', () => {
     await loadWeights(model, tensors, createParameterStore(store));
     values.fill(0);
     expect([...(store.tensors.get('embed.weight')?.data ?? [])]).toEqual(embed.values);
+  });
+
+  it.each(['F32', 'F16', 'BF16'] as const)('grows a vocabulary of %s by the mean of its rows', async (stored) => {
+    const entries = { 'embed.weight': { ...grownFrom, dtype: stored }, 'head.weight': { ...head, shape: [2, 3] } };
+    const wide: Family<{ tied: boolean }> = {
+      ...tiny,
+      build(builder) {
+        const embed = builder.embedding('embed', { role: 'embedding.token', rows: 3, features: 2 });
+        const head = builder.linear('head', { role: 'head', inFeatures: 3, outFeatures: 2 });
+        return { head, hidden: (t, { ids }) => embed(t, ids) };
+      },
+    };
+    const store = memoryStore();
+    const model = buildModel({ family: wide, config: { tied: false } });
+    await loadWeights(model, source(entries), createParameterStore(store), { vocabularyBefore: 2 });
+    expect([...(store.tensors.get('embed.weight')?.data ?? [])]).toEqual([1, 2, 4, 8, 2.5, 5]);
+    expect([...(store.tensors.get('head.weight')?.data ?? [])]).toEqual(head.values);
+  });
+  it('grows a head that is tied, or one of its own, with the embedding', async () => {
+    const grow = async (tied: boolean, entries: Record<string, Entry>) => {
+      const store = memoryStore();
+      const model = buildModel({ family: tiny, config: { tied } });
+      await loadWeights(model, source(entries), createParameterStore(store), { vocabularyBefore: 2 });
+      return Object.fromEntries([...store.tensors].map(([name, { data }]) => [name, [...data]]));
+    };
+    const smaller: Entry = { shape: [2, 2], values: [0, -4, 6, 2] };
+    expect(await grow(true, { 'embed.weight': grownFrom, 'head.weight': grownFrom })).toEqual({
+      'embed.weight': [1, 2, 4, 8, 2.5, 5],
+    });
+    expect(await grow(false, { 'embed.weight': grownFrom, 'head.weight': smaller })).toEqual({
+      'embed.weight': [1, 2, 4, 8, 2.5, 5],
+      'head.weight': [0, -4, 6, 2, 3, -1],
+    });
+    await expect(
+      grow(false, { 'embed.weight': grownFrom, 'head.weight': { shape: [1, 2], values: [1, 2] } }),
+    ).rejects.toThrow(/SHAPE_MISMATCH at head\.weight/);
   });
 });

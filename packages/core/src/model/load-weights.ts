@@ -6,6 +6,7 @@ import { randomKey } from '../random/mixer.js';
 import { fromFloat32, toFloat32 } from '../storage/float-codecs.js';
 import { readFloat32 } from '../storage/memory-tensor.js';
 import type { StoredTensor, TensorSource } from '../storage/stored-tensor.js';
+import { withGrownRows } from './grown-rows.js';
 import type { Model } from './model.js';
 import { checkpointNames } from './task-head.js';
 
@@ -17,6 +18,8 @@ export interface LoadWeightsOptions {
   readonly dtype?: WeightDtype;
   /** Of what a head that the checkpoint lacks starts as. */
   readonly seed?: number;
+  /** Tokens that the checkpoint has rows for, where the model has more: theirs start as the mean of those. */
+  readonly vocabularyBefore?: number;
 }
 
 /**
@@ -28,14 +31,19 @@ export async function loadWeights(
   model: Model,
   source: TensorSource,
   parameters: ParameterStore,
-  { dtype = 'float32', seed = 0 }: LoadWeightsOptions = {},
+  { dtype = 'float32', seed = 0, vocabularyBefore }: LoadWeightsOptions = {},
 ): Promise<void> {
   const { places, fresh } = findTensors(model, source);
   const duplicates = tiedDuplicates(model, source, places);
   checkLeftovers(model, source, [...places.values(), ...duplicates.keys()]);
-  for (const [handle, tensor] of places) checkShape(tensor, handle);
   for (const [duplicate, handle] of duplicates) {
     await checkEqual(duplicate, places.get(handle) as StoredTensor);
+  }
+  const { vocabularySize } = model.shape;
+  for (const [handle, tensor] of places) {
+    const isGrown = handle.shape[0] === vocabularySize && tensor.shape[0] === vocabularyBefore;
+    if (isGrown) places.set(handle, withGrownRows(tensor, vocabularySize));
+    checkShape(places.get(handle) as StoredTensor, handle);
   }
   for (const handle of fresh) {
     const key = randomKey(seed, 'init', handle.key);

@@ -41,6 +41,8 @@ const manifestSchema = z.strictObject({
     })
     .nullable()
     .default(null),
+  /** Whether it was trained with rows added to the vocabulary, so that it belongs to a base that has them. */
+  resizeVocabulary: z.boolean().default(false),
 });
 
 /** What PEFT's config of an adapter has no field for: `tunesmith.json`. */
@@ -117,7 +119,7 @@ export async function loadAdapter({ model, parameters }: LoadedModel, method: Me
 
 /** Saves what a method trained, in PEFT's form or the method's own; `base` names the model that it belongs to. */
 export async function saveAdapter(
-  { model, parameters, backend, config: modelConfig }: LoadedModel,
+  { model, parameters, backend, config: modelConfig, vocabularyBefore }: LoadedModel,
   method: Method,
   path: string,
   details: {
@@ -138,6 +140,7 @@ export async function saveAdapter(
     template,
     objective: manifestObjective(objective),
     stage: (method.stages === undefined ? null : model.stage) as AdapterManifest['stage'],
+    resizeVocabulary: vocabularyBefore !== null,
   });
   if (adapter.format === 'adapterhub') {
     const { model_type: type, architectures } = modelConfig;

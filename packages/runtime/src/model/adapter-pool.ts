@@ -4,7 +4,7 @@ import type { MethodLookup } from '../plugins/load-methods.js';
 import { describeAdapter } from './adapter-folder.js';
 import { type LoadedModel, loadModel } from './load-model.js';
 import { locateModel } from './locate-model.js';
-import { methodFor, type OpenModelOptions } from './open-model.js';
+import { methodFor, type OpenModelOptions, withResizing } from './open-model.js';
 
 export interface OpenPoolOptions extends Omit<OpenModelOptions, 'adapters'> {
   /** Folders of adapters, by the names that generations ask for. */
@@ -19,13 +19,16 @@ export interface PooledModel extends LoadedModel {
 /** Loads a model and reads adapters, none of which acts until it is asked for. */
 export async function openAdapterPool(options: OpenPoolOptions): Promise<PooledModel> {
   const { adapters, engine, lookup, onPhase = () => {}, signal } = options;
-  const { path } = await locateModel(options.model, engine.hub, onPhase, signal);
+  const model = withResizing(options.model, await Promise.all(Object.values(adapters).map(describeAdapter)));
+  const { path } = await locateModel(model, engine.hub, onPhase, signal);
   onPhase('loading the model');
   const backend = await engine.createBackend(options.device);
-  const loaded = await loadModel({ path, dtype: options.model.dtype, backend, families: engine.families });
+  const { dtype, resizeVocabulary } = model;
+  const loaded = await loadModel({ path, dtype, resizeVocabulary, backend, families: engine.families });
   try {
-    const { model, parameters, config } = loaded;
-    const pool = createAdapterPool({ family: model.family, config: model.family.parseConfig(config), parameters });
+    const { parameters, config } = loaded;
+    const { family } = loaded.model;
+    const pool = createAdapterPool({ family, config: family.parseConfig(config), parameters });
     for (const [name, folder] of Object.entries(adapters)) await addAdapterFolder(pool, name, folder, lookup);
     return { ...loaded, pool };
   } catch (error) {

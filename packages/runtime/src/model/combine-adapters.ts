@@ -64,6 +64,7 @@ export async function combineAdapters({
       template: manifest?.template ?? null,
       objective: manifest?.objective ?? null,
       stage: null,
+      resizeVocabulary: described.some((adapter) => adapter.manifest?.resizeVocabulary),
     }),
   });
 }

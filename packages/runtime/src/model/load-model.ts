@@ -18,6 +18,7 @@ import {
 } from '@tunesmith/core';
 import { loadTokenizer, type Tokenizer } from '@tunesmith/data';
 import { headOf, type ObjectiveSettings } from '../objective/settings.js';
+import { fitVocabulary } from './fit-vocabulary.js';
 
 export interface LoadModelOptions {
   readonly path: string;
@@ -32,12 +33,17 @@ export interface LoadModelOptions {
   readonly stage?: StageState | null;
   /** What it is to be trained for or was: its head; the family's first task if not said. */
   readonly objective?: ObjectiveSettings;
+  /** Adds rows for tokens of the tokenizer that the checkpoint has none for, each the mean of those it has. */
+  readonly resizeVocabulary?: boolean;
 }
 
 /** A model with its weights in a backend's store, and its tokenizer. */
 export interface LoadedModel {
   readonly path: string;
+  /** The folder's config.json, with the size that the vocabulary has now. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** Tokens that the checkpoint has rows for, where more were added; else null. */
+  readonly vocabularyBefore: number | null;
   readonly model: Model;
   readonly parameters: ParameterStore;
   readonly tokenizer: Tokenizer;
@@ -51,20 +57,27 @@ export interface LoadedModel {
 /** Opens a model folder, builds its family's model with the methods, and loads the weights. */
 export async function loadModel(options: LoadModelOptions): Promise<LoadedModel> {
   const { path, families, backend, methods = [], dtype = 'auto', seed = 0, stage = null, objective } = options;
+  const { resizeVocabulary = false } = options;
   const folder = await openModelFolder(path);
   try {
     const tokenizer = await loadTokenizer(folder.path);
     const head = { ...(objective && headOf(objective)), checkpoint: folder.tensors };
-    const model = describeModel(folder.config, path, families, methods, stage, head);
-    checkVocabulary(model, tokenizer, path);
+    const plain = describeModel(folder.config, path, families, [], null, head);
+    const resizing = { where: path, resize: resizeVocabulary };
+    const { config, vocabularyBefore } = fitVocabulary(plain, folder.config, tokenizer, resizing);
+    const model = describeModel(config, path, families, methods, stage, head);
     const tensors = backend.createStore();
     const parameters = createParameterStore(tensors);
-    await loadWeights(model, folder.tensors, parameters, { dtype: heldDtype(dtype, folder), seed });
+    await loadWeights(model, folder.tensors, parameters, {
+      ...{ dtype: heldDtype(dtype, folder), seed },
+      ...(vocabularyBefore === null ? {} : { vocabularyBefore }),
+    });
     await initialiseHandles(parameters, model.handles, seed, { tokenize: (text) => tokenizer.encode(text) });
     const dtypes = new Map(folder.tensors.names().map((name) => [name, folder.tensors.get(name)?.dtype]));
     return {
       path: folder.path,
-      config: folder.config,
+      config,
+      vocabularyBefore,
       model,
       parameters,
       tokenizer,
@@ -109,16 +122,6 @@ function familyOf(
       String(type),
       families.flatMap(({ modelTypes }) => modelTypes),
     ),
-  });
-}
-
-export function checkVocabulary({ shape }: Model, { vocabSize }: Tokenizer, where: string): void {
-  if (vocabSize <= shape.vocabularySize) return;
-  throw new TunesmithError('SHAPE_MISMATCH', 'the tokenizer has tokens that the model has no embedding for', {
-    where,
-    expected: `at most ${shape.vocabularySize} tokens`,
-    got: String(vocabSize),
-    hint: 'Is tokenizer.json from the same model?',
   });
 }
 

@@ -21,7 +21,8 @@ import { type LoadedModel, loadModel } from './load-model.js';
 import { locateModel } from './locate-model.js';
 
 export interface OpenModelOptions {
-  readonly model: Recipe['model'];
+  /** Rows for new tokens are added where it says so, or where an adapter was trained with them. */
+  readonly model: Omit<Recipe['model'], 'resizeVocabulary'> & { readonly resizeVocabulary?: boolean };
   /** Folders of adapters, the first innermost. */
   readonly adapters?: readonly string[];
   readonly device: Device;
@@ -49,21 +50,17 @@ export async function openModel(options: OpenModelOptions): Promise<AdaptedModel
   for (const path of adapters) described.push(await describeAdapter(path));
   const methods: Method[] = [];
   for (const adapter of described) methods.push(await methodFor(adapter, lookup));
-  const { path } = await locateModel(options.model, engine.hub, onPhase, signal);
+  const model = withResizing(options.model, described);
+  const { path } = await locateModel(model, engine.hub, onPhase, signal);
   const folder = await openModelFolder(path);
   await folder.close();
   const saved = options.objective ?? (await savedObjective(described, folder.config));
   onPhase('loading the model');
   const backend = await engine.createBackend(options.device);
-  const { dtype } = options.model;
+  const { dtype, resizeVocabulary } = model;
   const stage = described.map(({ manifest }) => manifest?.stage ?? null).find((found) => found !== null) ?? null;
   const loaded = await loadModel({
-    path,
-    dtype,
-    methods,
-    backend,
-    families: engine.families,
-    stage,
+    ...{ path, dtype, resizeVocabulary, methods, backend, families: engine.families, stage },
     ...(saved && { objective: saved }),
   });
   try {
@@ -77,6 +74,15 @@ export async function openModel(options: OpenModelOptions): Promise<AdaptedModel
   const isMasked = loaded.model.head.task === 'masked-lm';
   const objective = saved ?? (isMasked ? { name: 'masked-lm' as const } : defaultObjective);
   return { ...loaded, objective, template: described.at(-1)?.manifest?.template ?? undefined };
+}
+
+/** A base model as it is said to be, or as its adapters need it. */
+export function withResizing(
+  { resizeVocabulary = false, ...model }: OpenModelOptions['model'],
+  adapters: readonly Pick<AdapterDescription, 'manifest'>[],
+): Recipe['model'] {
+  const isNeeded = adapters.some(({ manifest }) => manifest?.resizeVocabulary === true);
+  return { ...model, resizeVocabulary: resizeVocabulary || isNeeded };
 }
 
 /** The one that reads it. @throws NAME_UNKNOWN */

@@ -7,13 +7,10 @@ import {
   matmulRate,
   type TrainingEstimate,
 } from '@tunesmith/core';
-import { loadTokenizer } from '@tunesmith/data';
 import type { Engine, OnPhase } from '../model/engine.js';
-import { checkVocabulary, describeModel } from '../model/load-model.js';
 import { locateModel } from '../model/locate-model.js';
-import { headOf } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
-import { configuredMethods } from '../train/configured-methods.js';
+import { describeRun } from '../train/describe-run.js';
 import { openData } from '../train/open-data.js';
 import { stepsOf } from '../train/optimization.js';
 import { maxLengthOf } from '../train/resolve-recipe.js';
@@ -66,14 +63,11 @@ export async function planRecipe(recipe: Recipe, engine: Engine, onPhase: OnPhas
   const { path } = await locateModel(recipe.model, engine.hub, onPhase);
   const folder = await openModelFolder(path);
   await folder.close();
-  const { families, methods, cacheFolder } = engine;
-  const { objective } = recipe;
-  const head = { ...headOf(objective), checkpoint: folder.tensors };
-  const model = describeModel(folder.config, path, families, configuredMethods(recipe, methods), null, head);
+  const { model, tokenizer } = await describeRun(recipe, folder, engine);
   const maxLength = maxLengthOf(recipe.data, model.shape);
-  const tokenizer = await loadTokenizer(path);
-  checkVocabulary(model, tokenizer, path);
-  const options = { tokenizer, maxLength, seed: recipe.trainer.seed, objective, cacheFolder, onPhase };
+  const { cacheFolder } = engine;
+  const { objective, trainer } = recipe;
+  const options = { tokenizer, maxLength, seed: trainer.seed, objective, cacheFolder, onPhase };
   const data = await openData(recipe.data, options);
   const steps = stepsOf(recipe.trainer, data.train.length);
   const sites = plannedSites(model, new Set(model.trained.map(({ key }) => key)));

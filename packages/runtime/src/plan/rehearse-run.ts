@@ -39,7 +39,7 @@ export async function rehearseRun(rehearsal: Rehearsal): Promise<Rehearsed> {
   const dry = startTrainingDryRun(model, backend, () => dtype);
   const loaded: LoadedModel = {
     ...{ model, tokenizer, parameters: dry.parameters, backend: dry.backend },
-    ...{ path: folder.path, config: folder.config },
+    ...{ path: folder.path, config: folder.config, vocabularyBefore: null },
     storedDtype: () => 'F32',
     dispose: () => dry.parameters.tensors.dispose(),
   };

@@ -21,6 +21,14 @@ const model = z
         'How frozen weights are held in memory; computation is float32. `auto` keeps the checkpoint’s own type, as ' +
           '`dtype="auto"` of transformers.',
       ),
+    resizeVocabulary: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Add rows to the embedding, and to a head of its own, for tokens of the tokenizer that they have none for; each ' +
+          'starts as the mean of the others, as transformers’ `resize_token_embeddings` has it. Refused where nothing ' +
+          'trains them.',
+      ),
   })
   .refine(({ path, name }) => (path === undefined) !== (name === undefined), {
     message: 'give either `path` or `name`',

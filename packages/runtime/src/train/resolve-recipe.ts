@@ -1,12 +1,10 @@
 import { openModelFolder } from '@tunesmith/checkpoints';
 import { type ModelShape, TunesmithError } from '@tunesmith/core';
 import type { Engine, OnPhase } from '../model/engine.js';
-import { describeModel } from '../model/load-model.js';
 import { locateModel } from '../model/locate-model.js';
 import { resolveObjective } from '../objective/resolve-objective.js';
-import { headOf } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
-import { configuredMethods } from './configured-methods.js';
+import { describeRun } from './describe-run.js';
 
 /** Rows are no longer than this if a recipe does not say: Stanford Alpaca's `model_max_length`. */
 const defaultMaxLength = 512;
@@ -26,9 +24,7 @@ export async function resolveRecipe(
   const folder = await openModelFolder(path);
   await folder.close();
   const objective = await resolveObjective(recipe);
-  const methods = configuredMethods(recipe, engine.methods);
-  const head = { ...headOf(objective), checkpoint: folder.tensors };
-  const { shape } = describeModel(folder.config, path, engine.families, methods, null, head);
+  const { shape } = (await describeRun({ ...recipe, objective }, folder, engine)).model;
   return { ...recipe, model, objective, data: { ...recipe.data, maxLength: maxLengthOf(recipe.data, shape) } };
 }
 

@@ -1,0 +1,25 @@
+import type { ModelFolder } from '@tunesmith/checkpoints';
+import type { Model } from '@tunesmith/core';
+import { loadTokenizer, type Tokenizer } from '@tunesmith/data';
+import type { Engine } from '../model/engine.js';
+import { checkNewTokensTrain, fitVocabulary } from '../model/fit-vocabulary.js';
+import { describeModel } from '../model/load-model.js';
+import { headOf } from '../objective/settings.js';
+import type { Recipe } from '../recipe/recipe.js';
+import { configuredMethods } from './configured-methods.js';
+
+/** A recipe's model without its weights, patched by its methods, and the tokenizer beside it. */
+export async function describeRun(
+  recipe: Recipe,
+  { path, config, tensors }: ModelFolder,
+  { families, methods }: Pick<Engine, 'families' | 'methods'>,
+): Promise<{ readonly model: Model; readonly tokenizer: Tokenizer }> {
+  const tokenizer = await loadTokenizer(path);
+  const head = { ...headOf(recipe.objective), checkpoint: tensors };
+  const plain = describeModel(config, path, families, [], null, head);
+  const resizing = { where: path, resize: recipe.model.resizeVocabulary };
+  const fitted = fitVocabulary(plain, config, tokenizer, resizing);
+  const model = describeModel(fitted.config, path, families, configuredMethods(recipe, methods), null, head);
+  checkNewTokensTrain(plain, model);
+  return { model, tokenizer };
+}
