@@ -12,11 +12,14 @@ const node = (kernel: string, output: Value, ...inputs: Value[]): TraceNode => (
   ...{ kernel, attributes: {}, inputs, outputs: [output] },
 });
 
-/** The buffers of values 1, 2, … of a program with these nodes, the last of which it returns. */
+/** The buffers of what each of these nodes makes. */
 function buffers(...nodes: TraceNode[]): number[] {
+  return buffersWith([], ...nodes);
+}
+
+function buffersWith(results: readonly Value[], ...nodes: TraceNode[]): number[] {
   const made = nodes.map(({ outputs: [output] }) => output as Value);
-  const last = made.at(-1) as Value;
-  return made.map(planBuffers({ name: 'sample', nodes, outputs: { y: last }, updates: {} }, [last]));
+  return made.map(planBuffers({ name: 'sample', nodes, outputs: {}, updates: {} }, results));
 }
 
 const [x, a, b, c, d] = [0, 1, 2, 3, 4].map((id) => value(id)) as [Value, Value, Value, Value, Value];
@@ -32,6 +35,12 @@ describe('planBuffers', () => {
     expect(
       buffers(node('Exp', a, x), node('BatchMatMul', b, x, x), node('Add', c, a, b), node('Mod', d, a, c)),
     ).toEqual([1, 2, 2, 4]);
+  });
+
+  it('gives each result a buffer of its own, which nothing else is computed in', () => {
+    expect(buffersWith([b], node('Exp', a, x), node('Exp', b, a), node('Exp', c, x))).toEqual([1, 2, 1]);
+    expect(buffersWith([a], node('Exp', a, x), node('Exp', b, a))).toEqual([1, 2]);
+    expect(buffersWith([value(2, [16])], node('Exp', a, x), node('Reshape', value(2, [16]), a))).toEqual([1, 2]);
   });
 
   it('does not compute in place of an operand of another shape', () => {

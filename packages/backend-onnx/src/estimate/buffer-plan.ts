@@ -14,7 +14,7 @@ const inPlace = new Set(
  * buffer where its kernel may, or else the buffer that was freed last of those of its shape and size. A buffer is held
  * from its first value to its last, through the time in which it lies idle. Values whose shapes ONNX Runtime learns only
  * as it runs have buffers of their own.
- * @param kept values that have no buffer among the intermediate ones, or whose buffer is not given away
+ * @param kept results, each of which has a buffer of its own that is never given away
  */
 export function planBuffers({ nodes }: TracedProgram, kept: readonly Value[]): (value: Value) => number {
   const buffers = new Map<number, number>();
@@ -22,6 +22,7 @@ export function planBuffers({ nodes }: TracedProgram, kept: readonly Value[]): (
   const computed = new Set<number>();
   const uses = countUses(nodes, kept);
   const isUnknown = unknownShapes(nodes);
+  const results = new Set(kept.map(({ id }) => id));
   const free = new Map<string, number[]>();
   const useCount = (buffer: number): number => uses.get(buffer) ?? 0;
   const release = (buffer: number, value: Value): void => {
@@ -37,6 +38,7 @@ export function planBuffers({ nodes }: TracedProgram, kept: readonly Value[]): (
   for (const { kernel, inputs, outputs } of nodes) {
     for (const [index, output] of outputs.entries()) {
       const [first] = inputs;
+      if (results.has(output.id)) continue;
       if (aliases.has(kernel) && first !== undefined) {
         join(output, bufferOf(first));
         continue;

@@ -1,4 +1,6 @@
 import type { Program, ProgramEstimate, StoredSpec, TensorSpec } from '@tunesmith/core';
+import { lowerProgram } from '../lower/lower-program.js';
+import type { StoredFormat } from '../lower/lowering.js';
 import { opTable } from '../lower/op-table.js';
 import { elementCount, type TracedProgram, type Value } from '../trace/graph.js';
 import { matmulFlops } from '../trace/matmul-flops.js';
@@ -13,13 +15,23 @@ export function estimateProgram(program: Program, stored: ReadonlyMap<string, St
   return {
     nodes: traced.nodes.length,
     activationBytes: peakActivations(traced, isHalf),
-    updateBytes: Object.values(traced.updates).reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0),
+    updateBytes: updateBytes(traced, stored),
     fedBytes: fedBytes(traced),
     matmulFlops: matmulFlops(traced),
     outputs: Object.fromEntries(
       Object.entries(traced.outputs).map(([name, { shape, dtype }]) => [name, { shape, dtype }]),
     ),
   };
+}
+
+/** The next values of what is not written over in place. */
+function updateBytes(traced: TracedProgram, stored: ReadonlyMap<string, StoredSpec>): number {
+  const formatOf = (name: string): StoredFormat => {
+    const { dtype } = stored.get(name) as StoredSpec;
+    return { dtype, type: dtype === 'bfloat16' ? 'float32' : dtype };
+  };
+  const { updates } = lowerProgram(traced, opTable, formatOf);
+  return [...updates.values()].reduce((sum, { shape, inPlace }) => sum + (inPlace ? 0 : 4 * elementCount(shape)), 0);
 }
 
 /** Programs read 16 bits wide tensors as float32. */
