@@ -2,8 +2,9 @@ import { fromFloat32, type HostTensor, type Tensor, tf, toFloat32 } from '@tunes
 
 const storedName = { float16: 'F16', bfloat16: 'BF16' } as const;
 
-/** A tensor of the active backend, which may go on using the host's array; 16-bit floats become float32, exactly. */
+/** A tensor of the active backend, which may go on using the host's array; 16-bit floats become float32 and bytes int32, exactly. */
 export function toDevice({ dtype, shape, data }: HostTensor): Tensor {
+  if (dtype === 'uint8') return tf.tensor(Int32Array.from(data), [...shape], 'int32');
   if (dtype !== 'float16' && dtype !== 'bfloat16') return tf.tensor(data, [...shape], dtype);
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return tf.tensor(toFloat32(storedName[dtype], bytes), [...shape], 'float32');
@@ -19,6 +20,7 @@ export async function toHost(tensor: Tensor, dtype: HostTensor['dtype']): Promis
     case 'int32':
       return { dtype, shape, data: Int32Array.from(data) };
     case 'bool':
+    case 'uint8':
       return { dtype, shape, data: Uint8Array.from(data) };
     default: {
       const bytes = fromFloat32(storedName[dtype], Float32Array.from(data));

@@ -140,10 +140,18 @@ export {
   linearSchedule,
   slantedTriangularSchedule,
 } from './schedule/schedule.js';
+export { dynamicMap } from './storage/dynamic-map.js';
 export { bytesPerElement, fromFloat32, isStoredDtype, toFloat32 } from './storage/float-codecs.js';
+export type { FourBitBlocks, NestedScales } from './storage/four-bit-blocks.js';
+export { decodeFourBit, encodeFourBit, expandScales, nestScales } from './storage/four-bit-blocks.js';
+export type { FourBitOptions } from './storage/four-bit-codec.js';
+export { fourBit } from './storage/four-bit-codec.js';
+export type { FourBitType } from './storage/four-bit-tables.js';
+export { fourBitValues } from './storage/four-bit-tables.js';
 export type { Json } from './storage/json.js';
 export { memoryTensor, readFloat32, readHostArray } from './storage/memory-tensor.js';
 export type { StoredDtype, StoredTensor, TensorSource } from './storage/stored-tensor.js';
+export type { MatrixShape, PartSpec, WeightCodec } from './storage/weight-codec.js';
 export { geGlu, gelu, geluTanh, silu, swiGlu } from './tensor/activations.js';
 export type { AttentionAttributes, AttentionInputs } from './tensor/attention.js';
 export { attention } from './tensor/attention.js';
@@ -151,6 +159,8 @@ export { attentionMask, treeMask } from './tensor/attention-mask.js';
 export { checkpoint } from './tensor/checkpoint.js';
 export type { InputGradients, Op, OpDefinition } from './tensor/define-op.js';
 export { defineOp } from './tensor/define-op.js';
+export type { FourBitLayout, FourBitTensors } from './tensor/four-bit.js';
+export { dequantize4Bit, linear4Bit } from './tensor/four-bit.js';
 export { holdBack } from './tensor/hold-back.js';
 export { layerNorm } from './tensor/layer-norm.js';
 export { linear } from './tensor/linear.js';

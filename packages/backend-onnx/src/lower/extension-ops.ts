@@ -1,26 +1,16 @@
 import type { Attribute } from '../emit/onnx-model.js';
 import type { TraceNode, Value } from '../trace/graph.js';
+import { dequantize4Bit, linear4Bit } from './four-bit.js';
+import { heldBack } from './hold-back.js';
 import type { Lowering } from './lowering.js';
 import type { OpRule, OpTable } from './op-rule.js';
 import { range } from './shapes.js';
 
-/**
- * `HoldBack(x, dy)` is x in a way that no optimizer sees through: recomputed activations that depend on the incoming
- * gradient are neither merged with the originals nor scheduled before it. A scalar that is false at every run is joined
- * with an element of dy and added to the shape that x is reshaped to, so that x itself is neither copied nor changed.
- */
 const holdBack: OpRule = {
   infer: ([x]) => [x as Value],
   lower: (onnx, { inputs }) => {
-    const [x, dy] = inputs as readonly [Value, Value];
-    const origin = onnx.constant(
-      'int64',
-      [1, dy.shape.length],
-      dy.shape.map(() => 0),
-    );
-    const first = dy.shape.length === 0 ? onnx.reshape(onnx.use(dy), [1]) : onnx.op('GatherND', [onnx.use(dy), origin]);
-    const zero = onnx.cast(onnx.op('And', [onnx.cast(first, 'bool'), onnx.barrier()]), 'int64');
-    return onnx.op('Reshape', [onnx.use(x), onnx.op('Add', [onnx.int64s(x.shape), zero])]);
+    const [x, after] = inputs as readonly [Value, Value];
+    return heldBack(onnx, onnx.use(x), x.shape, after);
   },
 };
 
@@ -100,4 +90,6 @@ export const extensionOps: OpTable = {
   GeGluTanh: gatedUnit(gelu('tanh')),
   Rotary: rotary,
   ScatterAdd: scatterAdd,
+  Linear4Bit: linear4Bit,
+  Dequantize4Bit: dequantize4Bit,
 };

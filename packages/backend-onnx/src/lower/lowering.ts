@@ -134,6 +134,14 @@ export class Lowering {
     return name;
   }
 
+  /** A value of codes as bytes: what the store keeps, where programs see int32. */
+  bytes(value: Value): string {
+    const name = this.use(value);
+    if (value.origin.kind !== 'stored' || this.#formatOf(value.origin.name).type !== 'uint8')
+      return this.cast(name, 'uint8');
+    return storedInput(value.origin.name);
+  }
+
   /** Names to give to a broadcasting op whose result has `shape`: scalars for uniform values where that suffices. */
   operands(values: readonly Value[], shape: Shape): string[] {
     const compact = values.map((value) => this.#compactOperand(value));

@@ -205,6 +205,7 @@ function allocate(type: ElementType, length: number): Data {
     case 'float16':
       return new Uint16Array(length);
     case 'bool':
+    case 'uint8':
       return new Uint8Array(length);
     default:
       throw new TunesmithError('INTERNAL', `no host array holds ${type}`);

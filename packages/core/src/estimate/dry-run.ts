@@ -121,5 +121,5 @@ function useOf(stores: readonly ShapeStore[], compiled: ReadonlySet<ProgramEstim
 
 /** bfloat16 weights are held as float32 wherever a program reads them: no backend computes with the type. */
 function bytesOf({ shape, dtype }: StoredSpec): number {
-  return elementCount(shape) * (dtype === 'float16' ? 2 : dtype === 'bool' ? 1 : 4);
+  return elementCount(shape) * (dtype === 'float16' ? 2 : dtype === 'bool' || dtype === 'uint8' ? 1 : 4);
 }

@@ -58,6 +58,7 @@ function zeros({ dtype, shape }: StoredSpec): HostTensor {
     case 'int32':
       return { dtype, shape, data: new Int32Array(size) };
     case 'bool':
+    case 'uint8':
       return { dtype, shape, data: new Uint8Array(size) };
     default:
       return { dtype, shape, data: new Uint16Array(size) };

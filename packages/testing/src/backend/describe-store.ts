@@ -32,6 +32,7 @@ export function describeStore(createBackend: () => Promise<Backend>): void {
       floats([], 7),
       { dtype: 'int32', shape: [3], data: Int32Array.of(-1, 0, 2 ** 31 - 1) },
       { dtype: 'bool', shape: [1, 2], data: Uint8Array.of(1, 0) },
+      { dtype: 'uint8', shape: [3], data: Uint8Array.of(0, 128, 255) },
       half,
       brain,
     ])('gives back a copy of $dtype $shape', async (tensor) => {
@@ -76,6 +77,17 @@ export function describeStore(createBackend: () => Promise<Backend>): void {
       expect(outputs.half).toMatchObject({ dtype: 'float32', shape: [2, 2] });
       expect(numbers(outputs.half)).toEqual([2, -5, 131008, 2 ** -23]);
       expect(numbers(outputs.brain)).toEqual([2, -5, 3 * 2 ** 126, 2 ** -125]);
+    });
+
+    it('lets programs read and update bytes as int32', async () => {
+      store.set('codes', { dtype: 'uint8', shape: [2], data: Uint8Array.of(7, 255) });
+      const outputs = await evaluate(backend, store, (io) => {
+        const codes = io.read('codes');
+        return { outputs: { codes }, updates: { codes: tf.sub(tf.scalar(255, 'int32'), codes) } };
+      });
+      expect(outputs.codes).toMatchObject({ dtype: 'int32', shape: [2] });
+      expect(numbers(outputs.codes)).toEqual([7, 255]);
+      expect(await store.get('codes')).toEqual({ dtype: 'uint8', shape: [2], data: Uint8Array.of(248, 0) });
     });
 
     it('applies updates after every output was computed from the old values', async () => {

@@ -2,12 +2,16 @@ import {
   attention,
   attentionMask,
   checkpoint,
+  dequantize4Bit,
+  type FourBitLayout,
+  type FourBitTensors,
   geGlu,
   gelu,
   geluTanh,
   holdBack,
   layerNorm,
   linear,
+  linear4Bit,
   linearCrossEntropy,
   logProbabilities,
   rmsNorm,
@@ -212,6 +216,41 @@ const indexing: OpCase[] = [
   valued('oneHot', [whole(0, 5, 2, 3)], (x) => tf.oneHot(x as never, 5)),
 ];
 
+/** The tensors of a weight in 4 bits; some blocks are of another scale. */
+function fourBitInputs({ rows, columns, blockSize }: FourBitLayout, nested: boolean): CaseInput[] {
+  const blocks = Math.ceil((rows * columns) / blockSize);
+  const codes = whole(0, 256, Math.ceil((rows * columns) / 2));
+  if (!nested) return [codes, positive(blocks)];
+  return [codes, whole(0, 256, blocks), positive(Math.ceil(blocks / 256)), positive()];
+}
+
+/** x · weightᵀ, and the weight times what is trained, so that nothing but x has a gradient. */
+function fourBitCases(rest: Omit<FourBitLayout, 'type'>, nested: boolean, ...lead: number[]): OpCase[] {
+  return (['nf4', 'fp4'] as const).flatMap((type) => {
+    const layout = { type, ...rest };
+    const { rows, columns, blockSize } = layout;
+    const title = `${type} in blocks of ${blockSize}${nested ? ', nested' : ''}`;
+    const inputs = [float(...lead, columns), ...fourBitInputs(layout, nested)];
+    return [
+      differentiable(`linear4Bit, ${title}`, inputs, (x, ...weight) =>
+        linear4Bit(x!, weight as unknown as FourBitTensors, layout),
+      ),
+      differentiable(`dequantize4Bit, ${title}`, [float(rows, columns), ...inputs], (y, x, ...weight) =>
+        tf.mul(y!, dequantize4Bit(weight as unknown as FourBitTensors, layout, x!)),
+      ),
+    ];
+  });
+}
+
+const fourBit: OpCase[] = [
+  ...fourBitCases({ blockSize: 64, rows: 16, columns: 32 }, false, 2, 3),
+  ...fourBitCases({ blockSize: 16, rows: 64, columns: 80 }, true, 3), // 320 blocks
+  ...fourBitCases({ blockSize: 32, rows: 64, columns: 128 }, true, 3), // 256 blocks
+  ...fourBitCases({ blockSize: 256, rows: 24, columns: 48 }, true, 1), // the last block is half full
+  ...fourBitCases({ blockSize: 128, rows: 9, columns: 6 }, false, 3), // no multiple of 16
+  ...fourBitCases({ blockSize: 16, rows: 7, columns: 5 }, true, 3), // an odd number
+];
+
 function rotated(x: Tensor, positions: Tensor): Tensor {
   const { cosine, sine } = rotaryTable(positions, [1, 0.1]);
   return rotary(x, cosine, sine);
@@ -305,4 +344,5 @@ export const opCases: readonly OpCase[] = [
   ...shaping,
   ...indexing,
   ...extension,
+  ...fourBit,
 ];
