@@ -13,6 +13,7 @@ import {
   createTrainer,
   type Executable,
   elementCount,
+  encodeWeight,
   initialiseHandles,
   type Model,
   type Row,
@@ -36,7 +37,9 @@ for (const handle of model.handles) {
     state = (Math.imul(state, 1664525) + 1013904223) | 0;
     values[index] = handle.shape.length === 1 ? 1 : (state / 2 ** 31) * 0.03;
   }
-  await parameters.write(handle, values);
+  const encoding = model.encodingOf(handle);
+  if (encoding === undefined) await parameters.write(handle, values);
+  else parameters.writeParts(handle, encoding, encodeWeight(encoding, values));
 }
 await initialiseHandles(parameters, model.handles, 1);
 

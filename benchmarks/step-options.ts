@@ -1,4 +1,4 @@
-import { buildModel, type Model } from '@tunesmith/core';
+import { buildModel, fourBit, type Model } from '@tunesmith/core';
 import { llama } from '@tunesmith/models';
 import { type BenchMethod, benchConfigs, benchMethods } from './bench-methods.js';
 
@@ -13,6 +13,8 @@ export interface StepOptions {
   readonly checkpointing: boolean;
   /** Share of each row's positions that have a loss weight. */
   readonly weightedShare: number;
+  /** How the base's matrices are kept. */
+  readonly base: keyof typeof bases;
   /** Steps measured after the first, which compiles. */
   readonly steps: number;
 }
@@ -25,6 +27,7 @@ export const defaults: StepOptions = {
   accumulation: 1,
   checkpointing: false,
   weightedShare: 1,
+  base: 'float32',
   steps: 5,
 };
 
@@ -60,10 +63,26 @@ export const shapes = {
   'stories-800k': llamaShape(128, 384, 2, [8, 4], 3072),
   'stories-15m': llamaShape(288, 768, 6, [6, 6], 32000),
   'stories-42m': llamaShape(512, 1376, 8, [8, 8], 32000),
+  'tinyllama-1.1b': {
+    ...llamaShape(2048, 5632, 22, [32, 4], 32000),
+    tie_word_embeddings: false,
+  },
   'wide-80m': llamaShape(768, 2048, 8, [12, 4], 32000),
 } as const;
 
-export function buildShape({ shape, method }: Pick<StepOptions, 'shape' | 'method'>): Model {
+/** Forms of the base, by name. */
+export const bases = {
+  float32: null,
+  nf4: fourBit({ type: 'nf4' }),
+  'nf4-double': fourBit({ type: 'nf4', doubleQuantization: true }),
+  'fp4-double': fourBit({ type: 'fp4', doubleQuantization: true }),
+} as const;
+
+export function buildShape({ shape, method, base }: Pick<StepOptions, 'shape' | 'method' | 'base'>): Model {
   const config = llama.parseConfig({ ...shapes[shape], ...benchConfigs[method] });
-  return buildModel({ family: llama, config, methods: benchMethods[method]() });
+  const codec = bases[base];
+  return buildModel({
+    ...{ family: llama, config, methods: benchMethods[method]() },
+    ...(codec && { quantization: { codec } }),
+  });
 }

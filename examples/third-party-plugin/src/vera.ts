@@ -20,7 +20,7 @@ export const vera = defineMethod({
   apiVersion: 1,
   summary: 'Two vectors per layer that scale random projections shared by all',
   config,
-  capabilities: { mergeable: true, identityAtInit: true, trainsBase: false },
+  capabilities: { mergeable: true, identityAtInit: true, trainsBase: false, quantizedBase: true },
   // What is left out here and would change the adapter shows as tensors too many or too few, which loading refuses.
   fromPeft: ({ peft_type, r, target_modules, d_initial }) =>
     peft_type === 'VERA' ? config.parse({ rank: r, targetModules: target_modules, dInitial: d_initial }) : null,

@@ -26,7 +26,7 @@ export const compacter = defineMethod({
   apiVersion,
   summary: 'Bottlenecks of shared Kronecker factors after attention and after the feed-forward layer',
   config: compacterSchema(),
-  capabilities: { mergeable: false, identityAtInit: true, trainsBase: false },
+  capabilities: { mergeable: false, identityAtInit: true, trainsBase: false, quantizedBase: true },
   defaults: { learningRate: 3e-3 },
   fromAdapterHub: (hub) => fromAdapterHub(hub, both),
   create: (config) => bottleneckMethod(both, withChoices(config, choices), weightsOf(config)),
@@ -38,7 +38,7 @@ export const compacterPlusPlus = defineMethod({
   apiVersion,
   summary: 'Bottlenecks of shared Kronecker factors after the feed-forward layer',
   config: compacterSchema(),
-  capabilities: { mergeable: false, identityAtInit: true, trainsBase: false },
+  capabilities: { mergeable: false, identityAtInit: true, trainsBase: false, quantizedBase: true },
   defaults: { learningRate: 3e-3 },
   fromAdapterHub(hub) {
     const config = fromAdapterHub(hub, oneOfPaper);

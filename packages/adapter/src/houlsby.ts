@@ -23,7 +23,7 @@ export const houlsby = defineMethod({
     scaling: '1',
     trainLayerNorms: "AdapterHub's false, the paper's true",
   }),
-  capabilities: { mergeable: false, identityAtInit: false, trainsBase: false },
+  capabilities: { mergeable: false, identityAtInit: false, trainsBase: false, quantizedBase: true },
   fromAdapterHub: (hub) => fromAdapterHub(hub, architecture),
   create: (config) => bottleneckMethod(architecture, withChoices(config, choices)),
 });

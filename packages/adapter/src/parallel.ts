@@ -17,7 +17,7 @@ export const parallel = defineMethod({
   apiVersion,
   summary: 'One bottleneck a block, beside the feed-forward layer',
   config: bottleneckSchema(2, { ...words, scaling: "AdapterHub's 4, the paper's 1" }),
-  capabilities: { mergeable: false, identityAtInit: true, trainsBase: false },
+  capabilities: { mergeable: false, identityAtInit: true, trainsBase: false, quantizedBase: true },
   fromAdapterHub: (hub) => fromAdapterHub(hub, architecture),
   create: (config) =>
     bottleneckMethod(
@@ -32,7 +32,7 @@ export const scaledParallel = defineMethod({
   apiVersion,
   summary: 'One bottleneck a block, beside the feed-forward layer, with a scale',
   config: bottleneckSchema(2, { ...words, scaling: "AdapterHub's learned, the paper's 4" }),
-  capabilities: { mergeable: false, identityAtInit: true, trainsBase: false },
+  capabilities: { mergeable: false, identityAtInit: true, trainsBase: false, quantizedBase: true },
   fromAdapterHub: (hub) => fromAdapterHub(hub, learned),
   create: (config) =>
     bottleneckMethod(

@@ -20,7 +20,7 @@ export const pfeiffer = defineMethod({
     scaling: '1',
     trainLayerNorms: 'false',
   }),
-  capabilities: { mergeable: false, identityAtInit: false, trainsBase: false },
+  capabilities: { mergeable: false, identityAtInit: false, trainsBase: false, quantizedBase: true },
   fromAdapterHub: (hub) => fromAdapterHub(hub, architecture),
   create: (config) => bottleneckMethod(architecture, withChoices(config, { adapterhub: choice, paper: choice })),
 });

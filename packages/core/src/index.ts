@@ -69,6 +69,7 @@ export type { LoadWeightsOptions, WeightDtype } from './model/load-weights.js';
 export { loadWeights } from './model/load-weights.js';
 export type { MethodHooks, Model, ModelOptions, ModelRun, ModelUnderStack } from './model/model.js';
 export { buildModel } from './model/model.js';
+export type { Quantization } from './model/quantization.js';
 export type { Replace, Replaced, Replacement } from './model/replaced.js';
 export type { Selector } from './model/selector.js';
 export { matchesName } from './model/selector.js';
@@ -141,6 +142,8 @@ export {
   slantedTriangularSchedule,
 } from './schedule/schedule.js';
 export { dynamicMap } from './storage/dynamic-map.js';
+export type { EncodedMatrix, Encoding } from './storage/encoded-matrix.js';
+export { encodeWeight } from './storage/encoded-matrix.js';
 export { bytesPerElement, fromFloat32, isStoredDtype, toFloat32 } from './storage/float-codecs.js';
 export type { FourBitBlocks, NestedScales } from './storage/four-bit-blocks.js';
 export { decodeFourBit, encodeFourBit, expandScales, nestScales } from './storage/four-bit-blocks.js';

@@ -13,7 +13,7 @@ export const ia3 = defineMethod({
   apiVersion,
   summary: 'Learned scales of keys, values and feed-forward activations',
   config: ia3ConfigSchema,
-  capabilities: { mergeable: true, identityAtInit: true, trainsBase: false },
+  capabilities: { mergeable: true, identityAtInit: true, trainsBase: false, quantizedBase: true },
   // PEFT's benchmark of IA³ on all its linear layers; scales move from 1, and a rate for weights hardly moves them.
   defaults: { learningRate: 5e-3 },
   fromPeft,

@@ -23,7 +23,7 @@ export const lora = defineMethod({
   summary: 'Low-rank updates beside frozen linear layers',
   config: loraConfigSchema,
   trainingOptions: ['dropout', 'loraPlusRatio', 'loraPlusEmbeddingRate'],
-  capabilities: { mergeable: true, identityAtInit: true, trainsBase: false },
+  capabilities: { mergeable: true, identityAtInit: true, trainsBase: false, quantizedBase: true },
   fromPeft,
   combine: (adapters, options) => combineLoras(adapters, parseConfig(combineOptionsSchema, options, 'lora.combine')),
   create(config) {

@@ -2,11 +2,13 @@ import type { Model } from '../model/model.js';
 import type { Objective } from '../objective/objective.js';
 import type { Row } from '../objective/row.js';
 import { collateRows } from '../objective/virtual-tokens.js';
-import type { GradientTransformation } from '../optimizer/transformation.js';
+import { type GradientTransformation, mapNamed } from '../optimizer/transformation.js';
 import { elementCount, type Handle } from '../parameters/handle.js';
 import { createParameterStore, type ParameterStore } from '../parameters/parameter-store.js';
-import type { Backend, StoredSpec } from '../program/backend.js';
+import type { Backend, HostTensor, StoredSpec } from '../program/backend.js';
 import type { Program } from '../program/program.js';
+import type { Encoding } from '../storage/encoded-matrix.js';
+import type { Named } from '../tensor/tfjs.js';
 import { accumulateProgram, applyProgram, stepProgram } from '../trainer/programs.js';
 import { addGradientEntries, planTraining, type TrainingPlan } from '../trainer/training-plan.js';
 import { trainingStateBytes } from '../trainer/training-state.js';
@@ -83,7 +85,13 @@ export function startTrainingDryRun(
   const dry = createDryRun(backend, bytesPerNode);
   const store = dry.backend.createStore();
   const trained = new Set(model.trained);
+  const parameters = createParameterStore(store);
   for (const handle of model.handles) {
+    const encoding = model.encodingOf(handle);
+    if (encoding !== undefined) {
+      parameters.writeParts(handle, encoding, partsWithoutValues(encoding));
+      continue;
+    }
     const isFrozen = handle.owner === 'base' && !trained.has(handle);
     const dtype = handle.dtype ?? (isFrozen ? dtypeOf(handle) : 'float32');
     store.declare(handle.key, { shape: handle.shape, dtype });
@@ -98,7 +106,7 @@ export function startTrainingDryRun(
   };
   return {
     backend: dry.backend,
-    parameters: createParameterStore(store),
+    parameters,
     flops: dry.flops,
     estimate(flopsPerStep, checkpointed) {
       const { nodes, ...peak } = dry.peak();
@@ -153,4 +161,9 @@ function rowOf(length: number, weightedShare: number): Row {
     tokens: new Int32Array(length),
     weights: Float32Array.from({ length }, (_, index) => (index >= first ? 1 : 0)),
   };
+}
+
+/** What a codec keeps, as far as a store of shapes looks at it. */
+function partsWithoutValues(encoding: Encoding): Named<HostTensor> {
+  return mapNamed(encoding.codec.parts(encoding), (spec) => ({ ...spec, data: new Uint8Array(0) }) as HostTensor);
 }

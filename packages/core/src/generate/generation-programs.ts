@@ -77,6 +77,7 @@ function runModel(
     adapters: { stacks, ...(stacks.length > 1 && { rows: io.input('stackOfRow') }) },
     resolve: model.resolve,
     read: (handle) => parameters.readIn(io, handle),
+    encoded: (handle) => parameters.encodedIn(io, handle),
   });
   const logits = model.run(t, { ids: io.input('ids'), positions: io.input('positions') }).logits(last);
   return { outputs: { logits, ...cache.fresh } };

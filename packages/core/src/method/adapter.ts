@@ -98,7 +98,12 @@ async function computeDerived(
     inputs: {},
     body(io) {
       const read = (handle: Handle) => parameters.readIn(io, handle);
-      const t = createTrace(io, { training: false, resolve: model.resolve, read });
+      const t = createTrace(io, {
+        training: false,
+        resolve: model.resolve,
+        read,
+        encoded: (handle) => parameters.encodedIn(io, handle),
+      });
       return { outputs: { value: t.value(derived) } };
     },
   };

@@ -5,6 +5,7 @@ import type { Replaced } from '../model/replaced.js';
 import type { SiteBase, SiteOf } from '../model/site.js';
 import type { Handle } from '../parameters/handle.js';
 import type { ParameterStore } from '../parameters/parameter-store.js';
+import { transpose } from '../storage/transpose.js';
 import type { MergeHost, MergeResult, Method } from './method.js';
 
 type MergedSite = SiteOf<'linear' | 'embedding'>;
@@ -71,16 +72,6 @@ function mergeHost({ model, parameters }: Merge, method: Method): MergeHost {
     write: (handle, values) => parameters.write(handle, values),
     handle: (site: SiteBase, name) => byKey.get(`${model.ownerOf(method)}/${site.path}.${name}`),
   };
-}
-
-/** `[rows, columns]` → `[columns, rows]`. */
-function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
-  const turned = new Float32Array(values.length);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++)
-      turned[column * rows + row] = values[row * columns + column] as number;
-  }
-  return turned;
 }
 
 /** A base weight as a merged checkpoint holds it. */

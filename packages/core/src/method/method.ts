@@ -21,6 +21,11 @@ export interface Capabilities {
   readonly identityAtInit: boolean;
   /** It trains weights of the checkpoint itself, rather than only parameters of its own. */
   readonly trainsBase: boolean;
+  /**
+   * It trains over a base whose matrices are quantised: it leaves them as they are, and asks for them by `next`, `apply` or
+   * `weight`. False if not said.
+   */
+  readonly quantizedBase?: boolean;
   /** A run saves the whole model, because nearly all of it was trained; an adapter beside the base model if not said. */
   readonly savesModel?: boolean;
 }

@@ -1,7 +1,6 @@
 import type { Handle, Initializer } from '../parameters/handle.js';
 import { constant, zeros } from '../parameters/initializers.js';
 import { layerNorm } from '../tensor/layer-norm.js';
-import { linear as linearOp } from '../tensor/linear.js';
 import { rmsNorm } from '../tensor/rms-norm.js';
 import { type Named, type Shape, type Tensor, tf } from '../tensor/tfjs.js';
 import type { AdapterStack } from './adapters.js';
@@ -151,7 +150,7 @@ export function createBuilder(registry: ModelRegistry, prefix = '', depth: numbe
         layout,
         weightHandle,
         biasHandle,
-        apply: (t, x) => linearOp(x, logicalWeight(t)),
+        apply: (t, x) => t.linear(x, weightHandle, layout),
         weight: logicalWeight,
         bias: (t) => (biasHandle === null ? null : t.value(biasHandle)),
       });

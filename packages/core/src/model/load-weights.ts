@@ -3,6 +3,7 @@ import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Handle } from '../parameters/handle.js';
 import type { ParameterStore } from '../parameters/parameter-store.js';
 import { randomKey } from '../random/mixer.js';
+import { encodeWeight } from '../storage/encoded-matrix.js';
 import { fromFloat32, toFloat32 } from '../storage/float-codecs.js';
 import { readFloat32 } from '../storage/memory-tensor.js';
 import type { StoredTensor, TensorSource } from '../storage/stored-tensor.js';
@@ -58,7 +59,11 @@ export async function loadWeights(
   }
   const trained = new Set(model.trained.map(({ key }) => key));
   for (const [handle, tensor] of places) {
-    if (dtype === 'float32' || trained.has(handle.key)) await parameters.write(handle, await readFloat32(tensor));
+    const encoding = model.encodingOf(handle);
+    if (encoding !== undefined) {
+      parameters.writeParts(handle, encoding, encodeWeight(encoding, await readFloat32(tensor)));
+    } else if (dtype === 'float32' || trained.has(handle.key))
+      await parameters.write(handle, await readFloat32(tensor));
     else parameters.tensors.set(handle.key, { dtype, shape: handle.shape, data: await readHalf(tensor, dtype) });
   }
 }

@@ -3,6 +3,7 @@ import type { PatchHooks } from '../method/hooks.js';
 import { apiVersion, type Method, type PatchedModel } from '../method/method.js';
 import type { StageState } from '../method/stage.js';
 import type { Handle } from '../parameters/handle.js';
+import type { Encoding } from '../storage/encoded-matrix.js';
 import type { TensorSource } from '../storage/stored-tensor.js';
 import { linearCrossEntropy, logProbabilities } from '../tensor/linear-cross-entropy.js';
 import { type Tensor, tf } from '../tensor/tfjs.js';
@@ -11,6 +12,7 @@ import { createBuilder } from './builder.js';
 import type { Derived } from './derived.js';
 import type { Family, ModelShape, Task, TaskHead, TaskModel, TokenColumns } from './family.js';
 import { createPatcher } from './patcher.js';
+import { checkQuantizedBase, encodedWeights, type Quantization } from './quantization.js';
 import {
   createRegistry,
   type ModelRegistry,
@@ -87,6 +89,8 @@ export interface Model {
   wrappedBy(site: AnySite, stack?: AdapterStack): readonly string[];
   /** What programs read for a base weight: itself, the copy that a method or an adapter has in its place, or a function of it. */
   resolve(handle: Handle, stack?: AdapterStack): Handle | Replaced;
+  /** How a base weight is to be kept, if by a codec. */
+  encodingOf(handle: Handle): Encoding | undefined;
   /** What adapters that act together leave of the positions and put before a text. @throws NAME_UNKNOWN, METHOD_CONFLICT */
   under(stack: AdapterStack): ModelUnderStack;
   run(t: Trace, columns: TokenColumns): ModelRun;
@@ -116,15 +120,18 @@ export interface ModelOptions<Config> {
   readonly task?: Task;
   /** Logits of a sequence, where sequences are classified. */
   readonly labels?: number;
+  /** How the base's frozen matrices are kept; as the checkpoint's, or in the type that is asked for, if not said. */
+  readonly quantization?: Quantization;
   /** Where its weights will come from: a head that is not there is trained, whatever else is. */
   readonly checkpoint?: TensorSource;
 }
 
 /** Builds the family's sites and lets each method patch them. No weight is read and nothing is traced. */
 export function buildModel<Config>(options: ModelOptions<Config>): Model {
-  const { family, config, methods = [], adapters = {} } = options;
+  const { family, config, methods = [], adapters = {}, quantization } = options;
   const owners = ownersOf(methods, adapters);
   for (const method of owners.keys()) checkApiVersion(method);
+  if (quantization !== undefined) checkQuantizedBase(owners.keys(), quantization);
   const head = taskHead(family as Family, options.task, options.labels);
   let state = patch(options, owners, head, options.stage ?? null);
   const all = (): Handle[] => [...state.registry.handles.values()];
@@ -177,6 +184,7 @@ export function buildModel<Config>(options: ModelOptions<Config>): Model {
     wrappedBy: (site, stack = []) =>
       wrapsOf(state.registry.wraps.get(siteKey(site)) ?? [], stack).map(({ owner }) => owner),
     resolve: (handle, stack = []) => resolveHandle(state.registry, handle, stack),
+    encodingOf: ({ key }) => state.encodings.get(key),
     under,
     run(t, columns) {
       for (const stack of t.adapters.stacks) under(stack);
@@ -196,12 +204,13 @@ interface PatchedState {
   readonly patched: PatchedModel;
   readonly hooks: readonly MethodHooks[];
   readonly stage: StageState | null;
+  readonly encodings: ReadonlyMap<string, Encoding>;
   /** The method whose stages are the run's. */
   readonly stager: Method | undefined;
 }
 
 function patch<Config>(
-  { family, config, methods = [], adapters = {}, checkpoint }: ModelOptions<Config>,
+  { family, config, methods = [], adapters = {}, checkpoint, quantization }: ModelOptions<Config>,
   owners: ReadonlyMap<Method, Owner>,
   head: TaskHead,
   stage: StageState | null,
@@ -232,7 +241,8 @@ function patch<Config>(
   });
   if (methods.length > 0) trainHead(registry, null);
   for (const adapter of Object.keys(adapters)) trainHead(registry, adapter);
-  return { registry, built, patched, hooks, stage, stager };
+  const encodings = quantization === undefined ? new Map() : encodedWeights(registry, quantization);
+  return { registry, built, patched, hooks, encodings, stage, stager };
 }
 
 /** The method that declared a handle, trains it now, or trained it in an earlier stage. */

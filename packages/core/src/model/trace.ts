@@ -2,6 +2,8 @@ import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Handle } from '../parameters/handle.js';
 import type { ProgramIO } from '../program/program.js';
 import type { NoiseScope } from '../random/uniform-noise.js';
+import type { EncodedMatrix } from '../storage/encoded-matrix.js';
+import { linear } from '../tensor/linear.js';
 import { stopGradient } from '../tensor/stop-gradient.js';
 import { type Shape, type Tensor, tf } from '../tensor/tfjs.js';
 import { type ActiveAdapters, type AdapterStack, noAdapters } from './adapters.js';
@@ -37,6 +39,11 @@ export interface Trace {
   readonly positions: Tensor | undefined;
   /** A parameter's, a buffer's or a derived value in this program. */
   value(handle: Handle | Derived): Tensor;
+  /**
+   * x · Wᵀ: x `[.., in]` → `[.., out]`, with the weight as it is stored. A matrix that a codec keeps is multiplied as it is,
+   * and never there as a whole for longer than that.
+   */
+  linear(x: Tensor, weight: Handle, layout: 'out-in' | 'in-out'): Tensor;
   /** The same value, which the gradient takes for a constant: DoRA's norm is made of these. */
   constant(handle: Handle): Tensor;
   /** Inverted dropout, with a mask keyed by (seed, step, row, site, call): rule F of the plugin contract. */
@@ -88,6 +95,8 @@ export interface TraceOptions {
   readonly resolve?: (handle: Handle, stack: AdapterStack) => Handle | Replaced;
   /** Reads a handle; by default the store's tensor under its key. */
   readonly read?: (handle: Handle) => Tensor;
+  /** A matrix that a codec keeps, where the handle's value is one; by default there is none. */
+  readonly encoded?: (handle: Handle) => EncodedMatrix | undefined;
   /** Reads what the gradient takes for a constant, where that is not the value itself: finite differences hold it still. */
   readonly readConstant?: (handle: Handle) => Tensor | undefined;
 }
@@ -165,6 +174,14 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
     observations,
     value(handle) {
       return resolvedValue(handle.kind === 'derived' ? handle : resolveHere(handle));
+    },
+    linear(x, weight, layout) {
+      const resolved = resolveHere(weight);
+      const isOwn = resolved.kind !== 'replaced' && !values.has(resolved.key);
+      const encoded = isOwn ? options.encoded?.(resolved) : undefined;
+      if (encoded !== undefined) return encoded.linear(x);
+      const stored = resolvedValue(resolved);
+      return linear(x, layout === 'out-in' ? stored : tf.transpose(stored));
     },
     constant(handle) {
       return stopGradient(() => {

@@ -2,8 +2,15 @@ import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { HostTensor, TensorStore } from '../program/backend.js';
 import type { ProgramIO } from '../program/program.js';
 import { randomKey } from '../random/mixer.js';
+import {
+  decodeWeight,
+  type EncodedMatrix,
+  type Encoding,
+  encodedMatrix,
+  encodeWeight,
+} from '../storage/encoded-matrix.js';
 import { toFloat32 } from '../storage/float-codecs.js';
-import { type Tensor, tf } from '../tensor/tfjs.js';
+import { type Named, type Tensor, tf } from '../tensor/tfjs.js';
 import { elementCount, type Handle, type HostArray, type InitContext } from './handle.js';
 
 /** Handles whose values lie one after another in one stored tensor, so that the optimizer runs over few large tensors. */
@@ -27,6 +34,14 @@ export interface ParameterStore {
   readonly tensors: TensorStore;
   /** The value inside a program. */
   readIn(io: ProgramIO, handle: Handle): Tensor;
+  /** A matrix that a codec keeps, inside a program; undefined for a handle that is stored as it is. */
+  encodedIn(io: ProgramIO, handle: Handle): EncodedMatrix | undefined;
+  /** How a handle's value is kept, if by a codec. */
+  encodingOf(handle: Handle): Encoding | undefined;
+  /** What a codec keeps of a handle's value. */
+  readParts(handle: Handle): Promise<Named<HostTensor>>;
+  /** Keeps a handle's value by a codec from now on. */
+  writeParts(handle: Handle, encoding: Encoding, parts: Readonly<Named<HostTensor>>): void;
   /** A float32 handle's values. @throws INTERNAL for a buffer of whole numbers */
   read(handle: Handle): Promise<Float32Array>;
   /** The values of any handle, as they are stored. */
@@ -45,12 +60,38 @@ interface Place {
 
 export function createParameterStore(tensors: TensorStore): ParameterStore {
   const places = new Map<string, Place>();
+  const encodings = new Map<string, Encoding>();
   let packs = 0;
 
   const store: ParameterStore = {
     tensors,
 
+    encodedIn(io, handle) {
+      const encoding = encodings.get(handle.key);
+      if (encoding === undefined) return undefined;
+      const names = Object.keys(encoding.codec.parts(encoding));
+      return encodedMatrix(encoding, Object.fromEntries(names.map((name) => [name, io.read(partEntry(handle, name))])));
+    },
+
+    encodingOf: ({ key }) => encodings.get(key),
+
+    async readParts(handle) {
+      const encoding = encodings.get(handle.key);
+      const names = encoding === undefined ? [] : Object.keys(encoding.codec.parts(encoding));
+      const parts: Named<HostTensor> = {};
+      for (const name of names) parts[name] = await tensors.get(partEntry(handle, name));
+      return parts;
+    },
+
+    writeParts(handle, encoding, parts) {
+      tensors.delete(handle.key);
+      encodings.set(handle.key, encoding);
+      for (const [name, part] of Object.entries(parts)) tensors.set(partEntry(handle, name), part);
+    },
+
     readIn(io, handle) {
+      const encoded = store.encodedIn(io, handle);
+      if (encoded !== undefined) return encoded.value();
       const place = places.get(handle.key);
       if (place === undefined) return io.read(handle.key);
       const flat = io.read(place.chunk.entry);
@@ -58,6 +99,8 @@ export function createParameterStore(tensors: TensorStore): ParameterStore {
     },
 
     async read(handle) {
+      const encoding = encodings.get(handle.key);
+      if (encoding !== undefined) return decodeWeight(encoding, await store.readParts(handle));
       const place = places.get(handle.key);
       const values = asFloat32(await tensors.get(place?.chunk.entry ?? handle.key), handle);
       return place === undefined ? values : values.slice(place.offset, place.offset + elementCount(handle.shape));
@@ -83,6 +126,11 @@ export function createParameterStore(tensors: TensorStore): ParameterStore {
           expected: `${size} for [${handle.shape.join(', ')}]`,
           got: String(values.length),
         });
+      }
+      const encoding = encodings.get(handle.key);
+      if (encoding !== undefined) {
+        store.writeParts(handle, encoding, encodeWeight(encoding, values as Float32Array));
+        return;
       }
       const place = places.get(handle.key);
       if (place === undefined) {
@@ -142,6 +190,11 @@ export function createParameterStore(tensors: TensorStore): ParameterStore {
     },
   };
   return store;
+}
+
+/** The stored tensor of a part of an encoded value. */
+function partEntry({ key }: Handle, part: string): string {
+  return `${key}/${part}`;
 }
 
 /** Frozen weights may be stored in 16 bits. */

@@ -153,6 +153,7 @@ function open(
     ...(segments === undefined ? {} : { mask: attentionMask(segments, segments) }),
     resolve: model.resolve,
     read: (handle) => trained.get(handle.key) ?? parameters.readIn(io, handle),
+    encoded: (handle) => parameters.encodedIn(io, handle),
   });
   return { columns, t };
 }

@@ -37,7 +37,7 @@ export const adalora = defineMethod({
   apiVersion,
   summary: 'Low-rank updates whose ranks go where they matter most',
   config: adaloraConfigSchema,
-  capabilities: { mergeable: true, identityAtInit: true, trainsBase: false },
+  capabilities: { mergeable: true, identityAtInit: true, trainsBase: false, quantizedBase: true },
   fromPeft,
   create(config) {
     const { initRank: rank, dropout } = config;

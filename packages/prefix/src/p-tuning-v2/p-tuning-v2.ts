@@ -16,7 +16,7 @@ export const pTuningV2 = defineMethod({
   apiVersion,
   summary: 'Prefix tuning with dropout, as for understanding tasks',
   config: pTuningV2ConfigSchema,
-  capabilities: { mergeable: false, identityAtInit: false, trainsBase: false },
+  capabilities: { mergeable: false, identityAtInit: false, trainsBase: false, quantizedBase: true },
   fromPeft: (peft) => readPromptConfig(peft, 'PREFIX_TUNING'),
   create: (config) => ({
     patchModel(patcher) {

@@ -14,7 +14,7 @@ export const pTuning = defineMethod({
   apiVersion,
   summary: 'Embeddings before every text, computed by a trained encoder',
   config: pTuningConfigSchema,
-  capabilities: { mergeable: false, identityAtInit: false, trainsBase: false },
+  capabilities: { mergeable: false, identityAtInit: false, trainsBase: false, quantizedBase: true },
   fromPeft(peft) {
     const config = readPromptConfig(peft, 'P_TUNING');
     return config && { ...config, encoder: 'none' as const };

@@ -15,7 +15,7 @@ export const prefixTuning = defineMethod({
   apiVersion,
   summary: 'Trained keys and values before every text, in every layer',
   config: prefixTuningConfigSchema,
-  capabilities: { mergeable: false, identityAtInit: false, trainsBase: false },
+  capabilities: { mergeable: false, identityAtInit: false, trainsBase: false, quantizedBase: true },
   fromPeft: (peft) => readPromptConfig(peft, 'PREFIX_TUNING'),
   create: (config) => ({
     patchModel(patcher) {

@@ -13,7 +13,7 @@ export const promptTuning = defineMethod({
   apiVersion,
   summary: 'Trained embeddings before every text',
   config: promptTuningConfigSchema,
-  capabilities: { mergeable: false, identityAtInit: false, trainsBase: false },
+  capabilities: { mergeable: false, identityAtInit: false, trainsBase: false, quantizedBase: true },
   fromPeft(peft) {
     const config = readPromptConfig(peft, 'PROMPT_TUNING');
     return config && { ...config, init: 'random' as const };

@@ -20,7 +20,7 @@ export const bitfit = defineMethod({
   apiVersion,
   summary: 'Train the biases and nothing else',
   config: bitfitConfigSchema,
-  capabilities: { mergeable: true, identityAtInit: true, trainsBase: false },
+  capabilities: { mergeable: true, identityAtInit: true, trainsBase: false, quantizedBase: true },
   // The paper's rates are 1e-4 to 1e-3 (§4); its code's example has the latter (BitFit/README.md).
   defaults: { learningRate: 1e-3 },
   create: ({ biases }) => ({

@@ -224,31 +224,28 @@ function fourBitInputs({ rows, columns, blockSize }: FourBitLayout, nested: bool
   return [codes, whole(0, 256, blocks), positive(Math.ceil(blocks / 256)), positive()];
 }
 
-/** x · weightᵀ, and the weight times what is trained, so that nothing but x has a gradient. */
-function fourBitCases(rest: Omit<FourBitLayout, 'type'>, nested: boolean, ...lead: number[]): OpCase[] {
-  return (['nf4', 'fp4'] as const).flatMap((type) => {
-    const layout = { type, ...rest };
-    const { rows, columns, blockSize } = layout;
-    const title = `${type} in blocks of ${blockSize}${nested ? ', nested' : ''}`;
-    const inputs = [float(...lead, columns), ...fourBitInputs(layout, nested)];
-    return [
-      differentiable(`linear4Bit, ${title}`, inputs, (x, ...weight) =>
-        linear4Bit(x!, weight as unknown as FourBitTensors, layout),
-      ),
-      differentiable(`dequantize4Bit, ${title}`, [float(rows, columns), ...inputs], (y, x, ...weight) =>
-        tf.mul(y!, dequantize4Bit(weight as unknown as FourBitTensors, layout, x!)),
-      ),
-    ];
-  });
+/** x · weightᵀ, and the weight times what is trained, so that the weight needs no gradient. */
+function fourBitCases(layout: FourBitLayout, nested: boolean, ...lead: number[]): OpCase[] {
+  const { type, rows, columns, blockSize } = layout;
+  const title = `${type} in blocks of ${blockSize}${nested ? ', nested' : ''}`;
+  const inputs = [float(...lead, columns), ...fourBitInputs(layout, nested)];
+  return [
+    differentiable(`linear4Bit, ${title}`, inputs, (x, ...weight) =>
+      linear4Bit(x, weight as unknown as FourBitTensors, layout),
+    ),
+    differentiable(`dequantize4Bit, ${title}`, [float(rows, columns), ...inputs], (y, x, ...weight) =>
+      tf.mul(y, dequantize4Bit(weight as unknown as FourBitTensors, layout, x)),
+    ),
+  ];
 }
 
 const fourBit: OpCase[] = [
-  ...fourBitCases({ blockSize: 64, rows: 16, columns: 32 }, false, 2, 3),
-  ...fourBitCases({ blockSize: 16, rows: 64, columns: 80 }, true, 3), // 320 blocks
-  ...fourBitCases({ blockSize: 32, rows: 64, columns: 128 }, true, 3), // 256 blocks
-  ...fourBitCases({ blockSize: 256, rows: 24, columns: 48 }, true, 1), // the last block is half full
-  ...fourBitCases({ blockSize: 128, rows: 9, columns: 6 }, false, 3), // no multiple of 16
-  ...fourBitCases({ blockSize: 16, rows: 7, columns: 5 }, true, 3), // an odd number
+  ...fourBitCases({ type: 'nf4', blockSize: 64, rows: 16, columns: 32 }, false, 2, 3),
+  ...fourBitCases({ type: 'fp4', blockSize: 16, rows: 64, columns: 80 }, true, 3), // 320 blocks
+  ...fourBitCases({ type: 'nf4', blockSize: 32, rows: 64, columns: 128 }, true, 3), // 256 blocks
+  ...fourBitCases({ type: 'fp4', blockSize: 256, rows: 24, columns: 48 }, true, 1), // the last block is half full
+  ...fourBitCases({ type: 'nf4', blockSize: 128, rows: 9, columns: 6 }, false, 3), // no multiple of 16
+  ...fourBitCases({ type: 'fp4', blockSize: 16, rows: 7, columns: 5 }, true, 3), // an odd number
 ];
 
 function rotated(x: Tensor, positions: Tensor): Tensor {

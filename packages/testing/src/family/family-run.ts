@@ -99,6 +99,7 @@ export function openRun(
     training: false,
     resolve: model.resolve,
     read: (handle) => parameters.readIn(io, handle),
+    encoded: (handle) => parameters.encodedIn(io, handle),
     ...(segments === undefined ? {} : { mask: attentionMask(segments, segments) }),
     ...options,
   });

@@ -3,6 +3,7 @@ import {
   type Backend,
   canMerge,
   exportAdapter,
+  fourBit,
   type Handle,
   type HostArray,
   importAdapter,
@@ -208,6 +209,43 @@ export function describeMethod<Schema extends z.ZodObject>(
           const part = (logits: Float32Array) => logits.subarray(row * size, (row + 1) * size);
           expect(relativeError(part(mixed), part(stack === 0 ? own : plain)), `row ${row}`).toBeLessThan(1e-5);
         }
+      });
+
+      it(`${capabilities.quantizedBase === true ? 'trains over' : 'refuses'} a quantised base`, async () => {
+        const quantized = { ...testCase, quantization: { codec: fourBit({ type: 'nf4', blockSize: 16 }) } };
+        if (capabilities.quantizedBase !== true) {
+          expect(() => buildTiny(quantized, [method()])).toThrow('does not train over a quantised base');
+          return;
+        }
+        const tiny = await tinyModel(quantized, [method()], await createBackend());
+        await trainTiny(tiny);
+        const encoded = tiny.model.handles.filter((handle) => tiny.parameters.encodingOf(handle) !== undefined);
+        expect(encoded.length).toBeGreaterThan(0);
+        const untouched = await tinyModel(quantized, [], await createBackend());
+        for (const handle of encoded) {
+          expect(await tiny.parameters.readParts(handle)).toEqual(await untouched.parameters.readParts(handle));
+        }
+        // The same model over the values that the codes stand for.
+        const plain = await make();
+        const places = new Map(plain.model.handles.map((handle) => [handle.key, handle]));
+        for (const handle of tiny.model.handles) {
+          await plain.parameters.write(
+            places.get(handle.key) as Handle,
+            (await tiny.parameters.readArray(handle)).slice(),
+          );
+        }
+        expect(relativeError(await probeLogits(tiny), await probeLogits(plain))).toBeLessThan(1e-5);
+        // Recomputed blocks, where the codes are read twice.
+        const [own, expected] = [
+          await lossAndGradients(tiny, { checkpointBlocks: true }),
+          await lossAndGradients(plain),
+        ];
+        expect(Math.abs(own.loss - expected.loss)).toBeLessThan(1e-5);
+        const rounding = 1e-2 * Math.max(...Object.values(expected.gradients).map(largestMagnitude));
+        for (const [key, gradient] of Object.entries(expected.gradients)) {
+          expect(relativeError(own.gradients[key] as Float32Array, gradient, rounding), key).toBeLessThan(1e-4);
+        }
+        for (const { parameters } of [tiny, untouched, plain]) parameters.tensors.dispose();
       });
 
       it(`${capabilities.mergeable ? 'merges and unmerges' : 'refuses to merge'}`, async () => {

@@ -59,6 +59,7 @@ function openBatch(
     training: false,
     resolve: model.resolve,
     read: (handle) => parameters.readIn(io, handle),
+    encoded: (handle) => parameters.encodedIn(io, handle),
     ...(segments === undefined ? {} : { mask: attentionMask(segments, segments) }),
     ...options,
   });
@@ -121,6 +122,7 @@ export async function probeLogits(tiny: TinyModel, acting?: ActingRows): Promise
         ...adaptersOf(acting),
         resolve: model.resolve,
         read: (handle) => parameters.readIn(io, handle),
+        encoded: (handle) => parameters.encodedIn(io, handle),
       });
       const logits = model.run(t, { ids: io.input('ids'), positions: io.input('positions') }).logits();
       return { outputs: { logits: tf.slice(logits, [0, virtualTokens.length, 0]) } };

@@ -10,6 +10,7 @@ import {
   createParameterStore,
   createTrainer,
   elementCount,
+  encodeWeight,
   type Family,
   type Handle,
   initialiseHandles,
@@ -17,6 +18,7 @@ import {
   type Model,
   type Objective,
   type ParameterStore,
+  type Quantization,
   type Row,
   type RowSource,
   randomKey,
@@ -36,6 +38,8 @@ export interface TinyModelCase {
   readonly config: Record<string, unknown>;
   /** What it is trained for; `sft` if not said. */
   readonly objective?: Objective;
+  /** How the base's matrices are kept; as float32 if not said. */
+  readonly quantization?: Quantization;
 }
 
 /** A model with random weights, and where they lie. */
@@ -57,13 +61,13 @@ function randomWeight({ key, path, shape }: Handle): Float32Array {
 
 /** The model of a case, without its weights. */
 export function buildTiny(
-  { family, config, objective = sft }: TinyModelCase,
+  { family, config, objective = sft, quantization }: TinyModelCase,
   methods: readonly Method[],
   stage: StageState | null = null,
   adapters: AdapterMethods = {},
 ): Model {
   const { task = 'causal-lm', labels } = objective;
-  const head = { task, ...(labels === undefined ? {} : { labels }) };
+  const head = { task, ...(labels === undefined ? {} : { labels }), ...(quantization && { quantization }) };
   return buildModel({ family, config: family.parseConfig(config), methods, stage, adapters, ...head });
 }
 
@@ -79,7 +83,12 @@ export async function tinyModel(
   const { objective = sft } = testCase;
   const model = buildTiny(testCase, methods, stage, adapters);
   const parameters = createParameterStore(backend.createStore());
-  for (const handle of model.handles) if (handle.owner === 'base') await parameters.write(handle, randomWeight(handle));
+  for (const handle of model.handles) {
+    if (handle.owner !== 'base') continue;
+    const encoding = model.encodingOf(handle);
+    if (encoding === undefined) await parameters.write(handle, randomWeight(handle));
+    else parameters.writeParts(handle, encoding, encodeWeight(encoding, randomWeight(handle)));
+  }
   await initialiseHandles(parameters, model.handles, seed);
   return { model, parameters, backend, objective };
 }
