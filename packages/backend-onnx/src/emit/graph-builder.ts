@@ -13,6 +13,7 @@ export class GraphBuilder {
   readonly #initializers = new Map<string, Initializer>();
   /** From a value to the graph output that it is. */
   readonly #outputNames = new Map<string, string>();
+  readonly #shortNames = new Map<string, string>();
   #values = 0;
 
   /** Adds a node with one output. */
@@ -54,11 +55,17 @@ export class GraphBuilder {
   /** A small constant inside the model. */
   constant(type: ElementType, shape: readonly number[], values: ArrayLike<number>): string {
     const name = `c_${type}_${shape.join('x')}_${Array.from(values, constantName).join('_')}`;
-    const key = name.length > 120 ? `c_${type}_${this.#initializers.size}` : name;
+    const key = name.length > 120 ? this.#shortName(name, type) : name;
     if (!this.#initializers.has(key)) {
       this.#initializers.set(key, { name: key, type, shape, bytes: encode(type, values) });
     }
     return key;
+  }
+
+  #shortName(name: string, type: ElementType): string {
+    const known = this.#shortNames.get(name) ?? `c_${type}_${this.#initializers.size}`;
+    this.#shortNames.set(name, known);
+    return known;
   }
 
   /** The model, without nodes, inputs and constants that no output depends on. */
