@@ -3,6 +3,9 @@ import { type Arena, createArena } from './arena.js';
 import { planBuffers } from './buffer-plan.js';
 import { inExecutionOrder } from './execution-order.js';
 
+/** Kernels that unpack a matrix of their own, before there is a place for what they compute, and free it at their end. */
+const unpacking = new Set(['Linear4Bit', 'Dequantize4Bit']);
+
 /**
  * The bytes that a program's intermediate values take in an arena when its nodes run as ONNX Runtime orders
  * them and a buffer is freed after the last use of the last value in it. Inputs, stored tensors, outputs and updates lie
@@ -21,12 +24,14 @@ export function peakActivations(traced: TracedProgram, isHalf: (value: Value) =>
 
   const arena = createArena();
   const alive = new Map<number, ReturnType<Arena['allocate']>>();
-  nodes.forEach(({ inputs, outputs: made }, index) => {
+  nodes.forEach(({ kernel, attributes, inputs, outputs: made }, index) => {
+    const unpacked = unpacking.has(kernel) ? arena.allocate(unpackedBytes(attributes)) : undefined;
     const needed = [...inputs.filter(isHalf), ...made.filter((value) => bufferOf(value) === value.id)];
     for (const value of needed) {
       const buffer = bufferOf(value);
       if (!alive.has(buffer) && !kept.has(buffer)) alive.set(buffer, arena.allocate(byteSize(value)));
     }
+    if (unpacked !== undefined) arena.release(unpacked);
     for (const value of [...inputs, ...made]) {
       const buffer = bufferOf(value);
       const chunk = alive.get(buffer);
@@ -40,4 +45,8 @@ export function peakActivations(traced: TracedProgram, isHalf: (value: Value) =>
 
 function byteSize({ shape, dtype }: Value): number {
   return elementCount(shape) * (dtype === 'bool' ? 1 : 4);
+}
+
+function unpackedBytes({ rows, columns }: { readonly rows?: number; readonly columns?: number }): number {
+  return 4 * (rows ?? 0) * (columns ?? 0);
 }

@@ -13,6 +13,11 @@ type MergedSite = SiteOf<'linear' | 'embedding'>;
 export interface MergeOptions {
   /** Those of the model's adapters that are merged beside its methods, the first innermost; none if not said. */
   readonly adapters?: AdapterStack;
+  /**
+   * Whether weights that a codec keeps may be changed: what is merged into them is rounded to their codes, and most of a
+   * small update lost. False if not said: merge into the full-precision base.
+   */
+  readonly allowLossy?: boolean;
 }
 
 /** What is merged, and into what; `sign` −1 takes it out. */
@@ -64,6 +69,24 @@ function whyNotMerged(model: Model, adapters: AdapterStack): TunesmithError | nu
   return null;
 }
 
+/** @throws CAPABILITY_MISSING where merging would change weights that a codec keeps, and that was not allowed */
+function checkLossy(merge: Merge): void {
+  if (merge.allowLossy) return;
+  const { model, parameters, adapters } = merge;
+  const wrapped = sitesByWeight(merge);
+  const changed = model.handles.find(
+    (handle) =>
+      parameters.encodingOf(handle) !== undefined &&
+      (wrapped.has(handle) || model.resolve(handle, adapters) !== handle),
+  );
+  if (changed === undefined) return;
+  throw new TunesmithError('CAPABILITY_MISSING', 'merging into quantised weights would lose most of what was learnt', {
+    where: changed.path,
+    got: `weights kept as ${parameters.encodingOf(changed)?.codec.name}`,
+    hint: 'Merge into the full-precision base: load it without quantisation. Or allow the loss.',
+  });
+}
+
 function mergeHost({ model, parameters }: Merge, method: Method): MergeHost {
   const byKey = new Map(model.handles.map((handle) => [handle.key, handle]));
   return {
@@ -90,11 +113,12 @@ interface MergedWeight {
 export async function* mergedWeights(
   model: Model,
   parameters: ParameterStore,
-  { adapters = [], sign = 1 }: MergeOptions & { readonly sign?: 1 | -1 } = {},
+  { adapters = [], allowLossy = false, sign = 1 }: MergeOptions & { readonly sign?: 1 | -1 } = {},
 ): AsyncGenerator<MergedWeight> {
-  const merge: Merge = { model, parameters, adapters, sign };
-  const reason = whyNotMerged(merge.model, merge.adapters);
+  const merge: Merge = { model, parameters, adapters, allowLossy, sign };
+  const reason = whyNotMerged(model, adapters);
   if (reason !== null) throw reason;
+  checkLossy(merge);
   const sharing = sitesByWeight(merge);
   const biases = new Map(
     mergeSites(model).flatMap((site): [Handle, MergedSite][] =>
@@ -218,11 +242,12 @@ export async function mergeInPlace(
   parameters: ParameterStore,
   options: MergeOptions = {},
 ): Promise<Merged> {
-  const replaced: { handle: Handle; original: Float32Array }[] = [];
+  const restores: (() => Promise<void>)[] = [];
   for await (const { handle, values, changed, reversible } of mergedWeights(model, parameters, options)) {
     if (!changed) continue;
-    if (model.resolve(handle, options.adapters) !== handle || !reversible) {
-      replaced.push({ handle, original: Float32Array.from(await parameters.read(handle)) });
+    const isEncoded = parameters.encodingOf(handle) !== undefined;
+    if (isEncoded || model.resolve(handle, options.adapters) !== handle || !reversible) {
+      restores.push(await keep(parameters, handle));
     }
     await parameters.write(handle, values);
   }
@@ -231,7 +256,18 @@ export async function mergeInPlace(
       for await (const { handle, values, changed } of mergedWeights(model, parameters, { ...options, sign: -1 })) {
         if (changed) await parameters.write(handle, values);
       }
-      for (const { handle, original } of replaced) await parameters.write(handle, original);
+      for (const restore of restores) await restore();
     },
   };
+}
+
+/** What puts a weight back as it is now: its values, or what a codec keeps of them. */
+async function keep(parameters: ParameterStore, handle: Handle): Promise<() => Promise<void>> {
+  const encoding = parameters.encodingOf(handle);
+  if (encoding !== undefined) {
+    const parts = await parameters.readParts(handle);
+    return async () => parameters.writeParts(handle, encoding, parts);
+  }
+  const original = Float32Array.from(await parameters.read(handle));
+  return () => parameters.write(handle, original);
 }
