@@ -1,11 +1,14 @@
 import '@tensorflow/tfjs-backend-cpu';
 import {
+  dequantize4Bit,
+  type FourBitLayout,
   geGlu,
   gelu,
   geluTanh,
   type HostTensor,
   holdBack,
   layerNorm,
+  linear4Bit,
   type Program,
   rmsNorm,
   rotary,
@@ -65,6 +68,13 @@ const row = f([3]);
 const square = f([2, 3], 3);
 const cube = f([2, 3, 4], 2);
 const whole = i([2, 3]);
+const bytes = (shape: number[]): HostTensor =>
+  i(
+    shape,
+    Array.from({ length: size(shape) }, (_, index) => (index * 71 + 13) % 256),
+  );
+const nf4: FourBitLayout = { type: 'nf4', blockSize: 16, rows: 4, columns: 8 };
+const fp4: FourBitLayout = { type: 'fp4', blockSize: 16, rows: 5, columns: 9 };
 
 const cases: readonly Case[] = [
   ...unary('Acos', tf.acos, f([5])),
@@ -296,6 +306,18 @@ const cases: readonly Case[] = [
   ['LinSpace', [], () => [tf.linspace(0, 1, 7), tf.linspace(2, 9, 1)]],
   ['HoldBack', [square, odd], (x, dy) => holdBack(x, dy)],
   ['HoldBack', [f([]), f([])], (x, dy) => holdBack(x, dy)],
+  ['Linear4Bit', [f([3, 8]), bytes([16]), p([2])], (x, ...weight) => linear4Bit(x, weight as never, nf4)],
+  [
+    'Linear4Bit',
+    [f([2, 3, 9]), bytes([23]), bytes([1, 256]), p([1, 1]), f([])],
+    (x, ...weight) => linear4Bit(x, weight as never, fp4),
+  ],
+  ['Dequantize4Bit', [f([1]), bytes([16]), p([2])], (x, ...weight) => dequantize4Bit(weight as never, nf4, x)],
+  [
+    'Dequantize4Bit',
+    [f([1]), bytes([23]), bytes([1, 256]), p([1, 1]), f([])],
+    (x, ...weight) => dequantize4Bit(weight as never, fp4, x),
+  ],
   ['RmsNorm', [cube, f([4])], (x, weight) => rmsNorm(x, weight, 1e-5)],
   ['LayerNorm', [cube, f([4]), p([4])], (x, weight, bias) => layerNorm(x, weight, bias, 1e-5)],
   ['Silu', [special], (x) => silu(x)],

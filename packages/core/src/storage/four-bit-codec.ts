@@ -36,10 +36,11 @@ export function fourBit({ type, blockSize = 64, doubleQuantization = false }: Fo
       const blocks = Math.ceil(count / blockSize);
       const codes = { dtype: 'uint8', shape: [Math.ceil(count / 2)] } as const;
       if (!doubleQuantization) return { codes, absmax: { dtype: 'float32', shape: [blocks] } };
+      const nested = Math.ceil(blocks / nestedBlockSize);
       return {
         codes,
-        absmaxCodes: { dtype: 'uint8', shape: [blocks] },
-        nestedAbsmax: { dtype: 'float32', shape: [Math.ceil(blocks / nestedBlockSize)] },
+        absmaxCodes: { dtype: 'uint8', shape: [nested, nestedBlockSize] },
+        nestedAbsmax: { dtype: 'float32', shape: [nested, 1] },
         offset: { dtype: 'float32', shape: [] },
       };
     },
@@ -47,10 +48,14 @@ export function fourBit({ type, blockSize = 64, doubleQuantization = false }: Fo
       const { codes, absmax } = encodeFourBit(values, type, blockSize);
       if (!doubleQuantization) return { codes: bytes(codes), absmax: floats(absmax) };
       const { absmaxCodes, nestedAbsmax, offset } = nestScales(absmax);
+      const nested = nestedAbsmax.length;
+      // Filled up, so that programs multiply whole rows.
+      const rows = new Uint8Array(nested * nestedBlockSize);
+      rows.set(absmaxCodes);
       return {
         codes: bytes(codes),
-        absmaxCodes: bytes(absmaxCodes),
-        nestedAbsmax: floats(nestedAbsmax),
+        absmaxCodes: { dtype: 'uint8', shape: [nested, nestedBlockSize], data: rows },
+        nestedAbsmax: { dtype: 'float32', shape: [nested, 1], data: nestedAbsmax },
         offset: { dtype: 'float32', shape: [], data: Float32Array.of(offset) },
       };
     },

@@ -1,5 +1,4 @@
 import { dynamicMap } from '../storage/dynamic-map.js';
-import { nestedBlockSize } from '../storage/four-bit-blocks.js';
 import { type FourBitType, fourBitValues } from '../storage/four-bit-tables.js';
 import { defineOp } from './define-op.js';
 import { type Tensor, tf } from './tfjs.js';
@@ -16,7 +15,7 @@ export interface FourBitLayout {
 export type FourBitTensors =
   /** int32 of bytes `[⌈rows · columns / 2⌉]`, the first code in the high half; float32 `[blocks]`. */
   | readonly [codes: Tensor, absmax: Tensor]
-  /** int32 of bytes `[blocks]`; float32 `[⌈blocks / 256⌉]`; float32 `[]`. */
+  /** int32 of bytes `[n, 256]`, n = ⌈blocks / 256⌉, of which the first `blocks` count; float32 `[n, 1]`; float32 `[]`. */
   | readonly [codes: Tensor, absmaxCodes: Tensor, nestedAbsmax: Tensor, offset: Tensor];
 
 type Inputs = readonly [Tensor, ...FourBitTensors];
@@ -68,7 +67,6 @@ function compose([codes, ...scales]: FourBitTensors, { type, blockSize, rows, co
 function absmaxOf(scales: readonly Tensor[], blocks: number): Tensor {
   const [absmax, nested, offset] = scales as [Tensor, Tensor?, Tensor?];
   if (nested === undefined || offset === undefined) return absmax;
-  const distances = tf.gather(tf.tensor1d(dynamicMap()), absmax as never);
-  const blockOf = tf.floorDiv(tf.range(0, blocks, 1, 'int32'), tf.scalar(nestedBlockSize, 'int32'));
-  return tf.add(tf.mul(distances, tf.gather(nested, blockOf as never)), offset);
+  const distances = tf.gather(tf.tensor1d(dynamicMap()), absmax as never); // [n, 256]
+  return tf.slice(tf.reshape(tf.add(tf.mul(distances, nested), offset), [-1]), [0], [blocks]);
 }

@@ -221,7 +221,8 @@ function fourBitInputs({ rows, columns, blockSize }: FourBitLayout, nested: bool
   const blocks = Math.ceil((rows * columns) / blockSize);
   const codes = whole(0, 256, Math.ceil((rows * columns) / 2));
   if (!nested) return [codes, positive(blocks)];
-  return [codes, whole(0, 256, blocks), positive(Math.ceil(blocks / 256)), positive()];
+  const nestedBlocks = Math.ceil(blocks / 256);
+  return [codes, whole(0, 256, nestedBlocks, 256), positive(nestedBlocks, 1), positive()];
 }
 
 /** x · weightᵀ, and the weight times what is trained, so that the weight needs no gradient. */
