@@ -70,6 +70,8 @@ export { loadWeights } from './model/load-weights.js';
 export type { MethodHooks, Model, ModelOptions, ModelRun, ModelUnderStack } from './model/model.js';
 export { buildModel } from './model/model.js';
 export type { Quantization } from './model/quantization.js';
+export type { QuantizationSettings } from './model/quantization-settings.js';
+export { quantizationOf, quantizationSchema } from './model/quantization-settings.js';
 export type { Replace, Replaced, Replacement } from './model/replaced.js';
 export type { Selector } from './model/selector.js';
 export { matchesName } from './model/selector.js';

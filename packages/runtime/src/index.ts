@@ -12,7 +12,7 @@ export type { EvaluateFilesOptions } from './model/evaluate-files.js';
 export { evaluateFiles } from './model/evaluate-files.js';
 export type { BatchPiece, GenerateTextOptions, TextGenerator, TextPiece } from './model/generate-text.js';
 export { createTextGenerator } from './model/generate-text.js';
-export type { HeadOptions, LoadedModel, LoadModelOptions } from './model/load-model.js';
+export type { FormOptions, LoadedModel, LoadModelOptions } from './model/load-model.js';
 export { describeModel, loadModel } from './model/load-model.js';
 export type { LocatedModel } from './model/locate-model.js';
 export { locateModel } from './model/locate-model.js';

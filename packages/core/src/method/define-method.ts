@@ -1,12 +1,15 @@
 import type { z } from 'zod';
 import { didYouMean } from '../errors/nearest-names.js';
 import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { quantizationSchema } from '../model/quantization-settings.js';
 import type { CombinedAdapter, WeightedAdapter } from './adapter-file.js';
 import { apiVersion, type Capabilities, type Method } from './method.js';
 
 export interface MethodDefaults {
   /** The peak learning rate. */
   readonly learningRate?: number;
+  /** How the base is quantised; as it is in the checkpoint if not said. */
+  readonly quantization?: z.input<typeof quantizationSchema>;
 }
 
 export interface MethodDefinition<Schema extends z.ZodObject> {

@@ -15,16 +15,16 @@ export interface FourBitOptions {
 }
 
 /** Block sizes that ONNX Runtime's kernel computes with. */
-const blockSizes: readonly number[] = [16, 32, 64, 128, 256];
+export const fourBitBlockSizes = [16, 32, 64, 128, 256] as const;
 
 /**
  * bitsandbytes' 4-bit types: NF4 and FP4, 4.5 bits a value in blocks of 64, 4.127 with double quantisation.
  * @throws CONFIG_INVALID for a block size that it does not have
  */
 export function fourBit({ type, blockSize = 64, doubleQuantization = false }: FourBitOptions): WeightCodec {
-  if (!blockSizes.includes(blockSize)) {
+  if (!fourBitBlockSizes.some((size) => size === blockSize)) {
     throw new TunesmithError('CONFIG_INVALID', 'there are no 4-bit blocks of this size', {
-      expected: blockSizes.join(', '),
+      expected: fourBitBlockSizes.join(', '),
       got: String(blockSize),
     });
   }

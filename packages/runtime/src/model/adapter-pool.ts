@@ -23,8 +23,10 @@ export async function openAdapterPool(options: OpenPoolOptions): Promise<PooledM
   const { path } = await locateModel(model, engine.hub, onPhase, signal);
   onPhase('loading the model');
   const backend = await engine.createBackend(options.device);
-  const { dtype, resizeVocabulary } = model;
-  const loaded = await loadModel({ path, dtype, resizeVocabulary, backend, families: engine.families });
+  const { dtype, quantization, resizeVocabulary } = model;
+  const loaded = await loadModel({
+    ...{ path, dtype, quantization, resizeVocabulary, backend, families: engine.families },
+  });
   try {
     const { parameters, config } = loaded;
     const { family } = loaded.model;

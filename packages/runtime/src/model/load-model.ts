@@ -11,6 +11,8 @@ import {
   type Model,
   type ModelOptions,
   type ParameterStore,
+  type QuantizationSettings,
+  quantizationOf,
   type StageState,
   type StoredDtype,
   TunesmithError,
@@ -27,6 +29,8 @@ export interface LoadModelOptions {
   readonly methods?: readonly Method[];
   /** How frozen weights are held; `auto` as the checkpoint has them. */
   readonly dtype?: 'auto' | WeightDtype;
+  /** How the base's matrices are kept; as `dtype` says if not said. */
+  readonly quantization?: QuantizationSettings | undefined;
   /** Of the methods' initial values. */
   readonly seed?: number;
   /** The stage to patch the model for, of an adapter that was saved in one. */
@@ -57,15 +61,15 @@ export interface LoadedModel {
 /** Opens a model folder, builds its family's model with the methods, and loads the weights. */
 export async function loadModel(options: LoadModelOptions): Promise<LoadedModel> {
   const { path, families, backend, methods = [], dtype = 'auto', seed = 0, stage = null, objective } = options;
-  const { resizeVocabulary = false } = options;
+  const { quantization, resizeVocabulary = false } = options;
   const folder = await openModelFolder(path);
   try {
     const tokenizer = await loadTokenizer(folder.path);
-    const head = { ...(objective && headOf(objective)), checkpoint: folder.tensors };
-    const plain = describeModel(folder.config, path, families, [], null, head);
+    const form = { ...(objective && headOf(objective)), ...formOf(quantization), checkpoint: folder.tensors };
+    const plain = describeModel(folder.config, path, families, [], null, form);
     const resizing = { where: path, resize: resizeVocabulary };
     const { config, vocabularyBefore } = fitVocabulary(plain, folder.config, tokenizer, resizing);
-    const model = describeModel(config, path, families, methods, stage, head);
+    const model = describeModel(config, path, families, methods, stage, form);
     const tensors = backend.createStore();
     const parameters = createParameterStore(tensors);
     await loadWeights(model, folder.tensors, parameters, {
@@ -93,8 +97,13 @@ export async function loadModel(options: LoadModelOptions): Promise<LoadedModel>
   }
 }
 
-/** The head that a model is to have, and where its weights will come from. */
-export type HeadOptions = Pick<ModelOptions<unknown>, 'task' | 'labels' | 'checkpoint'>;
+/** The head that a model is to have, how its base is kept, and where its weights will come from. */
+export type FormOptions = Pick<ModelOptions<unknown>, 'task' | 'labels' | 'quantization' | 'checkpoint'>;
+
+/** How a recipe says that the base is kept. */
+export function formOf(settings: QuantizationSettings | undefined): Pick<FormOptions, 'quantization'> {
+  return settings === undefined ? {} : { quantization: quantizationOf(settings) };
+}
 
 /** The model of a config.json, patched by the methods, without its weights. @throws CONFIG_INVALID */
 export function describeModel(
@@ -103,10 +112,10 @@ export function describeModel(
   families: readonly Family[],
   methods: readonly Method[] = [],
   stage: StageState | null = null,
-  head: HeadOptions = {},
+  form: FormOptions = {},
 ): Model {
   const family = familyOf(config, where, families);
-  return buildModel({ family, config: family.parseConfig(config), methods, stage, ...head });
+  return buildModel({ family, config: family.parseConfig(config), methods, stage, ...form });
 }
 
 function familyOf(

@@ -57,10 +57,10 @@ export async function openModel(options: OpenModelOptions): Promise<AdaptedModel
   const saved = options.objective ?? (await savedObjective(described, folder.config));
   onPhase('loading the model');
   const backend = await engine.createBackend(options.device);
-  const { dtype, resizeVocabulary } = model;
+  const { dtype, quantization, resizeVocabulary } = model;
   const stage = described.map(({ manifest }) => manifest?.stage ?? null).find((found) => found !== null) ?? null;
   const loaded = await loadModel({
-    ...{ path, dtype, resizeVocabulary, methods, backend, families: engine.families, stage },
+    ...{ path, dtype, quantization, resizeVocabulary, methods, backend, families: engine.families, stage },
     ...(saved && { objective: saved }),
   });
   try {

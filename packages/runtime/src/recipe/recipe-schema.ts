@@ -1,3 +1,4 @@
+import { quantizationSchema } from '@tunesmith/core';
 import { z } from 'zod';
 
 /** The version of the recipe format that this release writes. */
@@ -28,6 +29,11 @@ const model = z
         'Add rows to the embedding, and to a head of its own, for tokens of the tokenizer that they have none for; each ' +
           'starts as the mean of the others, as transformers’ `resize_token_embeddings` has it. Refused where nothing ' +
           'trains them.',
+      ),
+    quantization: quantizationSchema
+      .optional()
+      .describe(
+        'Keep the matrices of the blocks in 4 bits (`load_in_4bit` of transformers). Off, unless a method’s default.',
       ),
   })
   .refine(({ path, name }) => (path === undefined) !== (name === undefined), {

@@ -19,9 +19,10 @@ const define = (name: string, trainsBase: boolean, defaults = {}) =>
 const ranks = define('ranks', false);
 const whole = define('whole', true);
 const fast = define('fast', false, { learningRate: 1e-3 });
+const small = define('small', false, { quantization: { type: 'fp4' } });
 
 const least = { model: { path: '/m' }, data: { train: '/d.jsonl' }, method: 'ranks' };
-const parse = (value: Record<string, unknown>) => parseRecipe({ value, where: 'r.yaml' }, [ranks, whole, fast]);
+const parse = (value: Record<string, unknown>) => parseRecipe({ value, where: 'r.yaml' }, [ranks, whole, fast, small]);
 const problemsOf = (value: Record<string, unknown>): string => {
   try {
     parse(value);
@@ -54,6 +55,19 @@ describe('parseRecipe', () => {
     expect(parse({ ...least, method: 'fast' }).trainer.learningRate).toBe(1e-3);
     expect(parse({ ...least, method: ['fast', 'ranks'] }).trainer.learningRate).toBe(2e-4);
     expect(parse({ ...least, trainer: { learningRate: 1 } }).trainer.learningRate).toBe(1);
+  });
+  it('quantises the base where the recipe says so, or a method by default', () => {
+    const quantized = (quantization: object | undefined, method = 'ranks') =>
+      parse({ ...least, method, model: { path: '/m', ...(quantization && { quantization }) } }).model.quantization;
+    expect(quantized(undefined)).toBeUndefined();
+    expect(quantized({})).toEqual({ type: 'nf4', blockSize: 64, doubleQuantization: true, exclude: [] });
+    expect(quantized(undefined, 'small')).toMatchObject({ type: 'fp4', blockSize: 64 });
+    expect(quantized({ blockSize: 128 }, 'small')).toMatchObject({ type: 'nf4', blockSize: 128 });
+    const recipe = parse({ ...least, method: 'small' });
+    expect(parse(recipeDocument(recipe))).toEqual(recipe);
+    const wrong = { ...least, model: { path: '/m', quantization: { type: 'nf5', blockSize: 48 } } };
+    expect(problemsOf(wrong)).toContain('model.quantization.type');
+    expect(problemsOf(wrong)).toContain('model.quantization.blockSize');
   });
   it('takes an objective, and says what does not go with it', () => {
     expect(parse(least).objective).toMatchObject({ name: 'sft' });
@@ -149,7 +163,8 @@ describe('the schema', () => {
     expect(keys.find(({ key }) => key === 'ranks.rank')).toMatchObject({ type: 'integer', default: '8' });
   });
   it('cites, for every default, where it is from, or says that it is this project’s', () => {
-    const cited = /TrainingArguments|torch|transformers|TRL|Alpaca|PyTorch|project’s choice|torchtune|huggingface/;
+    const cited =
+      /TrainingArguments|torch|transformers|TRL|Alpaca|PyTorch|project’s choice|torchtune|huggingface|QLoRA/;
     const own = new Set(['version', 'plugins', 'trainer.samplePrompts', 'device', 'metrics.tensorboard']);
     const uncited = recipeReference([]).filter(
       ({ key, default: value, description }) => value !== null && !own.has(key) && !cited.test(description),

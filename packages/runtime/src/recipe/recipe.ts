@@ -1,4 +1,4 @@
-import { didYouMean, type MethodFactory, TunesmithError } from '@tunesmith/core';
+import { didYouMean, type MethodFactory, quantizationSchema, TunesmithError } from '@tunesmith/core';
 import { z } from 'zod';
 import { describeIssue } from './describe-issue.js';
 import { methodNames, type RecipeSource } from './read-recipe.js';
@@ -50,7 +50,9 @@ export function parseRecipe(source: RecipeSource, factories: readonly MethodFact
     if (factory === undefined) throw new TunesmithError('INTERNAL', `the method "${name}" was not loaded`, { where });
     const { config: schema } = factory.definition;
     const result = schema.strict().safeParse(blocks[name] ?? {}, { reportInput: true });
-    if (result.success) return [{ name, config: result.data, learningRate: defaultLearningRate(factory) }];
+    const { quantization } = factory.definition.defaults ?? {};
+    if (result.success)
+      return [{ name, config: result.data, learningRate: defaultLearningRate(factory), quantization }];
     problems.push(...result.error.issues.flatMap((issue) => describeIssue(issue, schema, [name])));
     return [];
   });
@@ -58,10 +60,13 @@ export function parseRecipe(source: RecipeSource, factories: readonly MethodFact
 
   const { $schema: _, method: __, ...fields } = parsed.data;
   const learningRate = fields.trainer.learningRate ?? Math.min(...methods.map((method) => method.learningRate));
+  const preset = methods.map((method) => method.quantization).find((each) => each !== undefined);
+  const quantization = fields.model.quantization ?? (preset && quantizationSchema.parse(preset));
   const { schedule } = fields.trainer;
   const warmup = schedule.warmup ?? (schedule.name === 'slanted-triangular' ? 0.1 : 0);
   return {
     ...fields,
+    model: { ...fields.model, ...(quantization && { quantization }) },
     trainer: { ...fields.trainer, learningRate, schedule: { ...schedule, warmup } },
     methods: methods.map(({ name, config }) => ({ name, config })),
   };

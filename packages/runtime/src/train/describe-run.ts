@@ -3,7 +3,7 @@ import type { Model } from '@tunesmith/core';
 import { loadTokenizer, type Tokenizer } from '@tunesmith/data';
 import type { Engine } from '../model/engine.js';
 import { checkNewTokensTrain, fitVocabulary } from '../model/fit-vocabulary.js';
-import { describeModel } from '../model/load-model.js';
+import { describeModel, formOf } from '../model/load-model.js';
 import { headOf } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { configuredMethods } from './configured-methods.js';
@@ -15,11 +15,11 @@ export async function describeRun(
   { families, methods }: Pick<Engine, 'families' | 'methods'>,
 ): Promise<{ readonly model: Model; readonly tokenizer: Tokenizer }> {
   const tokenizer = await loadTokenizer(path);
-  const head = { ...headOf(recipe.objective), checkpoint: tensors };
-  const plain = describeModel(config, path, families, [], null, head);
+  const form = { ...headOf(recipe.objective), ...formOf(recipe.model.quantization), checkpoint: tensors };
+  const plain = describeModel(config, path, families, [], null, form);
   const resizing = { where: path, resize: recipe.model.resizeVocabulary };
   const fitted = fitVocabulary(plain, config, tokenizer, resizing);
-  const model = describeModel(fitted.config, path, families, configuredMethods(recipe, methods), null, head);
+  const model = describeModel(fitted.config, path, families, configuredMethods(recipe, methods), null, form);
   checkNewTokensTrain(plain, model);
   return { model, tokenizer };
 }

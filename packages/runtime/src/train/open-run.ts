@@ -40,10 +40,10 @@ export async function openRun(folder: string, recipe: Recipe, engine: Engine, op
   const methods = configuredMethods(recipe, engine.methods);
   const { path } = await locateModel(recipe.model, engine.hub, onPhase, signal);
   onPhase('loading the model');
-  const { dtype, resizeVocabulary } = recipe.model;
+  const { dtype, quantization, resizeVocabulary } = recipe.model;
   const backend = await engine.createBackend(recipe.device);
   const loaded = await loadModel({
-    ...{ path, dtype, resizeVocabulary, methods, backend, families: engine.families, seed },
+    ...{ path, dtype, quantization, resizeVocabulary, methods, backend, families: engine.families, seed },
     objective: recipe.objective,
   });
   try {
