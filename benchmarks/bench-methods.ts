@@ -3,6 +3,7 @@ import type { Method } from '@tunesmith/core';
 import { ia3 } from '@tunesmith/ia3';
 import { adalora, lora } from '@tunesmith/lora';
 import { prefixTuning, promptTuning, pTuning, pTuningV2 } from '@tunesmith/prefix';
+import { qlora } from '@tunesmith/qlora';
 import { bitfit, diffPruning, far, fishMask, freeze, full, llrd } from '@tunesmith/selective';
 
 /** The methods of `npm run bench:methods`, each as a user would set it for a small decoder. */
@@ -10,6 +11,7 @@ export const benchMethods = {
   full: () => [full()],
   'lora-qv': () => [lora({ rank: 8, targetModules: ['q_proj', 'v_proj'] })],
   'lora-all': () => [lora({ rank: 8, targetModules: 'all-linear' })],
+  qlora: () => [qlora({ rank: 8 })],
   'dora-qv': () => [lora({ rank: 8, targetModules: ['q_proj', 'v_proj'], useDora: true })],
   'pissa-qv': () => [lora({ rank: 8, targetModules: ['q_proj', 'v_proj'], initLoraWeights: 'pissa' })],
   'lora-fa-qv': () => [lora({ rank: 8, targetModules: ['q_proj', 'v_proj'], useLoraFa: true })],

@@ -28,6 +28,13 @@ const shows: Record<string, (output: string) => void> = {
     expect(ranks.reduce((sum, rank) => sum + rank)).toBe(4 * ranks.length);
     expect(new Set(ranks).size).toBeGreaterThan(1);
   },
+  'train-qlora.ts'(output) {
+    const [bits, whole] = numbers(output, /(\S+) bits a parameter/g) as [number, number];
+    expect(bits).toBeLessThan(0.17 * whole);
+    const losses = numbers(output, /loss (\S+)/g);
+    expect(losses.at(-1)).toBeLessThan(0.7 * (losses[0] as number));
+    expect(output).toContain('the codes are as they were');
+  },
   'train-ia3.ts'(output) {
     expect(output).toMatch(/^384 of \d+ numbers train\n/);
     const losses = numbers(output, /loss (\S+)/g);

@@ -13,7 +13,7 @@ import {
 import { createDataset, type Dataset, loadChatTemplate } from '@tunesmith/data';
 import { lora } from '@tunesmith/lora';
 import { families } from '@tunesmith/models';
-import { type LoadedModel, loadModel } from '@tunesmith/runtime';
+import { type LoadedModel, type LoadModelOptions, loadModel } from '@tunesmith/runtime';
 import { capitals, smallModel, workFolder } from './small-model.js';
 
 export interface Example {
@@ -29,9 +29,10 @@ export async function openExample(
   methods: readonly Method[] = [lora({ rank: 8, alpha: 16, targetModules: 'all-linear' })],
   backend: Backend = createOnnxBackend(),
   changes: Record<string, unknown> = {},
+  loading: Pick<LoadModelOptions, 'quantization'> = {},
 ): Promise<Example> {
   const folder = await workFolder();
-  const loaded = await loadModel({ path: await smallModel(folder, changes), families, methods, backend });
+  const loaded = await loadModel({ path: await smallModel(folder, changes), families, methods, backend, ...loading });
   const { tokenizer } = loaded;
   const data = await createDataset({
     files: [capitals],

@@ -142,11 +142,12 @@ describe('the arrows (turbo.json)', () => {
     ['@tunesmith/data', scoped('runtime')],
     ['@tunesmith/checkpoints', scoped('runtime')],
     ['@tunesmith/testing', libraries.filter((name) => name !== '@tunesmith/core')],
+    ['@tunesmith/lora', scoped('qlora')],
     ...scoped(
       'adapter',
       'ia3',
-      'lora',
       'prefix',
+      'qlora',
       'selective',
       'models',
       'backend-onnx',

@@ -10,6 +10,7 @@ const portable = [
   'packages/ia3/src/index.ts',
   'packages/prefix/src/index.ts',
   'packages/lora/src/index.ts',
+  'packages/qlora/src/index.ts',
   'packages/selective/src/index.ts',
   'packages/backend-onnx/src/graph.ts',
 ];

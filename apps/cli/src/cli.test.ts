@@ -283,7 +283,13 @@ describe('errors', () => {
   it.each<[string, string[], number, string, RegExp]>([
     ['an unknown flag', ['train', '--stepz', '3'], 2, 'CONFIG_INVALID', /unknown option '--stepz'/],
     ['a wrong number', ['train', '--steps', 'x'], 2, 'CONFIG_INVALID', /whole number/],
-    ['an unknown method', ['plan', 'recipe.yaml', '--method', 'lroa'], 2, 'NAME_UNKNOWN', /Did you mean lora\?/],
+    [
+      'an unknown method',
+      ['plan', 'recipe.yaml', '--method', 'lroa'],
+      2,
+      'NAME_UNKNOWN',
+      /Did you mean lora or qlora\?/,
+    ],
     [
       'a bad key',
       ['plan', 'recipe.yaml', '--set', 'lora.rnak=3'],
