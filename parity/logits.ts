@@ -43,7 +43,12 @@ async function compute(
     inputs: { ids: spec, positions: spec },
     body(io) {
       const read = (handle: Parameters<ParameterStore['readIn']>[1]) => parameters.readIn(io, handle);
-      const t = createTrace(io, { training: false, resolve: model.resolve, read });
+      const t = createTrace(io, {
+        training: false,
+        resolve: model.resolve,
+        read,
+        encoded: (handle) => parameters.encodedIn(io, handle),
+      });
       return { outputs: { logits: what(model.run(t, { ids: io.input('ids'), positions: io.input('positions') })) } };
     },
   };

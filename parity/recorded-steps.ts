@@ -22,6 +22,7 @@ import {
   type Objective,
   type ParameterGroup,
   type ParameterStore,
+  type Quantization,
   type Row,
   type RowSource,
   readFloat32,
@@ -73,6 +74,7 @@ export async function prepareModel(
   backend: Backend,
   adapter?: TensorSource,
   objective: Objective = sft,
+  quantization?: Quantization,
 ): Promise<Prepared> {
   const folder = await openModelFolder(join(fixtures, base));
   const family = familyFor(folder.config);
@@ -82,6 +84,7 @@ export async function prepareModel(
     config: family.parseConfig(folder.config),
     methods,
     ...headOf(objective),
+    ...(quantization && { quantization }),
   });
   const parameters = createParameterStore(backend.createStore());
   await loadWeights(model, folder.tensors, parameters);
