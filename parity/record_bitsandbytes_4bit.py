@@ -1,8 +1,9 @@
 """Records what bitsandbytes makes of tensors in 4 bits: codes, scales, double quantisation, and the values they stand for.
 
 The bytes are those of bitsandbytes' default backend, whose rule is the CUDA kernels': the nearest value, by comparing
-with the midpoints in float32. Its native CPU kernel for 8-bit blocks looks values up in a coarser table and takes a
-neighbour for about 0.15 % of them; `cpu_kernel_differs` counts where that touched the recorded scales.
+with the midpoints in float32. Its native CPU kernel for 8-bit blocks takes a neighbour for about 0.15 %
+of them, we suppose because it looks values up in a coarser table; `cpu_kernel_differs` counts where that touched the
+recorded scales.
 """
 
 import json
@@ -45,7 +46,24 @@ def weights():
         middle = (code[1:] + code[:-1]) / 2
         ties += [middle, torch.nextafter(middle, torch.tensor(2.0)), torch.nextafter(middle, torch.tensor(-2.0))]
     ties = torch.cat([*ties, torch.ones(256 - 6 * 15)])
-    return {"plain": plain, "odd": odd, "zeros": zeros, "ties": ties}
+    return {"plain": plain, "odd": odd, "zeros": zeros, "ties": ties, "rounding": rounding()}
+
+
+def rounding():
+    """Values whose code depends on whether they are divided by their block's magnitude or multiplied by its reciprocal."""
+    code = F.get_4bit_type("nf4", device="cpu")
+    middle = (code[1:] + code[:-1]) / 2
+    rows = []
+    while len(rows) < 64:
+        largest = torch.rand(1) * 4 + 0.5
+        near = torch.nextafter(middle * largest, torch.tensor(9.0))
+        near = torch.stack([middle * largest, near, torch.nextafter(middle * largest, torch.tensor(-9.0))]).flatten()
+        divided, multiplied = near / largest, near * (1 / largest)
+        telling = near[torch.bucketize(divided, middle) != torch.bucketize(multiplied, middle)]
+        if len(telling) > 0:
+            rows.append(torch.cat([largest, telling[torch.randint(len(telling), (15,))]]))
+    # The last row is cut, so that the last block is never full.
+    return torch.stack([*rows, rows[0]]).flatten()[:-8]
 
 
 tensors, cases, differs = {}, [], 0

@@ -34,8 +34,9 @@ DEFAULT = torch._C.DispatchKeySet(torch._C.DispatchKey.CompositeExplicitAutograd
 
 
 def use_default_kernels():
-    """Puts the default backend's kernels in place of the native ones for CPUs, which err in two ways: 8-bit codes are looked up
-    in a coarse table, and a 4-bit block that reaches over the end of a row is scaled by another block's magnitude."""
+    """Puts the default backend's kernels in place of the native ones for CPUs, which differ from them in two ways: in some 8-bit
+    codes, and in 4-bit values where a block reaches over the end of a row. We suppose that the codes are looked up in a coarse
+    table, and that such a block is scaled by another block's magnitude."""
     library = torch.library.Library('bitsandbytes', 'IMPL')
     for name in ('quantize_blockwise', 'dequantize_4bit'):
         operator = getattr(torch.ops.bitsandbytes, name).default
