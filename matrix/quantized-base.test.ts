@@ -1,8 +1,10 @@
 /** Bases whose matrices are quantised: what is kept how, what it takes, and what becomes of it when merged. */
 import {
+  adamw,
   buildModel,
   createParameterStore,
   elementCount,
+  estimateTraining,
   fourBit,
   type Handle,
   loadWeights,
@@ -11,6 +13,7 @@ import {
   type Quantization,
   randomKey,
   randomNormal,
+  sft,
   type TensorSource,
 } from '@tunesmith/core';
 import { lora } from '@tunesmith/lora';
@@ -88,6 +91,19 @@ describe('a model with a quantised base', () => {
     expect(bits / count / 4.127).toBeGreaterThan(0.98);
     expect(bits / count / 4.127).toBeLessThan(1.02);
   });
+
+  it.each([true, false])(
+    'is planned at the bytes that it takes (double quantisation: %s)',
+    async (doubleQuantization) => {
+      const quantization = { codec: fourBit({ type: 'nf4', blockSize: 16, doubleQuantization }) };
+      const backend = backends['onnx-cpu']();
+      const { model, parameters } = await tinyModel({ ...tinyLlama, quantization }, [lora({ rank: 2 })], backend);
+      const held = await Promise.all(parameters.tensors.names().map((name) => parameters.tensors.get(name)));
+      const options = { model, backend, objective: sft, optimizer: adamw(), batchSize: 2, length: 8 };
+      const { weightBytes } = await estimateTraining(options);
+      expect(weightBytes).toBe(held.reduce((sum, { data }) => sum + data.byteLength, 0));
+    },
+  );
 
   it('leaves modules as they are that are named, and refuses names that match nothing', async () => {
     const build = (exclude: readonly string[]) =>

@@ -1,11 +1,19 @@
 import '@tensorflow/tfjs-backend-cpu';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Backend, MethodFactory, TrainingEstimate } from '@tunesmith/core';
+import { type Backend, elementCount, type MethodFactory, type TrainingEstimate } from '@tunesmith/core';
 import { lora } from '@tunesmith/lora';
 import { promptTuning } from '@tunesmith/prefix';
-import { type Engine, parseRecipe, planRecipe, type RunPlan, resolveRecipe, train } from '@tunesmith/runtime';
+import {
+  describeModel,
+  type Engine,
+  parseRecipe,
+  planRecipe,
+  type RunPlan,
+  resolveRecipe,
+  train,
+} from '@tunesmith/runtime';
 import { fishMask, full, gradualUnfreezing } from '@tunesmith/selective';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine } from './engine.js';
@@ -53,7 +61,7 @@ async function planAndTrain(
   const planned: string[] = [];
   const plan = await planRecipe(recipe, estimatesTo(engine, planned));
   const watched = compilesOf(engine);
-  await train({ ...recipe, output: join(home, `${method} run`) }, watched.engine);
+  await train({ ...recipe, output: await mkdtemp(join(home, 'run-')) }, watched.engine);
   return { plan, planned, run: watched.course() };
 }
 
@@ -108,5 +116,21 @@ describe('a plan', () => {
     expect(programs).toBe(run.most);
     // AdamW's two moments of all that trains in the end. How much a pass over gradients chooses is not known before it.
     expect(optimizerBytes / (8 * plan.trainedParameters)).toBeCloseTo(1, 1);
+  });
+
+  it('of a quantised base counts what is kept of it, and meets the programs that the run compiles', async () => {
+    const model = { path: join(home, 'model'), dtype: 'float32' };
+    const plain = await planAndTrain('lora', { model, trainer });
+    const quantization = { blockSize: 16, doubleQuantization: false, exclude: ['down_proj'] };
+    const { plan, planned, run } = await planAndTrain('lora', { model: { ...model, quantization }, trainer });
+    expect(new Set(planned)).toEqual(new Set(run.programs));
+    const config = JSON.parse(await readFile(join(home, 'model/config.json'), 'utf8'));
+    const { handles } = describeModel(config, 'model', createEngine({ methods }).families);
+    const values = handles
+      .filter(({ path, depth, shape }) => depth !== null && shape.length === 2 && !path.includes('down_proj'))
+      .reduce((sum, { shape }) => sum + elementCount(shape), 0);
+    const weightBytes = ({ estimate }: RunPlan): number => (estimate as TrainingEstimate).weightBytes;
+    // A value has 4 bits, and a block of 16 of them 32 more.
+    expect(weightBytes(plain.plan) - weightBytes(plan)).toBe(values * (4 - 4 / 8 - 4 / 16));
   });
 });

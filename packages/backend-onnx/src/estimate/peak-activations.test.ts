@@ -1,5 +1,5 @@
 import '@tensorflow/tfjs-backend-cpu';
-import { holdBack, type ProgramIO, type Tensor, type TensorSpec, tf } from '@tunesmith/core';
+import { holdBack, linear4Bit, type ProgramIO, type Tensor, type TensorSpec, tf } from '@tunesmith/core';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { opTable } from '../lower/op-table.js';
 import { traceProgram } from '../trace/trace-program.js';
@@ -10,6 +10,8 @@ const stored = new Map<string, TensorSpec>([
   ['w', square],
   ['narrow', { shape: [16, 64], dtype: 'float32' } as const],
   ['wide', { shape: [64, 256], dtype: 'float32' } as const],
+  ['codes', { shape: [(64 * 64) / 2], dtype: 'int32' } as const],
+  ['absmax', { shape: [64], dtype: 'float32' } as const],
 ]);
 const bytes = 4 * 64 * 64;
 
@@ -78,6 +80,14 @@ describe('peakActivations', () => {
   it('gives a value behind a barrier a buffer of its own', () => {
     expect(squares((x) => tf.exp(holdBack(tf.exp(x), x)))).toBe(2);
     expect(squares((x) => tf.exp(tf.exp(x)))).toBe(1);
+  });
+
+  it('counts what a kernel unpacks while it runs, and no longer', () => {
+    const layout = { type: 'nf4', blockSize: 64, rows: 64, columns: 64 } as const;
+    const product = (x: Tensor, io: ProgramIO) => linear4Bit(x, [io.read('codes'), io.read('absmax')], layout);
+    expect(squares(product)).toBe(2);
+    expect(squares((x, io) => product(product(x, io), io))).toBe(3);
+    expect(squares((x, io) => product(tf.matMul(product(x, io), x), io))).toBe(3);
   });
 
   it('holds the float32 values of what is stored 16 bits wide while they are read', () => {

@@ -52,12 +52,13 @@ describe('createDryRun', () => {
     const store = dry.backend.createStore();
     store.declare('base/a', { shape: [10], dtype: 'float16' });
     store.declare('base/b', { shape: [10], dtype: 'bfloat16' });
+    store.declare('base/codes', { shape: [5], dtype: 'uint8' });
     store.set('optimizer/first/a', { shape: [3], dtype: 'float32', data: new Float32Array(3) });
     store.set('gradient/a', { shape: [2], dtype: 'int32', data: new Int32Array(2) });
-    expect(dry.now()).toMatchObject({ weightBytes: 20 + 40, optimizerBytes: 12, gradientBytes: 8 });
-    expect(totalBytes(dry.now())).toBe(80);
+    expect(dry.now()).toMatchObject({ weightBytes: 20 + 40 + 5, optimizerBytes: 12, gradientBytes: 8 });
+    expect(totalBytes(dry.now())).toBe(85);
     store.delete('base/b');
-    expect(dry.now().weightBytes).toBe(20);
+    expect(dry.now().weightBytes).toBe(25);
   });
 
   it('returns numbers of the right shape and type, counts their work, and gives back stored types', async () => {
