@@ -152,6 +152,29 @@ describe('files', () => {
 
 describe('LoRA+', () => {
   /** PEFT's case (tests/test_loraplus.py): rate 5e-5, ratio 1.2. */
+
+  it('refuses a tensor that has no place, with the nearest names, and says which it lacks', async () => {
+    const method = lora({ rank: 2 });
+    const model = buildModel({ family: family(), config: null, methods: [method] });
+    const parameters = await start(model);
+    const { tensors } = await exportAdapter(model, method, parameters);
+    const file = (rename: (name: string) => string | null): TensorSource => {
+      const stored = tensors.flatMap(({ name, shape, data }) => {
+        const renamed = rename(name);
+        return renamed === null ? [] : [memoryTensor(renamed, shape, data)];
+      });
+      return { names: () => stored.map(({ name }) => name), get: (name) => stored.find((each) => each.name === name) };
+    };
+    const name = 'base_model.model.first.lora_A.weight';
+    const misspelt = file((each) => each.replace('first', 'frist'));
+    await expect(importAdapter(model, method, parameters, misspelt)).rejects.toThrow(
+      /NAME_UNKNOWN at base_model\.model\.frist\.lora_A\.weight.*holds 2 tensors .*Did you mean base_model\.model\.first\.lora_A\.weight/,
+    );
+    const short = file((each) => (each === name ? null : each));
+    await expect(importAdapter(model, method, parameters, short)).rejects.toThrow(
+      /FILE_INVALID at base_model\.model\.first\.lora_A\.weight: the adapter lacks a tensor.*Did you mean/,
+    );
+  });
   it('divides the parameters as PEFT does', () => {
     const model = build({
       loraPlusRatio: 1.2,
