@@ -1,7 +1,9 @@
 /** The trainer's promises, on the compiled engine: accumulation, evaluation, stopping, divergence. */
 import { createOnnxBackend } from '@tunesmith/backend-onnx';
+import { createTfjsBackend } from '@tunesmith/backend-tfjs';
 import {
   adamw,
+  type Backend,
   chain,
   clipByGlobalNorm,
   constantSchedule,
@@ -19,9 +21,9 @@ import { describe, expect, it } from 'vitest';
 import { tinyLlama } from './tiny-families.js';
 
 /** LoRA on the head too, where logits are made for weighted positions only. */
-async function prepare(dropout = 0): Promise<TinyModel> {
+async function prepare(dropout = 0, backend: Backend = createOnnxBackend({ device: 'cpu' })): Promise<TinyModel> {
   const method = lora({ rank: 2, alpha: 4, dropout, targetModules: ['q_proj', 'v_proj', 'down_proj', 'lm_head'] });
-  return tinyModel(tinyLlama, [method], createOnnxBackend({ device: 'cpu' }));
+  return tinyModel(tinyLlama, [method], backend);
 }
 
 async function run(tiny: TinyModel, options: Partial<TrainerOptions>, signal?: AbortSignal): Promise<TrainerEvent[]> {
@@ -90,15 +92,20 @@ describe('packing', () => {
       positions: Int32Array.from(join(({ tokens }) => tokens.map((_, position) => position))),
       segments: Int32Array.from(join(({ tokens }, index) => tokens.map(() => index + 1))),
     };
-    const evaluation = (split: Row[]): Partial<TrainerOptions> => ({
-      steps: 1,
-      maxLength: 32,
-      learningRate: 0,
-      evaluation: { every: 1, rows: () => split },
-    });
-    const [alone] = ofType(await run(tiny, evaluation(rows)), 'evaluate');
-    const [together] = ofType(await run(await prepare(), evaluation([packed])), 'evaluate');
-    expect(Math.abs((together as EvaluateEvent).loss / (alone as EvaluateEvent).loss - 1)).toBeLessThan(1e-5);
+    const lossOf = async (row: Row): Promise<number> => {
+      const evaluation = { every: 1, rows: () => [row] };
+      const [event] = ofType(
+        await run(await prepare(), { steps: 1, maxLength: 32, learningRate: 0, evaluation }),
+        'evaluate',
+      );
+      return (event as EvaluateEvent).loss;
+    };
+    for (const [index, row] of rows.entries()) {
+      // Of the packed row, this example alone weighs anything.
+      const own = packed.weights.map((weight, at) => (packed.segments?.[at] === index + 1 ? weight : 0));
+      const [together, alone] = [await lossOf({ ...packed, weights: own }), await lossOf(row)];
+      expect(Math.abs(together / alone - 1), `example ${index}`).toBeLessThan(1e-5);
+    }
   });
 });
 
@@ -155,6 +162,29 @@ describe('stopping', () => {
     );
     expect(events.at(-1)).toEqual({ type: 'end', step: 3, reason: 'aborted' });
     expect(saved.map(({ step }) => step)).toEqual([3]);
+  });
+
+  it('lets timers run between steps, for who only counts events', async () => {
+    let turns = 0;
+    const timer = setInterval(() => turns++, 0);
+    const turnsAt: number[] = [];
+    // The eager engine, on whose CPU nothing that a step awaits leaves the thread to others.
+    const tiny = await prepare(0, await createTfjsBackend({ prefer: 'cpu' }));
+    await run(tiny, {
+      steps: 6,
+      rows: {
+        async *read(position) {
+          for await (const read of rowSource(tinyRows(tiny.model)).read(position)) {
+            turnsAt.push(turns);
+            yield read;
+          }
+        },
+      },
+    });
+    clearInterval(timer);
+    // Rows of a step are read after the step before it: four rows a step.
+    const perStep = Array.from({ length: 6 }, (_, step) => turnsAt[4 * step] as number);
+    for (const [step, at] of perStep.entries()) if (step > 0) expect(at).toBeGreaterThan(perStep[step - 1] as number);
   });
 
   it('is watched by the gradient norm, whether or not the optimizer observes it', async () => {
