@@ -57,3 +57,28 @@ it('returns the memory of twenty executables and their stores', { timeout: 120_0
   }
   expect(Math.min(...growths)).toBeLessThan(8 * megabytes);
 });
+
+it('shares a stored weight between programs, without a copy in any', { timeout: 120_000 }, async () => {
+  const backend = createOnnxBackend({ threads: 1 });
+  const store = backend.createStore();
+  // 256 MiB, so that a copy stands out from all else.
+  const rows = 16 * side;
+  store.set('matrix', { dtype: 'float32', shape: [rows, side], data: new Float32Array(rows * side).fill(1e-3) });
+  const reader = (index: number): Program => ({
+    name: `reader ${index}`,
+    inputs: { x: { shape: [1, rows], dtype: 'float32' } },
+    body: (io) => ({ outputs: { y: tf.mul(tf.matMul(io.input('x'), io.read('matrix')), index + 1) } }),
+  });
+  const x = { dtype: 'float32', shape: [1, rows], data: new Float32Array(rows).fill(1) } as const;
+  const before = await residentMegabytes();
+  const executables = [];
+  for (let index = 0; index < 4; index++) {
+    const executable = await backend.compile(reader(index), store);
+    const { y } = await executable.run({ x });
+    expect(y?.data[0]).toBeCloseTo((index + 1) * rows * 1e-3, 2);
+    executables.push(executable);
+  }
+  expect((await residentMegabytes()) - before).toBeLessThan(8 * megabytes);
+  for (const executable of executables) await executable.dispose();
+  store.dispose();
+});
