@@ -55,6 +55,23 @@ it('reports the whole file: format, lengths, what is cut, masked, twice or wrong
   expect(JSON.parse(JSON.stringify(check))).toEqual(check);
 });
 
+it('reads Chinese instructions as LLaMA-Factory writes them: one indented array, empty inputs', async () => {
+  const rows = [
+    { instruction: '用一句话解释什么是潮汐。', input: '', output: '潮汐是海水因月亮和太阳的引力而定时涨落。' },
+    { instruction: '把下面的句子译成英文。', input: '今天下雨🌧。', output: 'It is raining today.\n\n（意译）' },
+  ];
+  const file = path.join(await mkdtemp(path.join(os.tmpdir(), 'check-')), 'zh.json');
+  await writeFile(file, JSON.stringify(rows, null, 2));
+  for (const template of [null, loadChatTemplate(tokenizer, 'chatml')]) {
+    const check = await checkData(file, { tokenizer, template, maxLength: 512 });
+    expect(check).toMatchObject({ format: 'alpaca', invalid: 0, duplicates: 0, unknownTokens: 0 });
+    expect(check.report).toMatchObject({ examples: 2, rows: 2, masked: 0, truncatedAnswers: 0, truncatedExamples: [] });
+    const trained = check.example?.spans.filter(({ weight }) => weight === 1).map(({ text }) => text);
+    expect(trained?.join('')).toMatch(/^潮汐是海水因月亮和太阳的引力而定时涨落。<\|/);
+    expect(check.example?.spans.map(({ text }) => text).join('')).toContain('用一句话解释什么是潮汐。');
+  }
+});
+
 it('reports what was found before a file breaks off', async () => {
   const file = await write('cut.jsonl', [{ text: 'a' }, '{"text": "b']);
   const check = await checkData(file, { tokenizer, template: null, maxLength: 64 }).catch((error: Error) => error);
