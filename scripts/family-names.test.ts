@@ -6,6 +6,8 @@ import { familyNames } from './family-names.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const methodPackages = ['lora', 'qlora', 'adapter', 'prefix', 'ia3', 'selective', 'rlhf-dpo', 'transfer'];
+/** The engine, its backends, and what moves bytes, rows and files know no family either. */
+const sharedPackages = ['core', 'backend-onnx', 'backend-tfjs', 'checkpoints', 'data', 'runtime', 'bench'];
 
 it('finds the names of families, and not prose about them', () => {
   expect(familyNames("patcher.wrap('linear', { include: ['q_proj'] }, patch);")).toHaveLength(1);
@@ -14,7 +16,7 @@ it('finds the names of families, and not prose about them', () => {
   expect(familyNames(" * Paths such as 'model.layers.0.self_attn.q_proj'.")).toEqual([]);
 });
 
-it.each(methodPackages)('%s names no family’s weights', (name) => {
+it.each([...methodPackages, ...sharedPackages])('%s names no family’s weights', (name) => {
   const sources = join(root, 'packages', name, 'src');
   if (!existsSync(sources)) return;
   const files = readdirSync(sources, { recursive: true, encoding: 'utf8' }).filter(
