@@ -115,6 +115,32 @@ describe('train', () => {
     );
     expect((again.before as { loss: number }).loss).toBeCloseTo(loss, 5);
   });
+  it('says which answers are cut to fit, to people and to programs', async () => {
+    const rows = [
+      { prompt: 'a', completion: 'b' },
+      { prompt: 'a', completion: 'long '.repeat(40) },
+    ];
+    await writeFile(join(home, 'cut.jsonl'), rows.map((row) => JSON.stringify(row)).join('\n'));
+    const train = ['train', ...base, '--data', 'cut.jsonl', '--method', 'lora', '--steps', '1'];
+    const warning =
+      /1 of 2 answers are cut to fit into 64 tokens, the first at \S*cut\.jsonl:2; a larger data\.maxLength/;
+    const { code, stderr } = await runCli(home, ...train, '--output', 'cut');
+    expect(code).toBe(0);
+    expect(stderr).toMatch(warning);
+    const { stdout } = await runCli(home, ...train, '--output', 'cut-json', '--json');
+    const lines = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { type: string; message?: string });
+    expect(lines.filter(({ type }) => type === 'warning')).toEqual([
+      { type: 'warning', message: expect.stringMatching(warning) },
+    ]);
+    const evaluated = await runCli(home, 'eval', ...base, '--data', 'cut.jsonl', '--json');
+    expect(evaluated.stderr).toMatch(warning);
+    expect(JSON.parse(evaluated.stdout)).toHaveProperty('loss');
+    const whole = await runCli(home, 'train', 'recipe.yaml', '--steps', '1', '--output', 'whole');
+    expect(whole.stderr).not.toContain('warning');
+  });
   it('stops at a loss that is no number', async () => {
     const { code, error } = await failure(
       'train',

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTfjsBackend } from '@tunesmith/backend-tfjs';
@@ -74,6 +74,28 @@ describe('train', () => {
     expect(result).toMatchObject({ reason: 'aborted', step: 2, steps: 50, adapters: [], savedStep: null });
     expect(events.slice(-2)).toMatchObject([{ type: 'checkpoint', step: 2 }, { type: 'end' }]);
     expect((await readdir(join(home, 'aborted'))).sort()).toEqual(['checkpoints', 'metrics.jsonl', 'recipe.yaml']);
+  });
+});
+
+describe('data that does not fit', () => {
+  it('is warned of, on either side of a split into files', async () => {
+    const lines = [
+      { prompt: 'a', completion: 'b' },
+      { prompt: 'a', completion: 'long '.repeat(40) },
+      ...Array.from({ length: 12 }, () => ({ prompt: 'c', completion: 'd' })),
+    ];
+    const files = ['train.jsonl', 'held.jsonl'].map((name) => join(home, name)) as [string, string];
+    await writeFile(files[0], lines.map((line) => JSON.stringify(line)).join('\n'));
+    await writeFile(files[1], JSON.stringify(lines[1]));
+    const warnings: string[] = [];
+    const whole = recipe('warned', { steps: 1 });
+    await train({ ...whole, data: { ...whole.data, train: files[0], validation: files[1], maxLength: 32 } }, engine, {
+      onWarning: (warning) => void warnings.push(warning.replaceAll(`${home}/`, '')),
+    });
+    expect(warnings).toEqual([
+      '1 of 14 answers are cut to fit into 32 tokens, the first at train.jsonl:2; a larger data.maxLength keeps them whole',
+      '1 of 1 answers are cut to fit into 32 tokens, the first at held.jsonl:1; a larger data.maxLength keeps them whole',
+    ]);
   });
 });
 

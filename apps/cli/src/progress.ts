@@ -1,10 +1,11 @@
 import type { EvaluateEvent, StepEvent, TrainerEvent } from '@tunesmith/core';
 import { formatCount, formatDuration, formatLoss, formatRate, formatShare } from './format.js';
-import type { Terminal } from './terminal.js';
+import { type Terminal, warn } from './terminal.js';
 
 export interface Progress {
   event(event: TrainerEvent): void;
   phase(phase: string): void;
+  warning(message: string): void;
   /** Wipes the line away. */
   end(): void;
 }
@@ -47,6 +48,10 @@ export function createProgress(terminal: Terminal): Progress {
     },
     phase(phase) {
       if (!terminal.json) write(terminal.styleNote('dim', `${phase} …`));
+    },
+    warning(message) {
+      if (terminal.json) terminal.printJson({ type: 'warning', message });
+      else warn(terminal, message);
     },
     end: () => terminal.status(''),
   };

@@ -53,6 +53,11 @@ export function createTerminal(options: { readonly json: boolean }): Terminal {
   };
 }
 
+/** Says on stderr what is gone on with in spite of a doubt. */
+export function warn(terminal: Terminal, warning: string): void {
+  terminal.note(`${terminal.styleNote(['yellow', 'bold'], 'warning')} ${warning}`);
+}
+
 /** A terminal that shows colours, and nobody who asked for none (NO_COLOR). */
 function hasColours(stream: NodeJS.WriteStream): boolean {
   return stream.isTTY === true && stream.hasColors();

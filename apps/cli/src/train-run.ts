@@ -30,6 +30,7 @@ export async function trainRun(folder: string, recipe: Recipe, terminal: Termina
         entry: new URL('./training-child.js', import.meta.url),
         onEvent: progress.event,
         onPhase: progress.phase,
+        onWarning: progress.warning,
         stop: stop.signal,
         kill: kill.signal,
       },

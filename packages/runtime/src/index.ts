@@ -7,7 +7,7 @@ export type { Classification, ClassifyTextsOptions } from './model/classify-text
 export { classifyTexts } from './model/classify-texts.js';
 export type { CombineAdaptersOptions } from './model/combine-adapters.js';
 export { combineAdapters } from './model/combine-adapters.js';
-export type { Device, Engine, HubSettings, OnPhase } from './model/engine.js';
+export type { Device, Engine, HubSettings, OnPhase, OnWarning } from './model/engine.js';
 export type { EvaluateFilesOptions } from './model/evaluate-files.js';
 export { evaluateFiles } from './model/evaluate-files.js';
 export type { BatchPiece, GenerateTextOptions, TextGenerator, TextPiece } from './model/generate-text.js';

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { addModelFlags, collect, type ModelFlags, settingOption, wholeNumber } from '../flags.js';
 import { formatCount, formatLoss } from '../format.js';
-import type { Terminal } from '../terminal.js';
+import { type Terminal, warn } from '../terminal.js';
 
 interface EvalFlags extends ModelFlags {
   readonly data: string[];
@@ -38,6 +38,7 @@ export function addEval(program: Command, terminal: Terminal): void {
           objective: model.objective,
           cacheFolder: cacheFolder(),
           onPhase: terminal.status,
+          onWarning: (warning) => warn(terminal, warning),
         });
         terminal.status('');
         if (terminal.json) return terminal.printJson(result);

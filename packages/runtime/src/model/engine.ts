@@ -25,3 +25,6 @@ export interface Engine {
 
 /** Tells what takes long, in a few words for people: "loading the model". */
 export type OnPhase = (phase: string) => void;
+
+/** Tells what is gone on with in spite of a doubt, in a sentence for people. */
+export type OnWarning = (warning: string) => void;

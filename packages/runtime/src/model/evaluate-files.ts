@@ -3,7 +3,7 @@ import { createObjective, defaultObjective, type ObjectiveSettings } from '../ob
 import type { Recipe } from '../recipe/recipe.js';
 import { openData } from '../train/open-data.js';
 import { maxLengthOf } from '../train/resolve-recipe.js';
-import type { OnPhase } from './engine.js';
+import type { OnPhase, OnWarning } from './engine.js';
 import type { LoadedModel } from './load-model.js';
 
 export interface EvaluateFilesOptions {
@@ -14,17 +14,23 @@ export interface EvaluateFilesOptions {
   readonly objective?: ObjectiveSettings;
   readonly cacheFolder: string;
   readonly onPhase?: OnPhase;
+  /** Told of answers that are cut or missing. */
+  readonly onWarning?: OnWarning;
 }
 
 /** The loss of a model over data files, weighted as in training, and the metrics of its predictions. */
 export async function evaluateFiles(
   { model, parameters, backend, tokenizer }: LoadedModel,
-  { data, batchSize, objective: settings = defaultObjective, cacheFolder, onPhase }: EvaluateFilesOptions,
+  { data, batchSize, objective: settings = defaultObjective, cacheFolder, onPhase, onWarning }: EvaluateFilesOptions,
 ): Promise<Evaluation> {
   const maxLength = maxLengthOf(data, model.shape);
   const objective = createObjective(settings, tokenizer);
   const shared = { tokenizer, maxLength, seed: 0, cacheFolder, objective: settings };
-  const options = { ...shared, ...(onPhase === undefined ? {} : { onPhase }) };
+  const options = {
+    ...shared,
+    ...(onPhase === undefined ? {} : { onPhase }),
+    ...(onWarning === undefined ? {} : { onWarning }),
+  };
   const { train } = await openData({ ...data, shuffle: false }, options);
   const executables = createExecutableCache(backend, parameters.tensors);
   try {

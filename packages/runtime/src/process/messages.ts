@@ -17,6 +17,7 @@ export type ParentMessage = { readonly type: 'train'; readonly request: Training
 export type ChildMessage =
   | { readonly type: 'ready' }
   | { readonly type: 'phase'; readonly phase: string }
+  | { readonly type: 'warning'; readonly warning: string }
   | { readonly type: 'event'; readonly event: TrainerEvent }
   | { readonly type: 'result'; readonly result: RunResult }
   | { readonly type: 'failure'; readonly failure: Failure };

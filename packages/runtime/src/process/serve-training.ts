@@ -28,6 +28,7 @@ export async function serveTraining(
     const result = await run(message.request, {
       signal: stop.signal,
       onPhase: (phase) => tell({ type: 'phase', phase }),
+      onWarning: (warning) => tell({ type: 'warning', warning }),
       sinks: [{ write: (event) => tell({ type: 'event', event }) }],
     });
     tell({ type: 'result', result });

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { type TrainerEvent, TunesmithError } from '@tunesmith/core';
-import type { OnPhase } from '../model/engine.js';
+import type { OnPhase, OnWarning } from '../model/engine.js';
 import type { RunResult } from '../train/run-result.js';
 import { type ChildMessage, errorOf, type ParentMessage, type TrainingRequest } from './messages.js';
 
@@ -10,6 +10,7 @@ export interface TrainingProcessOptions {
   readonly entry: URL;
   readonly onEvent?: (event: TrainerEvent) => void;
   readonly onPhase?: OnPhase;
+  readonly onWarning?: OnWarning;
   /** Ends the run after the step in hand, with a checkpoint. */
   readonly stop?: AbortSignal;
   /** Ends the process at once, inside a step or not. */
@@ -22,7 +23,7 @@ export interface TrainingProcessOptions {
  * @throws what the child threw; ABORTED if it was killed; INTERNAL if it died
  */
 export function trainInProcess(request: TrainingRequest, options: TrainingProcessOptions): Promise<RunResult> {
-  const { entry, onEvent, onPhase, stop, kill } = options;
+  const { entry, onEvent, onPhase, onWarning, stop, kill } = options;
   // Structured clones instead of JSON, for the sake of NaN.
   const child = fork(fileURLToPath(entry), [], { stdio: ['ignore', 2, 2, 'ipc'], serialization: 'advanced' });
   const tell = (message: ParentMessage): void => {
@@ -39,6 +40,7 @@ export function trainInProcess(request: TrainingRequest, options: TrainingProces
       if (message.type === 'ready') tell({ type: 'train', request });
       if (message.type === 'ready' && stop?.aborted === true) onStop();
       if (message.type === 'phase') onPhase?.(message.phase);
+      if (message.type === 'warning') onWarning?.(message.warning);
       if (message.type === 'event') onEvent?.(message.event);
       if (message.type === 'result') outcome = () => resolve(message.result);
       if (message.type === 'failure') outcome = () => reject(errorOf(message.failure));

@@ -8,9 +8,10 @@ import {
   type TokenizeOptions,
   type Tokenizer,
 } from '@tunesmith/data';
-import type { OnPhase } from '../model/engine.js';
+import type { OnPhase, OnWarning } from '../model/engine.js';
 import { defaultObjective, labelScheme, type ObjectiveSettings } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
+import { dataWarnings } from './data-warnings.js';
 
 /** A recipe's rows, to train on and to hold out. */
 export interface RunData {
@@ -27,6 +28,8 @@ export interface OpenDataOptions {
   readonly objective?: ObjectiveSettings;
   readonly cacheFolder: string;
   readonly onPhase?: OnPhase;
+  /** Told of answers that are cut or missing. */
+  readonly onWarning?: OnWarning;
   readonly signal?: AbortSignal;
 }
 
@@ -42,10 +45,15 @@ export async function openData(data: Recipe['data'], options: OpenDataOptions): 
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(onPhase === undefined ? {} : { onProgress: (count: number) => onPhase(`tokenised ${count} examples`) }),
   };
+  const warn = ({ report }: Dataset): void => {
+    for (const warning of dataWarnings(report, options.maxLength)) options.onWarning?.(warning);
+  };
   const all = await createDataset({ ...shared, files: listOf(data.train), shuffle });
+  warn(all);
   if (typeof validation === 'number') return { ...all.split(validation), report: all.report };
   if (validation === undefined) return { train: all, validation: null, report: all.report };
   const held = await createDataset({ ...shared, files: listOf(validation), shuffle: false });
+  warn(held);
   return { train: all, validation: held, report: all.report };
 }
 

@@ -35,7 +35,7 @@ export interface OpenRun {
 
 /** Loads a run folder's model and data and restores its newest checkpoint. The caller holds the folder's lock. */
 export async function openRun(folder: string, recipe: Recipe, engine: Engine, options: TrainOptions): Promise<OpenRun> {
-  const { onPhase = () => {}, signal } = options;
+  const { onPhase = () => {}, onWarning, signal } = options;
   const { seed, keepCheckpoints } = recipe.trainer;
   const methods = configuredMethods(recipe, engine.methods);
   const { path } = await locateModel(recipe.model, engine.hub, onPhase, signal);
@@ -55,6 +55,7 @@ export async function openRun(folder: string, recipe: Recipe, engine: Engine, op
       objective: recipe.objective,
       cacheFolder: engine.cacheFolder,
       onPhase,
+      ...(onWarning === undefined ? {} : { onWarning }),
       ...(signal === undefined ? {} : { signal }),
     });
     const paths = runPaths(folder);

@@ -1,5 +1,5 @@
 import type { MetricsSink, TrainerEvent } from '@tunesmith/core';
-import type { Engine, OnPhase } from '../model/engine.js';
+import type { Engine, OnPhase, OnWarning } from '../model/engine.js';
 import type { LoadedModel } from '../model/load-model.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { peakBytes, readMetrics } from '../run/metrics-file.js';
@@ -18,6 +18,8 @@ export interface TrainOptions {
   /** Ends the run after the step in hand, with a checkpoint. */
   readonly signal?: AbortSignal;
   readonly onPhase?: OnPhase;
+  /** Told of what the run goes on in spite of, such as answers that are cut to fit into a row. */
+  readonly onWarning?: OnWarning;
   /** Further metrics of each evaluation, by name. */
   readonly measure?: (loaded: LoadedModel, step: number) => Promise<Record<string, number>>;
   /** The metric that chooses the best checkpoint and stops early, lower being better; the loss if not said. */
