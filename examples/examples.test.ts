@@ -1,6 +1,6 @@
 /** Runs every example as a user would, on the built packages, and looks at what it prints. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -140,6 +140,10 @@ describe('examples', () => {
   });
   afterAll(() => rmSync(temporary, { recursive: true, force: true }));
 
+  it('need under 60 lines for a third party’s method', () => {
+    const source = readFileSync(join(folder, 'third-party-plugin/src/vera.ts'), 'utf8');
+    expect(source.trimEnd().split('\n').length).toBeLessThan(60);
+  });
   it('are all tried', () => {
     const files = readdirSync(folder).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
     expect(Object.keys(shows).sort()).toEqual(files.filter((name) => !parts.includes(name)).sort());
