@@ -3,7 +3,8 @@
     python parity/peers/bench_peft_step.py                 # every case, each in a fresh process
     python parity/peers/bench_peft_step.py --only qv/1x512 # the cases whose name contains this
 
-Random weights, float32, SDPA attention, LoRA r=8 without dropout, clipping at norm 1 and AdamW; all tokens weigh 1.
+Random weights, float32, SDPA attention, LoRA r=8 without dropout or all parameters (`full`), clipping at norm 1 and AdamW; all
+tokens weigh 1.
 Prints a JSON line per case: the median step, its spread, and the process's peak memory before and after the steps.
 """
 
@@ -17,7 +18,8 @@ from importlib.metadata import version
 from statistics import median
 from time import perf_counter
 
-TARGETS = {'qv': ['q_proj', 'v_proj'], 'all-linear': 'all-linear'}
+# What LoRA is put on; none trains the model itself.
+TARGETS = {'qv': ['q_proj', 'v_proj'], 'all-linear': 'all-linear', 'full': None}
 # name: (targets, batch, length, gradient checkpointing)
 CASES = {
     f'{targets}/{batch}x{length}{"/checkpointing" if checkpointing else ""}': (targets, batch, length, checkpointing)
@@ -58,8 +60,10 @@ def run_case(name: str, warmup: int, steps: int, threads: int) -> dict:
     if checkpointing:
         base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={'use_reentrant': False})
         base.enable_input_require_grads()
-    lora = LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0, target_modules=TARGETS[targets], task_type='CAUSAL_LM')
-    model = get_peft_model(base, lora).train()
+    model = base.train()
+    if TARGETS[targets] is not None:
+        lora = LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0, target_modules=TARGETS[targets], task_type='CAUSAL_LM')
+        model = get_peft_model(base, lora).train()
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=2e-4)
     loaded = peak_bytes()
