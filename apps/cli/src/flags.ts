@@ -5,6 +5,7 @@ export const devices = ['cpu', 'webgpu', 'cuda', 'tfjs'] as const;
 /** Flags of the commands that take a recipe. */
 export interface RecipeFlags {
   readonly model?: string;
+  readonly quantization?: string;
   readonly data?: string[];
   readonly validation?: string[];
   readonly method?: string[];
@@ -24,6 +25,7 @@ export function addRecipeFlags(command: Command): Command {
       'recipe file: YAML, JSON or TypeScript (a TypeScript recipe executes code); flags win over it',
     )
     .option('--model <folder|name>', 'model folder, or name on the Hugging Face Hub')
+    .addOption(quantizationOption('keep the base’s matrices in 4 bits: nf4 or fp4'))
     .option('--data <file>', 'training data; repeatable', collect)
     .option(
       '--validation <file|share>',
@@ -44,19 +46,25 @@ export function addRecipeFlags(command: Command): Command {
 /** Flags of the commands that take a model with adapters. */
 export interface ModelFlags {
   readonly model: string;
+  readonly quantization?: string;
   readonly revision?: string;
   readonly adapter?: string[];
   readonly plugin?: string[];
   readonly device: (typeof devices)[number];
 }
 
-export function addModelFlags(command: Command): Command {
+export function addModelFlags(command: Command, base = 'as the adapters were trained over it'): Command {
   return command
     .requiredOption('--model <folder|name>', 'model folder, or name on the Hugging Face Hub')
     .option('--revision <name>', 'branch, tag or commit on the Hub')
+    .addOption(quantizationOption(`how the base is kept: none, nf4 or fp4; if not said, ${base}`))
     .addOption(new Option('--adapter <folder>', 'adapter to put on it; repeatable').argParser(collect))
     .addOption(pluginOption())
     .addOption(deviceOption().default('cpu'));
+}
+
+function quantizationOption(description: string): Option {
+  return new Option('--quantization <type>', `${description} (or settings: {type: nf4, blockSize: 128})`);
 }
 
 export function settingOption(): Option {

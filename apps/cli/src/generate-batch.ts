@@ -5,7 +5,7 @@ import { createTextGenerator, openAdapterPool } from '@tunesmith/runtime';
 import type { GenerateFlags } from './commands/generate.js';
 import { createEngine, pluginRoots } from './engine.js';
 import { optionsOf } from './generate-answers.js';
-import { modelOf } from './recipe-from-flags.js';
+import { baseFromFlags } from './open-from-flags.js';
 import type { Terminal } from './terminal.js';
 
 interface PromptRow {
@@ -16,7 +16,7 @@ interface PromptRow {
 
 /** Continues the prompts of a file together, each with the adapter or the stack of them that its row names. */
 export async function generateBatch(flags: GenerateFlags, terminal: Terminal): Promise<void> {
-  const { model, adapter = [], plugin = [], device, revision } = flags;
+  const { adapter = [], plugin = [], device } = flags;
   const adapters = namedAdapters(adapter);
   const rows = await readPrompts(flags.prompts as string);
   for (const name of rows.flatMap((row) => row.adapter ?? [])) {
@@ -27,7 +27,7 @@ export async function generateBatch(flags: GenerateFlags, terminal: Terminal): P
     });
   }
   const opened = await openAdapterPool({
-    model: { ...modelOf(model), dtype: 'auto', ...(revision === undefined ? {} : { revision }) },
+    model: baseFromFlags(flags),
     ...{ adapters, device, engine: createEngine() },
     lookup: { roots: pluginRoots(), plugins: plugin },
     onPhase: terminal.status,

@@ -1,8 +1,15 @@
 import { resolve } from 'node:path';
-import { type AdaptedModel, type ObjectiveSettings, openModel, type Recipe } from '@tunesmith/runtime';
+import {
+  type AdaptedModel,
+  type BaseOptions,
+  type ObjectiveSettings,
+  openModel,
+  parseQuantization,
+  type Recipe,
+} from '@tunesmith/runtime';
 import { createEngine, pluginRoots } from './engine.js';
 import type { ModelFlags } from './flags.js';
-import { modelOf } from './recipe-from-flags.js';
+import { modelOf, quantizationOf } from './recipe-from-flags.js';
 import type { Terminal } from './terminal.js';
 
 /** Opens the model and the adapters that flags name. */
@@ -10,9 +17,9 @@ export async function openFromFlags(
   flags: ModelFlags & { readonly dtype?: Recipe['model']['dtype']; readonly objective?: ObjectiveSettings },
   terminal: Terminal,
 ): Promise<AdaptedModel> {
-  const { model, adapter = [], plugin = [], device, dtype = 'auto', revision, objective } = flags;
+  const { adapter = [], plugin = [], device, objective } = flags;
   const opened = await openModel({
-    model: { ...modelOf(model), dtype, ...(revision === undefined ? {} : { revision }) },
+    model: baseFromFlags(flags, flags.dtype),
     adapters: adapter.map((path) => resolve(path)),
     device,
     ...(objective === undefined ? {} : { objective }),
@@ -22,4 +29,17 @@ export async function openFromFlags(
   });
   terminal.status('');
   return opened;
+}
+
+/** The base that flags name, kept as they say. */
+export function baseFromFlags(
+  { model, revision, quantization }: Pick<ModelFlags, 'model' | 'revision' | 'quantization'>,
+  dtype: Recipe['model']['dtype'] = 'auto',
+): BaseOptions {
+  const kept = quantization && parseQuantization(quantizationOf(quantization), '--quantization');
+  return {
+    ...{ ...modelOf(model), dtype },
+    ...(revision === undefined ? {} : { revision }),
+    ...(kept === undefined || kept === '' ? {} : { quantization: kept }),
+  };
 }

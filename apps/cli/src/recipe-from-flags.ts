@@ -5,10 +5,10 @@ import type { RecipeFlags } from './flags.js';
 /** The recipe file, if there is one, under the flags. */
 export async function recipeFrom(file: string | undefined, flags: RecipeFlags): Promise<RecipeSource> {
   const base: RecipeSource = file === undefined ? { value: {}, where: 'the command line' } : await readRecipe(file);
-  const { model, data, validation, method, steps, epochs, seed, device, output } = flags;
+  const { model, quantization, data, validation, method, steps, epochs, seed, device, output } = flags;
   const trainer = given({ steps, epochs, seed });
   const overrides = {
-    ...(model === undefined ? {} : { model: modelOf(model) }),
+    ...group('model', { ...(model && modelOf(model)), quantization: quantization && quantizationOf(quantization) }),
     ...group('data', { train: data && oneOrList(data), validation: validation && shareOrFiles(validation) }),
     ...given({ method: method && oneOrList(method), device, output }),
     ...group('trainer', trainer),
@@ -16,6 +16,12 @@ export async function recipeFrom(file: string | undefined, flags: RecipeFlags): 
   };
   const flagged = overrideRecipe(base, overrides, process.cwd());
   return overrideRecipe(flagged, parseSettings(flags.set ?? []), process.cwd());
+}
+
+/** `--quantization` as a recipe says it: settings, or only their type. */
+export function quantizationOf(text: string): unknown {
+  const { value } = parseSettings([`value=${text}`]);
+  return typeof value === 'string' && value !== 'none' ? { type: value } : value;
 }
 
 /** A folder where there is one, or where it can be nothing else; else a name on the Hub. */

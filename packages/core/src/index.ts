@@ -145,7 +145,7 @@ export {
 } from './schedule/schedule.js';
 export { dynamicMap } from './storage/dynamic-map.js';
 export type { EncodedMatrix, Encoding } from './storage/encoded-matrix.js';
-export { encodeWeight } from './storage/encoded-matrix.js';
+export { decodeWeight, encodeWeight } from './storage/encoded-matrix.js';
 export { bytesPerElement, fromFloat32, isStoredDtype, toFloat32 } from './storage/float-codecs.js';
 export type { FourBitBlocks, NestedScales } from './storage/four-bit-blocks.js';
 export { decodeFourBit, encodeFourBit, expandScales, nestScales } from './storage/four-bit-blocks.js';

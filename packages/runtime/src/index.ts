@@ -2,6 +2,7 @@ export type { AdapterDescription, AdapterManifest } from './model/adapter-folder
 export { describeAdapter, loadAdapter, methodOfAdapter, saveAdapter } from './model/adapter-folder.js';
 export type { OpenPoolOptions, PooledModel } from './model/adapter-pool.js';
 export { addAdapterFolder, openAdapterPool } from './model/adapter-pool.js';
+export type { BaseOptions } from './model/base-options.js';
 export { chatPrompt } from './model/chat-prompt.js';
 export type { Classification, ClassifyTextsOptions } from './model/classify-texts.js';
 export { classifyTexts } from './model/classify-texts.js';
@@ -16,9 +17,12 @@ export type { FormOptions, LoadedModel, LoadModelOptions } from './model/load-mo
 export { describeModel, loadModel } from './model/load-model.js';
 export type { LocatedModel } from './model/locate-model.js';
 export { locateModel } from './model/locate-model.js';
+export type { LogitChange } from './model/merge-into-codes.js';
+export { mergeIntoCodes } from './model/merge-into-codes.js';
 export type { AdaptedModel, OpenModelOptions } from './model/open-model.js';
 export { openModel } from './model/open-model.js';
 export { probeBackend } from './model/probe-backend.js';
+export type { SaveModelOptions } from './model/save-model.js';
 export { saveModel } from './model/save-model.js';
 export { resolveObjective } from './objective/resolve-objective.js';
 export type { ObjectiveSettings } from './objective/settings.js';
@@ -37,7 +41,14 @@ export { loadRecipe } from './recipe/load-recipe.js';
 export type { RecipeSource } from './recipe/read-recipe.js';
 export { methodNames, overrideRecipe, parseSettings, readRecipe } from './recipe/read-recipe.js';
 export type { Recipe } from './recipe/recipe.js';
-export { parseData, parseObjective, parseRecipe, recipeDocument, recipeJsonSchema } from './recipe/recipe.js';
+export {
+  parseData,
+  parseObjective,
+  parseQuantization,
+  parseRecipe,
+  recipeDocument,
+  recipeJsonSchema,
+} from './recipe/recipe.js';
 export type { RecipeKey } from './recipe/recipe-reference.js';
 export { markdownTable, recipeReference } from './recipe/recipe-reference.js';
 export type { RecipeInput } from './recipe/recipe-schema.js';

@@ -14,6 +14,7 @@ import {
   type Method,
   type MethodFactory,
   memoryTensor,
+  quantizationSchema,
   TunesmithError,
 } from '@tunesmith/core';
 import { z } from 'zod';
@@ -43,6 +44,8 @@ const manifestSchema = z.strictObject({
     .default(null),
   /** Whether it was trained with rows added to the vocabulary, so that it belongs to a base that has them. */
   resizeVocabulary: z.boolean().default(false),
+  /** How the base's matrices were kept when it was trained; null where they were not quantised. */
+  quantization: quantizationSchema.nullable().default(null),
 });
 
 /** What PEFT's config of an adapter has no field for: `tunesmith.json`. */
@@ -119,7 +122,7 @@ export async function loadAdapter({ model, parameters }: LoadedModel, method: Me
 
 /** Saves what a method trained, in PEFT's form or the method's own; `base` names the model that it belongs to. */
 export async function saveAdapter(
-  { model, parameters, backend, config: modelConfig, vocabularyBefore }: LoadedModel,
+  { model, parameters, backend, config: modelConfig, vocabularyBefore, quantization }: LoadedModel,
   method: Method,
   path: string,
   details: {
@@ -141,6 +144,7 @@ export async function saveAdapter(
     objective: manifestObjective(objective),
     stage: (method.stages === undefined ? null : model.stage) as AdapterManifest['stage'],
     resizeVocabulary: vocabularyBefore !== null,
+    quantization,
   });
   if (adapter.format === 'adapterhub') {
     const { model_type: type, architectures } = modelConfig;

@@ -2,9 +2,10 @@ import { readPeftAdapter } from '@tunesmith/checkpoints';
 import { type AdapterPool, createAdapterPool } from '@tunesmith/core';
 import type { MethodLookup } from '../plugins/load-methods.js';
 import { describeAdapter } from './adapter-folder.js';
+import { baseFor } from './base-options.js';
 import { type LoadedModel, loadModel } from './load-model.js';
 import { locateModel } from './locate-model.js';
-import { methodFor, type OpenModelOptions, withResizing } from './open-model.js';
+import { methodFor, type OpenModelOptions } from './open-model.js';
 
 export interface OpenPoolOptions extends Omit<OpenModelOptions, 'adapters'> {
   /** Folders of adapters, by the names that generations ask for. */
@@ -19,11 +20,12 @@ export interface PooledModel extends LoadedModel {
 /** Loads a model and reads adapters, none of which acts until it is asked for. */
 export async function openAdapterPool(options: OpenPoolOptions): Promise<PooledModel> {
   const { adapters, engine, lookup, onPhase = () => {}, signal } = options;
-  const model = withResizing(options.model, await Promise.all(Object.values(adapters).map(describeAdapter)));
+  const described = await Promise.all(Object.values(adapters).map(describeAdapter));
+  const { quantization, ...model } = baseFor(options.model, described);
   const { path } = await locateModel(model, engine.hub, onPhase, signal);
   onPhase('loading the model');
   const backend = await engine.createBackend(options.device);
-  const { dtype, quantization, resizeVocabulary } = model;
+  const { dtype, resizeVocabulary } = model;
   const loaded = await loadModel({
     ...{ path, dtype, quantization, resizeVocabulary, backend, families: engine.families },
   });

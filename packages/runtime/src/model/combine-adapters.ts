@@ -10,6 +10,7 @@ import {
 } from '@tunesmith/core';
 import type { MethodLookup } from '../plugins/load-methods.js';
 import { type AdapterDescription, adapterManifestText, describeAdapter } from './adapter-folder.js';
+import { quantizationOfBase } from './base-options.js';
 import { factoryFor } from './open-model.js';
 
 export interface CombineAdaptersOptions {
@@ -65,6 +66,7 @@ export async function combineAdapters({
       objective: manifest?.objective ?? null,
       stage: null,
       resizeVocabulary: described.some((adapter) => adapter.manifest?.resizeVocabulary),
+      quantization: quantizationOfBase(described),
     }),
   });
 }

@@ -30,7 +30,7 @@ export interface LoadModelOptions {
   /** How frozen weights are held; `auto` as the checkpoint has them. */
   readonly dtype?: 'auto' | WeightDtype;
   /** How the base's matrices are kept; as `dtype` says if not said. */
-  readonly quantization?: QuantizationSettings | undefined;
+  readonly quantization?: QuantizationSettings | null | undefined;
   /** Of the methods' initial values. */
   readonly seed?: number;
   /** The stage to patch the model for, of an adapter that was saved in one. */
@@ -48,6 +48,8 @@ export interface LoadedModel {
   readonly config: Readonly<Record<string, unknown>>;
   /** Tokens that the checkpoint has rows for, where more were added; else null. */
   readonly vocabularyBefore: number | null;
+  /** How the base's matrices are kept, if they are quantised. */
+  readonly quantization: QuantizationSettings | null;
   readonly model: Model;
   readonly parameters: ParameterStore;
   readonly tokenizer: Tokenizer;
@@ -61,7 +63,7 @@ export interface LoadedModel {
 /** Opens a model folder, builds its family's model with the methods, and loads the weights. */
 export async function loadModel(options: LoadModelOptions): Promise<LoadedModel> {
   const { path, families, backend, methods = [], dtype = 'auto', seed = 0, stage = null, objective } = options;
-  const { quantization, resizeVocabulary = false } = options;
+  const { quantization = null, resizeVocabulary = false } = options;
   const folder = await openModelFolder(path);
   try {
     const tokenizer = await loadTokenizer(folder.path);
@@ -82,6 +84,7 @@ export async function loadModel(options: LoadModelOptions): Promise<LoadedModel>
       path: folder.path,
       config,
       vocabularyBefore,
+      quantization,
       model,
       parameters,
       tokenizer,
@@ -101,8 +104,8 @@ export async function loadModel(options: LoadModelOptions): Promise<LoadedModel>
 export type FormOptions = Pick<ModelOptions<unknown>, 'task' | 'labels' | 'quantization' | 'checkpoint'>;
 
 /** How a recipe says that the base is kept. */
-export function formOf(settings: QuantizationSettings | undefined): Pick<FormOptions, 'quantization'> {
-  return settings === undefined ? {} : { quantization: quantizationOf(settings) };
+export function formOf(settings: QuantizationSettings | null): Pick<FormOptions, 'quantization'> {
+  return settings === null ? {} : { quantization: quantizationOf(settings) };
 }
 
 /** The model of a config.json, patched by the methods, without its weights. @throws CONFIG_INVALID */

@@ -8,7 +8,6 @@ import {
   loadMethodsForPeft,
   type MethodLookup,
 } from '../plugins/load-methods.js';
-import type { Recipe } from '../recipe/recipe.js';
 import {
   type AdapterDescription,
   configuredFactory,
@@ -16,13 +15,13 @@ import {
   loadAdapter,
   methodOfAdapter,
 } from './adapter-folder.js';
+import { type BaseOptions, baseFor } from './base-options.js';
 import type { Device, Engine, OnPhase } from './engine.js';
 import { type LoadedModel, loadModel } from './load-model.js';
 import { locateModel } from './locate-model.js';
 
 export interface OpenModelOptions {
-  /** Rows for new tokens are added where it says so, or where an adapter was trained with them. */
-  readonly model: Omit<Recipe['model'], 'resizeVocabulary'> & { readonly resizeVocabulary?: boolean };
+  readonly model: BaseOptions;
   /** Folders of adapters, the first innermost. */
   readonly adapters?: readonly string[];
   readonly device: Device;
@@ -50,14 +49,14 @@ export async function openModel(options: OpenModelOptions): Promise<AdaptedModel
   for (const path of adapters) described.push(await describeAdapter(path));
   const methods: Method[] = [];
   for (const adapter of described) methods.push(await methodFor(adapter, lookup));
-  const model = withResizing(options.model, described);
+  const { quantization, ...model } = baseFor(options.model, described);
   const { path } = await locateModel(model, engine.hub, onPhase, signal);
   const folder = await openModelFolder(path);
   await folder.close();
   const saved = options.objective ?? (await savedObjective(described, folder.config));
   onPhase('loading the model');
   const backend = await engine.createBackend(options.device);
-  const { dtype, quantization, resizeVocabulary } = model;
+  const { dtype, resizeVocabulary } = model;
   const stage = described.map(({ manifest }) => manifest?.stage ?? null).find((found) => found !== null) ?? null;
   const loaded = await loadModel({
     ...{ path, dtype, quantization, resizeVocabulary, methods, backend, families: engine.families, stage },
@@ -74,15 +73,6 @@ export async function openModel(options: OpenModelOptions): Promise<AdaptedModel
   const isMasked = loaded.model.head.task === 'masked-lm';
   const objective = saved ?? (isMasked ? { name: 'masked-lm' as const } : defaultObjective);
   return { ...loaded, objective, template: described.at(-1)?.manifest?.template ?? undefined };
-}
-
-/** A base model as it is said to be, or as its adapters need it. */
-export function withResizing(
-  { resizeVocabulary = false, ...model }: OpenModelOptions['model'],
-  adapters: readonly Pick<AdapterDescription, 'manifest'>[],
-): Recipe['model'] {
-  const isNeeded = adapters.some(({ manifest }) => manifest?.resizeVocabulary === true);
-  return { ...model, resizeVocabulary: resizeVocabulary || isNeeded };
 }
 
 /** The one that reads it. @throws NAME_UNKNOWN */

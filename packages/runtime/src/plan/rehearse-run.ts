@@ -40,6 +40,7 @@ export async function rehearseRun(rehearsal: Rehearsal): Promise<Rehearsed> {
   const loaded: LoadedModel = {
     ...{ model, tokenizer, parameters: dry.parameters, backend: dry.backend },
     ...{ path: folder.path, config: folder.config, vocabularyBefore: null },
+    quantization: recipe.model.quantization ?? null,
     storedDtype: () => 'F32',
     dispose: () => dry.parameters.tensors.dispose(),
   };

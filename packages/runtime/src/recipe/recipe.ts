@@ -1,4 +1,10 @@
-import { didYouMean, type MethodFactory, quantizationSchema, TunesmithError } from '@tunesmith/core';
+import {
+  didYouMean,
+  type MethodFactory,
+  type QuantizationSettings,
+  quantizationSchema,
+  TunesmithError,
+} from '@tunesmith/core';
 import { z } from 'zod';
 import { describeIssue } from './describe-issue.js';
 import { methodNames, type RecipeSource } from './read-recipe.js';
@@ -119,6 +125,20 @@ export function parseObjective(value: unknown, where: string): Recipe['objective
   if (parsed.success) return parsed.data;
   throw invalid(
     parsed.error.issues.flatMap((issue) => describeIssue(issue, schema, ['objective'])),
+    where,
+  );
+}
+
+/**
+ * Checks how a base is to be kept by itself, as `eval` and `merge` take it; `none` is as it is.
+ * @throws CONFIG_INVALID with every problem at once
+ */
+export function parseQuantization(value: unknown, where: string): QuantizationSettings | null {
+  if (value === 'none') return null;
+  const parsed = quantizationSchema.safeParse(value, { reportInput: true });
+  if (parsed.success) return parsed.data;
+  throw invalid(
+    parsed.error.issues.flatMap((issue) => describeIssue(issue, quantizationSchema)),
     where,
   );
 }

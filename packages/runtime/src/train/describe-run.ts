@@ -15,7 +15,7 @@ export async function describeRun(
   { families, methods }: Pick<Engine, 'families' | 'methods'>,
 ): Promise<{ readonly model: Model; readonly tokenizer: Tokenizer }> {
   const tokenizer = await loadTokenizer(path);
-  const form = { ...headOf(recipe.objective), ...formOf(recipe.model.quantization), checkpoint: tensors };
+  const form = { ...headOf(recipe.objective), ...formOf(recipe.model.quantization ?? null), checkpoint: tensors };
   const plain = describeModel(config, path, families, [], null, form);
   const resizing = { where: path, resize: recipe.model.resizeVocabulary };
   const fitted = fitVocabulary(plain, config, tokenizer, resizing);

@@ -1,0 +1,51 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type QuantizationSettings, TunesmithError } from '@tunesmith/core';
+import type { Recipe } from '../recipe/recipe.js';
+import type { AdapterDescription } from './adapter-folder.js';
+
+/** The base: as a recipe says it, or where this leaves it open as the adapters were trained over it. */
+export interface BaseOptions extends Omit<Recipe['model'], 'resizeVocabulary' | 'quantization'> {
+  /** Rows for new tokens are added where it says so, or where an adapter was trained with them. */
+  readonly resizeVocabulary?: boolean;
+  /** How the matrices are kept; null: as they are, whatever the adapters were trained over. */
+  readonly quantization?: QuantizationSettings | null | undefined;
+}
+
+type Described = Pick<AdapterDescription, 'path' | 'manifest'>;
+
+/** A base with nothing left open. */
+interface Base extends BaseOptions {
+  readonly resizeVocabulary: boolean;
+  readonly quantization: QuantizationSettings | null;
+}
+
+/** A base as it is said to be, or as its adapters need it. @throws CONFIG_INVALID as `quantizationOfBase` does */
+export function baseFor(
+  { resizeVocabulary = false, quantization, ...model }: BaseOptions,
+  adapters: readonly Described[],
+): Base {
+  const isNeeded = adapters.some(({ manifest }) => manifest?.resizeVocabulary === true);
+  return {
+    ...model,
+    resizeVocabulary: resizeVocabulary || isNeeded,
+    quantization: quantization === undefined ? quantizationOfBase(adapters) : quantization,
+  };
+}
+
+/**
+ * How the base was kept that adapters were trained over. Those of other tools do not say it, and count for none.
+ * @throws CONFIG_INVALID for adapters that were trained over bases kept in different ways
+ */
+export function quantizationOfBase(adapters: readonly Described[]): QuantizationSettings | null {
+  const saying = adapters.filter(({ manifest }) => manifest !== null);
+  const [first] = saying;
+  const quantization = first?.manifest?.quantization ?? null;
+  const other = saying.find(({ manifest }) => !isDeepStrictEqual(manifest?.quantization ?? null, quantization));
+  if (other === undefined) return quantization;
+  throw new TunesmithError('CONFIG_INVALID', 'the adapters were trained over bases that were kept in different ways', {
+    where: other.path,
+    expected: `${JSON.stringify(quantization)}, as ${first?.path}`,
+    got: JSON.stringify(other.manifest?.quantization ?? null),
+    hint: 'Say how the base is to be kept: `quantization`, on the command line --quantization none or nf4.',
+  });
+}
