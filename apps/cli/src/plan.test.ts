@@ -132,5 +132,33 @@ describe('a plan', () => {
     const weightBytes = ({ estimate }: RunPlan): number => (estimate as TrainingEstimate).weightBytes;
     // A value has 4 bits, and a block of 16 of them 32 more.
     expect(weightBytes(plain.plan) - weightBytes(plan)).toBe(values * (4 - 4 / 8 - 4 / 16));
+    expect(plain.plan.saving).toBeNull();
+    expect(plan.saving).toEqual({ values, checkpointBytes: 4 * values, keptBytes: values * (4 / 8 + 4 / 16) });
+  });
+
+  it('says what the run would take over the base in other forms, and which fit', async () => {
+    const engine = createEngine({ methods, cacheFolder: join(home, 'cache') });
+    const planOf = async (method: string, form: object): Promise<RunPlan> => {
+      const model = { path: join(home, 'model'), ...form };
+      const value = { model, data: { train: join(home, 'data.jsonl') }, method, trainer: { steps: 2 } };
+      return planRecipe(
+        await resolveRecipe(parseRecipe({ value: value as never, where: 'recipe' }, methods), engine),
+        engine,
+      );
+    };
+    const plan = await planOf('lora', { dtype: 'float32' });
+    expect(plan.bases.map(({ name, chosen }) => ({ name, chosen }))).toEqual([
+      { name: 'float32', chosen: true },
+      { name: 'float16', chosen: false },
+      { name: 'nf4', chosen: false },
+    ]);
+    for (const { fits, peakBytes } of plan.bases) expect(fits).toBe(peakBytes <= plan.memoryBytes);
+    // Each is what a recipe for it plans.
+    const { estimate } = await planOf('lora', { quantization: {} });
+    const { weightBytes, peakBytes } = estimate as TrainingEstimate;
+    expect(plan.bases.at(-1)).toMatchObject({ weightBytes, peakBytes });
+    // What a method cannot train over is not offered.
+    const { bases } = await planOf('full', {});
+    expect(bases.map(({ name }) => name)).toEqual(['float32', 'float16']);
   });
 });

@@ -3,7 +3,7 @@ import { formatBytes, formatCount, formatDuration, formatShare } from './format.
 import type { Terminal } from './terminal.js';
 
 export function printPlan(plan: RunPlan, terminal: Terminal): void {
-  const { family, sites, elsewhere, trainedParameters, totalParameters, rows, length, estimate, time } = plan;
+  const { family, sites, elsewhere, trainedParameters, totalParameters, rows, length, estimate, time, saving } = plan;
   const width = Math.max(4, ...sites.map(({ path }) => path.length));
   terminal.print(terminal.style('bold', `${'site'.padEnd(width)}  ${'role'.padEnd(18)}  trained  by`));
   for (const site of sites) {
@@ -18,6 +18,13 @@ export function printPlan(plan: RunPlan, terminal: Terminal): void {
   terminal.print(
     `${family}: ${formatCount(trainedParameters)} of ${formatCount(totalParameters)} parameters train (${share}), at ${formatCount(sites.length)} sites`,
   );
+  if (saving !== null) {
+    const { values, checkpointBytes, keptBytes } = saving;
+    terminal.print(
+      `quantised: ${formatCount(values)} values in ${formatBytes(keptBytes)}, ${((8 * keptBytes) / values).toFixed(3)} bits each, ` +
+        `where the checkpoint has ${formatBytes(checkpointBytes)}: ${formatBytes(checkpointBytes - keptBytes)} less`,
+    );
+  }
   if (estimate === null || time === null) {
     terminal.print('This device cannot estimate memory and time.');
     return;
@@ -34,9 +41,19 @@ export function printPlan(plan: RunPlan, terminal: Terminal): void {
     .map(([name, size]) => `${name} ${formatBytes(size)}`)
     .join(', ');
   terminal.print(`memory: about ${terminal.style('bold', formatBytes(estimate.peakBytes))} at its peak (${sizes})`);
+  printBases(plan, terminal);
   const { steps, secondsPerStep, seconds } = time;
   terminal.print(
     `time: about ${terminal.style('bold', formatDuration(seconds))} with evaluations, ${formatCount(steps)} steps over ${formatCount(rows)} rows ` +
       `of up to ${formatCount(length)} tokens, ${secondsPerStep.toPrecision(2)} s each on average`,
   );
+}
+
+/** The run's peak over the base in each form, and whether this machine has that much memory. */
+function printBases({ bases, memoryBytes }: RunPlan, terminal: Terminal): void {
+  const shown = bases.map(({ name, peakBytes, fits, chosen }) => {
+    const text = `${name} ${formatBytes(peakBytes)} ${fits ? 'fits' : 'does not fit'}`;
+    return chosen ? terminal.style('bold', `${text} (this recipe)`) : text;
+  });
+  terminal.print(`base: with ${formatBytes(memoryBytes)} of memory here, ${shown.join('; ')}`);
 }

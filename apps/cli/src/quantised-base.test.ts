@@ -32,6 +32,15 @@ beforeAll(async () => {
 });
 afterAll(() => rm(home, { recursive: true, force: true }));
 
+it('plan says what codes save against the checkpoint, and which base fits', async () => {
+  const flags = ['plan', ...base, '--data', 'data.jsonl', '--method', 'lora', '--steps', '1'];
+  const { stdout } = await runCli(home, ...flags, '--quantization', settings);
+  expect(stdout).toMatch(/quantised: [\d,]+ values in \d.*B, 6\.000 bits each, where the checkpoint has .* less\n/);
+  expect(stdout).toMatch(
+    /base: with .* of memory here, float32 .* fits; float16 .* fits; nf4 .* fits \(this recipe\)\n/,
+  );
+});
+
 describe('an adapter that was trained over a quantised base', () => {
   it('says how the base was kept', async () => {
     expect(JSON.parse(await readFile(join(home, 'run/adapter/tunesmith.json'), 'utf8'))).toMatchObject({

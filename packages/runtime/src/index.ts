@@ -27,6 +27,7 @@ export { saveModel } from './model/save-model.js';
 export { resolveObjective } from './objective/resolve-objective.js';
 export type { ObjectiveSettings } from './objective/settings.js';
 export { createObjective, headOf, labelScheme } from './objective/settings.js';
+export type { PlannedBase, PlannedSaving } from './plan/plan-bases.js';
 export type { PlannedSite, PlannedTime, RunPlan } from './plan/plan-recipe.js';
 export { planRecipe } from './plan/plan-recipe.js';
 export type { Plugin } from './plugins/discover-plugins.js';

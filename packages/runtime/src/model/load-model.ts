@@ -79,7 +79,6 @@ export async function loadModel(options: LoadModelOptions): Promise<LoadedModel>
       ...(vocabularyBefore === null ? {} : { vocabularyBefore }),
     });
     await initialiseHandles(parameters, model.handles, seed, { tokenize: (text) => tokenizer.encode(text) });
-    const dtypes = new Map(folder.tensors.names().map((name) => [name, folder.tensors.get(name)?.dtype]));
     return {
       path: folder.path,
       config,
@@ -89,10 +88,7 @@ export async function loadModel(options: LoadModelOptions): Promise<LoadedModel>
       parameters,
       tokenizer,
       backend,
-      storedDtype(weight) {
-        const names = [weight, ...(model.family.weightAliases?.(weight) ?? [])];
-        return names.map((name) => dtypes.get(name)).find((found) => found !== undefined) ?? 'F32';
-      },
+      storedDtype: (weight) => storedDtypeIn(folder, model.family, weight),
       dispose: () => tensors.dispose(),
     };
   } finally {
@@ -135,6 +131,12 @@ function familyOf(
       families.flatMap(({ modelTypes }) => modelTypes),
     ),
   });
+}
+
+/** The type of a base weight in its checkpoint, by its path; float32 for a weight that this has not. */
+export function storedDtypeIn({ tensors }: ModelFolder, { weightAliases }: Family, weight: string): StoredDtype {
+  const names = [weight, ...(weightAliases?.(weight) ?? [])];
+  return names.map((name) => tensors.get(name)?.dtype).find((found) => found !== undefined) ?? 'F32';
 }
 
 /** How a model's frozen weights are held: as asked for, or as most of the checkpoint has them, where programs can. */

@@ -14,6 +14,7 @@ import { describeRun } from '../train/describe-run.js';
 import { openData } from '../train/open-data.js';
 import { stepsOf } from '../train/optimization.js';
 import { maxLengthOf } from '../train/resolve-recipe.js';
+import { machineMemory, type PlannedBase, type PlannedSaving, planBases, savingOf } from './plan-bases.js';
 import { type Rehearsal, rehearseRun } from './rehearse-run.js';
 
 /** A place in the model that a method changes or trains. */
@@ -53,6 +54,12 @@ export interface RunPlan {
   /** Memory and work of the run; null for a device that cannot tell. */
   readonly estimate: TrainingEstimate | null;
   readonly time: PlannedTime | null;
+  /** What the quantised matrices of the base save; null where none are. */
+  readonly saving: PlannedSaving | null;
+  /** Memory that this machine has for it. */
+  readonly memoryBytes: number;
+  /** What the run would take over the base in each form that its methods train over, the largest first. */
+  readonly bases: readonly PlannedBase[];
 }
 
 /** Share of a plain matrix product's speed that a whole step reaches, from below (`npm run bench:step`). */
@@ -81,6 +88,8 @@ export async function planRecipe(recipe: Recipe, engine: Engine, onPhase: OnPhas
     totalParameters: countOf(model.handles),
     rows: data.train.length,
     length: bucketLength(longest, maxLength),
+    saving: savingOf(model, folder),
+    memoryBytes: machineMemory(),
   };
   // A run's stages patch the model anew, so that it is rehearsed last.
   return {
@@ -93,19 +102,20 @@ async function measureRun(
   parts: Omit<Rehearsal, 'backend'>,
   engine: Engine,
   onPhase: OnPhase,
-): Promise<Pick<RunPlan, 'estimate' | 'time'>> {
+): Promise<Pick<RunPlan, 'estimate' | 'time' | 'bases'>> {
   const { recipe, data, steps } = parts;
   const backend = await engine.createBackend(recipe.device);
-  if (backend.estimate === undefined) return { estimate: null, time: null };
+  if (backend.estimate === undefined) return { estimate: null, time: null, bases: [] };
   onPhase('rehearsing the run');
   const { estimate, flopsPerEvaluation } = await rehearseRun({ ...parts, backend });
+  const bases = await planBases({ ...parts, backend }, estimate, engine);
   onPhase('measuring this machine');
   const rate = await matmulRate(backend);
   const evaluations = data.validation === null ? 0 : 1 + Math.ceil(steps / recipe.trainer.evaluateEvery);
   const secondsOf = (flops: number): number => flops / (rate * stepEfficiency);
   const secondsPerStep = secondsOf(estimate.flopsPerStep);
   const seconds = steps * secondsPerStep + evaluations * secondsOf(flopsPerEvaluation);
-  return { estimate, time: { steps, matmulRate: rate, secondsPerStep, seconds } };
+  return { estimate, bases, time: { steps, matmulRate: rate, secondsPerStep, seconds } };
 }
 
 function plannedSites(model: Model, trained: ReadonlySet<string>): PlannedSite[] {

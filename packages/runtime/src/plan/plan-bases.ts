@@ -1,0 +1,99 @@
+import { totalmem } from 'node:os';
+import type { ModelFolder } from '@tunesmith/checkpoints';
+import {
+  bytesPerElement,
+  elementCount,
+  type Model,
+  quantizationSchema,
+  type TrainingEstimate,
+  type WeightDtype,
+} from '@tunesmith/core';
+import type { Engine } from '../model/engine.js';
+import { heldDtype, storedDtypeIn } from '../model/load-model.js';
+import { describeRun } from '../train/describe-run.js';
+import { type Rehearsal, rehearseRun } from './rehearse-run.js';
+
+/** A form in which the base could be kept, and what the run would then take. */
+export interface PlannedBase {
+  /** `float32`, `float16`, `bfloat16`, `nf4` or `fp4`. */
+  readonly name: string;
+  readonly weightBytes: number;
+  readonly peakBytes: number;
+  /** Whether the peak is below the machine's memory. */
+  readonly fits: boolean;
+  /** Whether it is the recipe's. */
+  readonly chosen: boolean;
+}
+
+/** What keeping matrices quantised saves. */
+export interface PlannedSaving {
+  /** Values that are kept as codes. */
+  readonly values: number;
+  /** Their bytes in the checkpoint, in its own types. */
+  readonly checkpointBytes: number;
+  /** Their bytes as codes, with all that belongs to these. */
+  readonly keptBytes: number;
+}
+
+/** What a model's codes take, against the checkpoint's own types; null where nothing is quantised. */
+export function savingOf(model: Model, folder: ModelFolder): PlannedSaving | null {
+  let [values, checkpointBytes, keptBytes] = [0, 0, 0];
+  for (const handle of model.handles) {
+    const encoding = model.encodingOf(handle);
+    if (encoding === undefined) continue;
+    const count = elementCount(handle.shape);
+    values += count;
+    checkpointBytes += count * bytesPerElement(storedDtypeIn(folder, model.family, handle.path));
+    for (const { dtype, shape } of Object.values(encoding.codec.parts(encoding))) {
+      keptBytes += elementCount(shape) * (dtype === 'uint8' ? 1 : dtype === 'float16' ? 2 : 4);
+    }
+  }
+  return values === 0 ? null : { values, checkpointBytes, keptBytes };
+}
+
+/** The memory that this process may have: the machine's, or its container's. */
+export function machineMemory(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+}
+
+/** Rehearses the run over the base in each form that its methods train over; `own` is the recipe's estimate. */
+export async function planBases(
+  rehearsal: Rehearsal,
+  own: TrainingEstimate,
+  engine: Pick<Engine, 'families' | 'methods'>,
+): Promise<PlannedBase[]> {
+  const { recipe, folder } = rehearsal;
+  const { quantization, dtype } = recipe.model;
+  const held = heldDtype(dtype, folder);
+  const memory = machineMemory();
+  const based = (name: string, { weightBytes, peakBytes }: TrainingEstimate): PlannedBase => {
+    const chosen = name === (quantization?.type ?? held);
+    return { name, weightBytes, peakBytes, fits: peakBytes <= memory, chosen };
+  };
+  const { quantization: _, ...plain } = recipe.model;
+  const bases: PlannedBase[] = [];
+  const floats = new Set<WeightDtype>([...(quantization === undefined ? [held] : []), 'float32', 'float16']);
+  for (const name of floats) {
+    const isOwn = quantization === undefined && name === held;
+    bases.push(based(name, isOwn ? own : await estimateWith({ ...plain, dtype: name })));
+  }
+  if (quantization !== undefined) bases.push(based(quantization.type, own));
+  else if (canQuantize(recipe.methods, engine)) {
+    const settings = quantizationSchema.parse({});
+    bases.push(based(settings.type, await estimateWith({ ...plain, quantization: settings })));
+  }
+  return bases.sort((a, b) => b.weightBytes - a.weightBytes);
+
+  async function estimateWith(model: Rehearsal['recipe']['model']): Promise<TrainingEstimate> {
+    const other = { ...recipe, model };
+    const described = await describeRun(other, folder, engine);
+    return (await rehearseRun({ ...rehearsal, recipe: other, model: described.model })).estimate;
+  }
+}
+
+function canQuantize(methods: Rehearsal['recipe']['methods'], engine: Pick<Engine, 'methods'>): boolean {
+  return methods.every(({ name }) =>
+    engine.methods.some(({ definition }) => definition.name === name && definition.capabilities.quantizedBase === true),
+  );
+}
