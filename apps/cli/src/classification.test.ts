@@ -59,6 +59,16 @@ describe('a classifier', () => {
     });
   });
 
+  it('is merged into codes, which moves the logits of its labels', async () => {
+    const codes = ['--quantization', 'nf4', '--allow-lossy', '--text', 'the cat sat on the mat'];
+    const { logitChange } = await runJson(home, 'merge', ...adapted, ...codes, '--output', 'rounded');
+    const { largest, mean } = logitChange as { largest: number; mean: number };
+    expect(mean).toBeGreaterThan(0);
+    // Two labels: their mean is at least half of the larger.
+    expect(mean).toBeGreaterThanOrEqual(largest / 2);
+    expect(json('rounded/config.json')).toMatchObject({ id2label: { 0: 'cat', 1: 'dog' } });
+  });
+
   it('says the same apart, merged, and of the file as of the command line', async () => {
     const { metrics, loss } = (trained.after ?? {}) as { metrics: object; loss: number };
     expect(await runJson(home, 'eval', ...adapted, ...held)).toEqual({
