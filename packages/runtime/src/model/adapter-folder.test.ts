@@ -16,6 +16,7 @@ it("reads its own manifest, and refuses a newer Tunesmith's", async () => {
   const manifest = {
     ...{ method: 'lora', config: { rank: 1 }, step: 7, template: null, stage: null, objective: null },
     resizeVocabulary: false,
+    quantization: null,
   };
   const path = join(folder, 'adapter');
   await writePeftAdapter(path, {
