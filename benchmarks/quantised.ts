@@ -4,7 +4,7 @@
  * checkpointing. Each case runs in a process of its own, whose peak memory and time a step are set against LoRA's over
  * float32 weights.
  */
-import { elementCount } from '@tunesmith/core';
+import { elementCount, encodedBytes } from '@tunesmith/core';
 import { runCase, type StepResult } from './run-case.js';
 import { buildShape, defaults, type StepOptions, shapes } from './step-options.js';
 
@@ -29,9 +29,7 @@ function bitsOf(form: Form): number {
     const encoding = model.encodingOf(handle);
     if (encoding === undefined) continue;
     values += elementCount(handle.shape);
-    for (const part of Object.values(encoding.codec.parts(encoding))) {
-      bytes += elementCount(part.shape) * (part.dtype === 'uint8' ? 1 : 4);
-    }
+    bytes += encodedBytes(encoding);
   }
   return (8 * bytes) / values;
 }

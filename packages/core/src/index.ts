@@ -144,8 +144,13 @@ export {
   slantedTriangularSchedule,
 } from './schedule/schedule.js';
 export { dynamicMap } from './storage/dynamic-map.js';
-export type { EncodedMatrix, Encoding } from './storage/encoded-matrix.js';
-export { decodeWeight, encodeWeight } from './storage/encoded-matrix.js';
+export {
+  decodeWeight,
+  type EncodedMatrix,
+  type Encoding,
+  encodedBytes,
+  encodeWeight,
+} from './storage/encoded-matrix.js';
 export { bytesPerElement, fromFloat32, isStoredDtype, toFloat32 } from './storage/float-codecs.js';
 export type { FourBitBlocks, NestedScales } from './storage/four-bit-blocks.js';
 export { decodeFourBit, encodeFourBit, expandScales, nestScales } from './storage/four-bit-blocks.js';

@@ -1,7 +1,7 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
-import { elementCount } from '../parameters/handle.js';
-import type { Backend, ProgramEstimate, StoredSpec, TensorStore } from '../program/backend.js';
+import type { Backend, ProgramEstimate, TensorStore } from '../program/backend.js';
 import type { Program } from '../program/program.js';
+import { bytesInStore } from '../storage/bytes-in-store.js';
 import { anyValue, createShapeStore, type ShapeStore } from './shape-store.js';
 
 /** Memory in use at a moment of a dry run. */
@@ -103,7 +103,7 @@ function useOf(stores: readonly ShapeStore[], compiled: ReadonlySet<ProgramEstim
   const stored = { weights: 0, optimizer: 0, gradient: 0 };
   for (const [name, spec] of stores.flatMap(({ specs }) => [...specs])) {
     const [kind] = name.split('/', 1);
-    stored[kind === 'optimizer' || kind === 'gradient' ? kind : 'weights'] += bytesOf(spec);
+    stored[kind === 'optimizer' || kind === 'gradient' ? kind : 'weights'] += bytesInStore(spec);
   }
   const sum = (pick: (estimate: ProgramEstimate) => number): number =>
     [...compiled].reduce((total, estimate) => total + pick(estimate), 0);
@@ -117,9 +117,4 @@ function useOf(stores: readonly ShapeStore[], compiled: ReadonlySet<ProgramEstim
     nodes: sum(({ nodes }) => nodes),
     programs: compiled.size,
   };
-}
-
-/** bfloat16 weights are held as float32 wherever a program reads them: no backend computes with the type. */
-function bytesOf({ shape, dtype }: StoredSpec): number {
-  return elementCount(shape) * (dtype === 'float16' ? 2 : dtype === 'bool' || dtype === 'uint8' ? 1 : 4);
 }

@@ -1,5 +1,6 @@
 import type { HostTensor } from '../program/backend.js';
 import { type Named, type Tensor, tf } from '../tensor/tfjs.js';
+import { bytesInStore } from './bytes-in-store.js';
 import { transpose } from './transpose.js';
 import type { MatrixShape, WeightCodec } from './weight-codec.js';
 
@@ -16,6 +17,11 @@ export interface EncodedMatrix {
   linear(x: Tensor): Tensor;
   /** The weight in float32, in its own shape. */
   value(): Tensor;
+}
+
+/** Bytes of all that is kept of a weight. */
+export function encodedBytes(encoding: Encoding): number {
+  return Object.values(encoding.codec.parts(encoding)).reduce((sum, part) => sum + bytesInStore(part), 0);
 }
 
 /** A weight's values, in its own shape, as its codec keeps them. */
@@ -37,9 +43,7 @@ export function encodedMatrix(encoding: Encoding, parts: Readonly<Named<Tensor>>
   return {
     linear: (x) => codec.linear(x, parts, encoding),
     value() {
-      // It may be computed at any time: any part is known then.
-      const known = Object.values(parts).at(-1) as Tensor;
-      const matrix = codec.dequantize(parts, encoding, known);
+      const matrix = codec.dequantize(parts, encoding);
       return transposed ? tf.transpose(matrix) : matrix;
     },
   };

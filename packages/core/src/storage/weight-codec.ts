@@ -24,9 +24,9 @@ export interface WeightCodec {
   decode(parts: Readonly<Named<HostTensor>>, shape: MatrixShape): Float32Array;
   /**
    * In a program, the matrix in float32, of which no part is differentiated: not before `after` is known, so that few
-   * matrices are in this form at a time.
+   * matrices are in this form at a time, or at any time if it is left out.
    */
-  dequantize(parts: Readonly<Named<Tensor>>, shape: MatrixShape, after: Tensor): Tensor;
+  dequantize(parts: Readonly<Named<Tensor>>, shape: MatrixShape, after?: Tensor): Tensor;
   /** In a program, x · matrixᵀ: x [.., columns] → [.., rows]. The gradient reaches x, through the same codes. */
   linear(x: Tensor, parts: Readonly<Named<Tensor>>, shape: MatrixShape): Tensor;
 }

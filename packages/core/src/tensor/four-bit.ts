@@ -30,8 +30,9 @@ const dequantizeOp = defineOp<FourBitLayout, Inputs>({
  * The weight [rows, columns] in float32, which no gradient goes through: `table[code] · absmax`. A compiling backend
  * computes it when `after` is known and not before, lest all layers' weights exist at once.
  */
-export function dequantize4Bit(weight: FourBitTensors, layout: FourBitLayout, after: Tensor): Tensor {
-  return dequantizeOp([after, ...weight], layout)[0];
+export function dequantize4Bit(weight: FourBitTensors, layout: FourBitLayout, after?: Tensor): Tensor {
+  // What is stored is always known.
+  return dequantizeOp([after ?? (weight.at(-1) as Tensor), ...weight], layout)[0];
 }
 
 const linearOp = defineOp<FourBitLayout, Inputs>({

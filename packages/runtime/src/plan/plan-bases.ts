@@ -3,6 +3,7 @@ import type { ModelFolder } from '@tunesmith/checkpoints';
 import {
   bytesPerElement,
   elementCount,
+  encodedBytes,
   type Model,
   quantizationSchema,
   type TrainingEstimate,
@@ -44,9 +45,7 @@ export function savingOf(model: Model, folder: ModelFolder): PlannedSaving | nul
     const count = elementCount(handle.shape);
     values += count;
     checkpointBytes += count * bytesPerElement(storedDtypeIn(folder, model.family, handle.path));
-    for (const { dtype, shape } of Object.values(encoding.codec.parts(encoding))) {
-      keptBytes += elementCount(shape) * (dtype === 'uint8' ? 1 : dtype === 'float16' ? 2 : 4);
-    }
+    keptBytes += encodedBytes(encoding);
   }
   return values === 0 ? null : { values, checkpointBytes, keptBytes };
 }
