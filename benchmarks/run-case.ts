@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { trainingEnvironment } from '@tunesmith/runtime';
 import type { StepOptions } from './step-options.js';
 
 export interface StepResult extends StepOptions {
@@ -18,9 +19,11 @@ export interface StepResult extends StepOptions {
 
 const tsx = createRequire(import.meta.url).resolve('tsx/cli');
 
-/** Measures one case in a fresh process. */
+/** Measures one case in a fresh process, which is set up as those that `tunesmith train` starts. */
 export async function runCase(options: Partial<StepOptions>): Promise<StepResult> {
   const script = fileURLToPath(new URL('./step-case.ts', import.meta.url));
-  const { stdout } = await promisify(execFile)(process.execPath, [tsx, script, JSON.stringify(options)]);
+  const { stdout } = await promisify(execFile)(process.execPath, [tsx, script, JSON.stringify(options)], {
+    env: trainingEnvironment(),
+  });
   return JSON.parse(stdout) as StepResult;
 }

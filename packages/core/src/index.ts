@@ -174,7 +174,7 @@ export { dequantize4Bit, linear4Bit } from './tensor/four-bit.js';
 export { holdBack } from './tensor/hold-back.js';
 export { layerNorm } from './tensor/layer-norm.js';
 export { linear } from './tensor/linear.js';
-export { linearCrossEntropy, logProbabilities } from './tensor/linear-cross-entropy.js';
+export { linearCrossEntropy, logProbabilities, weightedLinearCrossEntropy } from './tensor/linear-cross-entropy.js';
 export { completeGradients } from './tensor/missing-gradients.js';
 export { rmsNorm } from './tensor/rms-norm.js';
 export { rotary, rotaryTable } from './tensor/rotary.js';

@@ -36,6 +36,7 @@ export type { MethodLookup } from './plugins/load-methods.js';
 export { loadMethods, loadMethodsForPeft } from './plugins/load-methods.js';
 export type { TrainingRequest } from './process/messages.js';
 export { serveTraining } from './process/serve-training.js';
+export { trainingEnvironment } from './process/training-environment.js';
 export type { TrainingProcessOptions } from './process/training-process.js';
 export { trainInProcess } from './process/training-process.js';
 export { loadRecipe } from './recipe/load-recipe.js';

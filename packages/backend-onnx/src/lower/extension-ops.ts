@@ -1,5 +1,5 @@
 import type { Attribute } from '../emit/onnx-model.js';
-import type { TraceNode, Value } from '../trace/graph.js';
+import { elementCount, type TraceNode, type Value } from '../trace/graph.js';
 import { dequantize4Bit, linear4Bit } from './four-bit.js';
 import { heldBack } from './hold-back.js';
 import type { Lowering } from './lowering.js';
@@ -69,10 +69,10 @@ const scatterAdd: OpRule = {
   infer: ([x]) => [x as Value],
   lower: (onnx, { inputs }) => {
     const [x, positions, values] = inputs as readonly [Value, Value, Value];
-    const size = x.shape.reduce((product, each) => product * each, 1);
+    const part = values.shape.slice(1);
     const rows = onnx.reshape(onnx.cast(onnx.use(positions), 'int64'), [...positions.shape, 1]);
-    const flat = onnx.reshape(onnx.use(x), [size]);
-    const sum = onnx.op('ScatterND', [flat, rows, onnx.use(values)], { reduction: 'add' });
+    const parts = onnx.reshape(onnx.use(x), [elementCount(x.shape) / elementCount(part), ...part]);
+    const sum = onnx.op('ScatterND', [parts, rows, onnx.use(values)], { reduction: 'add' });
     return onnx.reshape(sum, x.shape);
   },
 };

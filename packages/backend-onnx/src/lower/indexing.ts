@@ -177,10 +177,17 @@ const scatterNd: OpRule = {
   },
 };
 
-function scatterAdd(onnx: Lowering, shape: Shape, indices: Value, coordinates: string, updates: Value): string {
+function scatterAdd(
+  onnx: Lowering,
+  shape: Shape,
+  indices: Value,
+  coordinates: string,
+  updates: Value,
+  added = onnx.use(updates),
+): string {
   const dtype = updates.dtype === 'bool' ? 'int32' : updates.dtype;
   const depth = indices.shape.at(-1) as number;
-  const values = updates.dtype === dtype ? onnx.use(updates) : onnx.cast(onnx.use(updates), dtype);
+  const values = updates.dtype === dtype ? added : onnx.cast(added, dtype);
   const zeros = onnx.op('Expand', [onnx.scalar(dtype, 0), onnx.int64s(shape)]);
   const placed = onnx.reshape(values, [...indices.shape.slice(0, -1), ...shape.slice(depth)]);
   const sum = onnx.op('ScatterND', [zeros, coordinates, placed], { reduction: 'add' });
@@ -195,7 +202,7 @@ const tensorScatterUpdate: OpRule = {
   },
 };
 
-/** Rows of one segment add up; rows of a segment that does not exist go to a spare one, which is cut off. */
+/** Rows of one segment add up; rows of a segment that does not exist add nothing, to the first. */
 const unsortedSegmentSum: OpRule = {
   infer: ([x, segmentIds], { numSegments }) => {
     const { shape, dtype } = x as Value;
@@ -204,17 +211,20 @@ const unsortedSegmentSum: OpRule = {
   lower: (onnx, node) => {
     const [x, segmentIds] = node.inputs as readonly [Value, Value];
     const { shape } = node.outputs[0] as Value;
-    const segments = onnx.scalar('int32', shape[0] as number);
     const ids = onnx.use(segmentIds);
     const inside = onnx.op('And', [
       onnx.op('GreaterOrEqual', [ids, onnx.scalar('int32', 0)]),
-      onnx.op('Less', [ids, segments]),
+      onnx.op('Less', [ids, onnx.scalar('int32', shape[0] as number)]),
     ]);
-    const routed = onnx.cast(onnx.op('Where', [inside, ids, segments]), 'int64');
+    const columns = Array<number>(x.shape.length - segmentIds.shape.length).fill(1);
+    const counted = onnx.op('Where', [
+      onnx.reshape(inside, [...segmentIds.shape, ...columns]),
+      onnx.use(x),
+      onnx.scalar(x.dtype, 0),
+    ]);
+    const routed = onnx.cast(onnx.op('Where', [inside, ids, onnx.scalar('int32', 0)]), 'int64');
     const rows = { ...segmentIds, shape: [...segmentIds.shape, 1] };
-    const spare = [(shape[0] as number) + 1, ...shape.slice(1)];
-    const sums = scatterAdd(onnx, spare, rows, onnx.reshape(routed, rows.shape), x);
-    return onnx.op('Slice', [sums, onnx.int64s([0]), onnx.int64s([shape[0] as number]), onnx.int64s([0])]);
+    return scatterAdd(onnx, shape, rows, onnx.reshape(routed, rows.shape), x, counted);
   },
 };
 

@@ -5,7 +5,7 @@ import type { StageState } from '../method/stage.js';
 import type { Handle } from '../parameters/handle.js';
 import type { Encoding } from '../storage/encoded-matrix.js';
 import type { TensorSource } from '../storage/stored-tensor.js';
-import { linearCrossEntropy, logProbabilities } from '../tensor/linear-cross-entropy.js';
+import { linearCrossEntropy, logProbabilities, weightedLinearCrossEntropy } from '../tensor/linear-cross-entropy.js';
 import { type Tensor, tf } from '../tensor/tfjs.js';
 import { type AdapterMethods, type AdapterStack, checkStack, type Owner, ownersOf } from './adapters.js';
 import { createBuilder } from './builder.js';
@@ -37,6 +37,8 @@ export interface ModelRun {
    * indices into the flattened `[batch · seq]`. Logits exist only for these, in chunks.
    */
   logProbs(positions: Tensor, labels: Tensor): Tensor;
+  /** Σ `weights` · `logProbs(positions, labels)`, a scalar: cheaper where the head itself is trained. */
+  sumLogProbs(positions: Tensor, labels: Tensor, weights: Tensor): Tensor;
   /** Logits at `positions` (as above), `[count, vocabulary]`, or at all, `[batch, seq, vocabulary]`. */
   logits(positions?: Tensor): Tensor;
   /**
@@ -306,13 +308,20 @@ function runModel(
     return head(t, transform(t, x));
   };
   const headAt = (positions: Tensor): Tensor => t.atPositions(positions, [batch, seq], () => logitsOf(rows(positions)));
+  const plain = head === undefined ? null : plainHead(registry, t);
+  const readAt = (positions: Tensor): Tensor =>
+    t.atPositions(positions, [batch, seq], () => transform(t, rows(positions)));
+  const logProbs = (positions: Tensor, labels: Tensor): Tensor =>
+    plain === null
+      ? logProbabilities(headAt(positions), labels)
+      : linearCrossEntropy(readAt(positions), plain.weight(t), labels);
   return {
     hidden,
-    logProbs(positions, labels) {
-      const plain = head === undefined ? null : plainHead(registry, t);
-      if (plain === null) return logProbabilities(headAt(positions), labels);
-      const read = t.atPositions(positions, [batch, seq], () => transform(t, rows(positions)));
-      return linearCrossEntropy(read, plain.weight(t), labels);
+    logProbs,
+    sumLogProbs(positions, labels, weights) {
+      const isTrained = plain !== null && registry.trained.has(plain.weightHandle.key);
+      if (!isTrained) return tf.sum(tf.mul(logProbs(positions, labels), weights));
+      return weightedLinearCrossEntropy(readAt(positions), plain.weight(t), labels, weights);
     },
     logits: (positions) => (positions === undefined ? logitsOf(hidden) : headAt(positions)),
     scores(last) {

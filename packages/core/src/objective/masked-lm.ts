@@ -74,8 +74,12 @@ export function maskedLm(options: MaskedLmOptions): Objective {
 
     losses(model, columns, t) {
       const run = model.run(t, tokenColumns(columns));
-      const logProbs = run.logProbs(columns.targetPositions as Tensor, columns.targets as Tensor);
-      return [{ name: 'loss', sum: tf.neg(tf.sum(tf.mul(logProbs, columns.targetWeights as Tensor))), per: 'targets' }];
+      const [positions, labels, weights] = [
+        columns.targetPositions,
+        columns.targets,
+        columns.targetWeights,
+      ] as Tensor[];
+      return [{ name: 'loss', sum: tf.neg(run.sumLogProbs(positions!, labels!, weights!)), per: 'targets' }];
     },
   };
 }

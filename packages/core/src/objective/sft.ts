@@ -58,8 +58,8 @@ export const sft: Objective = {
 
   losses(model, columns, t) {
     const run = model.run(t, tokenColumns(columns));
-    const logProbs = run.logProbs(columns.targetPositions as Tensor, columns.targets as Tensor);
-    return [{ name: 'loss', sum: tf.neg(tf.sum(tf.mul(logProbs, columns.targetWeights as Tensor))), per: 'weight' }];
+    const [positions, labels, weights] = [columns.targetPositions, columns.targets, columns.targetWeights] as Tensor[];
+    return [{ name: 'loss', sum: tf.neg(run.sumLogProbs(positions!, labels!, weights!)), per: 'weight' }];
   },
 
   ownLabels: {

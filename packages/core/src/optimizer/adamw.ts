@@ -8,16 +8,18 @@ export interface AdamWOptions {
 }
 
 /**
- * AdamW (Loshchilov and Hutter 2019, algorithm 2), in torch.optim.AdamW's order of operations and with its defaults:
- * θ ← θ − lr·decay·θ − lr·m̂/(√v̂ + ε), m̂ = m/(1 − β₁ᵗ), √v̂ = √v/√(1 − β₂ᵗ).
+ * AdamW (Loshchilov and Hutter 2019, algorithm 2) with torch.optim.AdamW's defaults:
+ * θ ← θ − lr·decay·θ − lr·m̂/(√v̂ + ε), m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ).
+ * The corrections are drawn out of the tensors into scalars, as at the end of section 2 of Kingma and Ba 2015:
+ * m̂/(√v̂ + ε) = c·m/(√v + ε·√(1 − β₂ᵗ)), c = √(1 − β₂ᵗ)/(1 − β₁ᵗ), two passes over memory fewer.
  */
 export function adamw({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamWOptions = {}): GradientTransformation {
   return {
     name: 'adamw',
     slots: ['mean', 'variance'],
     scalars: (count) => ({
-      meanCorrection: 1 / (1 - beta1 ** count),
-      deviationCorrection: 1 / Math.sqrt(1 - beta2 ** count),
+      correction: Math.sqrt(1 - beta2 ** count) / (1 - beta1 ** count),
+      epsilon: epsilon * Math.sqrt(1 - beta2 ** count),
     }),
     update(gradients, leaves) {
       const state: Named<Named<Tensor>> = {};
@@ -26,10 +28,9 @@ export function adamw({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamWOptio
         const mean = tf.add(tf.mul(old.mean as Tensor, beta1), tf.mul(gradient, 1 - beta1));
         const variance = tf.add(tf.mul(old.variance as Tensor, beta2), tf.mul(tf.square(gradient), 1 - beta2));
         state[name] = { mean, variance };
-        const deviation = tf.mul(tf.sqrt(variance), scalars.deviationCorrection as Tensor);
-        const step = tf.div(tf.mul(mean, scalars.meanCorrection as Tensor), tf.add(deviation, epsilon));
-        const decayed = decay === 0 ? step : tf.add(step, tf.mul(parameter, decay));
-        return tf.mul(decayed, tf.neg(learningRate));
+        const direction = tf.div(mean, tf.add(tf.sqrt(variance), scalars.epsilon as Tensor));
+        const step = tf.mul(direction, tf.mul(tf.neg(learningRate), scalars.correction as Tensor));
+        return decay === 0 ? step : tf.sub(step, tf.mul(parameter, tf.mul(learningRate, decay)));
       });
       return { updates, state };
     },

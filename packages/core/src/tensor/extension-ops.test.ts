@@ -7,7 +7,7 @@ import { checkpoint } from './checkpoint.js';
 import { holdBack } from './hold-back.js';
 import { layerNorm } from './layer-norm.js';
 import { linear } from './linear.js';
-import { linearCrossEntropy, logProbabilities } from './linear-cross-entropy.js';
+import { linearCrossEntropy, logProbabilities, weightedLinearCrossEntropy } from './linear-cross-entropy.js';
 import { rmsNorm } from './rms-norm.js';
 import { rotary, rotaryTable } from './rotary.js';
 import { type Shape, type Tensor, tf } from './tfjs.js';
@@ -173,6 +173,14 @@ const cases: Case[] = [
     op: (hidden, weight) => linearCrossEntropy(hidden, weight, labels(), { logitsAtOnce: 21 }),
     naive: (hidden, weight) => own(tf.matMul(hidden, weight, false, true)),
   },
+  ...[undefined, { logitsAtOnce: 21 }].map((chunking) => ({
+    name: `weightedLinearCrossEntropy${chunking === undefined ? '' : ', in chunks of three rows and one'}`,
+    shapes: [[4, 5], [7, 5], [4]],
+    op: (hidden: Tensor, weight: Tensor, rowWeights: Tensor) =>
+      weightedLinearCrossEntropy(hidden, weight, labels(), rowWeights, chunking),
+    naive: (hidden: Tensor, weight: Tensor, rowWeights: Tensor) =>
+      tf.sum(tf.mul(own(tf.matMul(hidden, weight, false, true)), rowWeights)),
+  })),
   {
     name: 'logProbabilities',
     shapes: [[4, 7]],
@@ -305,6 +313,14 @@ describe('linearCrossEntropy', () => {
     const loss = (x: Tensor): Tensor => tf.sum(linearCrossEntropy(x, weight, labels()));
     expect(await products(() => loss(hidden))).toBe(1);
     expect(await products(() => tf.grad(loss)(hidden))).toBe(2);
+  });
+
+  it('computes its logits once where the head is trained, and again where their rows are not weighed', async () => {
+    const summed = (x: Tensor, w: Tensor): Tensor => weightedLinearCrossEntropy(x, w, labels(), tf.ones([4]));
+    const rows = (x: Tensor, w: Tensor): Tensor => tf.sum(linearCrossEntropy(x, w, labels()));
+    expect(await products(() => summed(hidden, weight))).toBe(1);
+    expect(await products(() => tf.grads(summed)([hidden, weight])[0]!)).toBe(3);
+    expect(await products(() => tf.grads(rows)([hidden, weight])[0]!)).toBe(4);
   });
 });
 

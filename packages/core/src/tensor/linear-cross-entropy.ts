@@ -1,12 +1,15 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import { defineOp } from './define-op.js';
 import { holdBack } from './hold-back.js';
+import { scatterAdd } from './scatter-add.js';
 import { type Tensor, tf } from './tfjs.js';
 
 interface Chunking {
   /** At most so many logits exist at a time; by default 2²³, 32 MiB. */
   readonly logitsAtOnce: number;
 }
+
+const byDefault: Chunking = { logitsAtOnce: 2 ** 23 };
 
 const op = defineOp<Chunking, readonly [Tensor, Tensor, Tensor], readonly [Tensor, Tensor]>({
   name: 'LinearCrossEntropy',
@@ -16,11 +19,11 @@ const op = defineOp<Chunking, readonly [Tensor, Tensor, Tensor], readonly [Tenso
   compose: ([hidden, weight, labels], { logitsAtOnce }) => {
     const withGradient = isTaped();
     const parts = rowChunks(hidden, weight, logitsAtOnce).map(([from, rows]) => {
-      const part = sliceRows(hidden, from, rows);
-      const own = tf.gather(weight, sliceRows(labels, from, rows)); // [rows, H]
-      const logits = tf.matMul(part, weight, false, true); // [rows, V]
-      const probabilities = tf.softmax(logits);
-      const value = tf.sub(tf.sum(tf.mul(part, own), -1), logSumExp(logits, probabilities));
+      const { own, probabilities, value } = predict(
+        sliceRows(hidden, from, rows),
+        weight,
+        sliceRows(labels, from, rows),
+      );
       if (!withGradient) return { value };
       const direction = tf.sub(own, tf.matMul(probabilities, weight));
       // Together, lest a chunk's probabilities wait for the backward pass while the other chunks make theirs.
@@ -57,21 +60,66 @@ export function linearCrossEntropy(
   hidden: Tensor,
   weight: Tensor,
   labels: Tensor,
-  { logitsAtOnce = 2 ** 23 }: Partial<Chunking> = {},
+  chunking: Partial<Chunking> = {},
 ): Tensor {
-  const [rows] = hidden.shape;
-  if (
-    hidden.rank !== 2 ||
-    weight.rank !== 2 ||
-    hidden.shape[1] !== weight.shape[1] ||
-    labels.shape.join() !== `${rows}`
-  ) {
-    throw new TunesmithError('SHAPE_MISMATCH', 'linearCrossEntropy', {
-      expected: 'hidden [N, H], weight [V, H], labels [N]',
-      got: [hidden, weight, labels].map(({ shape }) => `[${shape}]`).join(', '),
-    });
-  }
-  return op([hidden, weight, labels], { logitsAtOnce })[0];
+  checkShapes(hidden, weight, labels);
+  return op([hidden, weight, labels], { ...byDefault, ...chunking })[0];
+}
+
+const summed = defineOp<Chunking, readonly [Tensor, Tensor, Tensor, Tensor], readonly [Tensor, Tensor, Tensor, Tensor]>(
+  {
+    name: 'WeightedLinearCrossEntropy',
+    outputCount: 4,
+    // Beside the sum: each row's value, and the gradients with respect to `hidden` and `weight`, taken while the
+    // probabilities are there.
+    compose: ([hidden, weight, labels, rowWeights], { logitsAtOnce }) => {
+      const withGradient = isTaped();
+      const scaled = tf.mul(hidden, tf.expandDims(rowWeights, -1)); // [N, H]
+      const chunks = rowChunks(hidden, weight, logitsAtOnce);
+      let expected: Tensor | undefined; // −Σ wᵢ pᵢ hᵢᵀ, [V, H]
+      const parts = chunks.map(([from, rows], index) => {
+        const { own, probabilities, value } = predict(
+          sliceRows(hidden, from, rows),
+          weight,
+          sliceRows(labels, from, rows),
+        );
+        if (!withGradient) return { value };
+        const direction = tf.sub(own, tf.matMul(probabilities, weight));
+        const product = tf.matMul(probabilities, tf.neg(sliceRows(scaled, from, rows)), true, false);
+        expected = expected === undefined ? product : tf.add(expected, product);
+        // A chunk is done with, and added up, before the next begins. The last sum is left to be written over.
+        const done = index === chunks.length - 1 ? product : expected;
+        return { value: holdBack(holdBack(value, direction), done), direction };
+      });
+      const values = concatRows(parts.map(({ value }) => value));
+      const sum = tf.sum(tf.mul(values, rowWeights));
+      if (expected === undefined) return [sum, values, tf.zeros([0]), tf.zeros([0])];
+      const directions = concatRows(parts.flatMap(({ direction }) => direction ?? []));
+      return [sum, values, tf.mul(directions, tf.expandDims(rowWeights, -1)), scatterAdd(expected, labels, scaled)];
+    },
+    gradient: ([dy], _, [, values, ofHidden, ofWeight]) => [
+      () => tf.mul(dy, ofHidden),
+      () => tf.mul(dy, ofWeight),
+      null,
+      () => tf.mul(dy, values),
+    ],
+  },
+);
+
+/**
+ * Σ wᵢ · log softmax(hiddenᵢ · weightᵀ)[labelᵢ], a scalar: hidden [N, H], weight [V, H], labels int32 [N] in 0..V−1,
+ * rowWeights [N]. For a head that is trained: with the rows' weights at hand, weight's gradient is taken in the forward
+ * pass, where `linearCrossEntropy` would compute all logits again for it.
+ */
+export function weightedLinearCrossEntropy(
+  hidden: Tensor,
+  weight: Tensor,
+  labels: Tensor,
+  rowWeights: Tensor,
+  chunking: Partial<Chunking> = {},
+): Tensor {
+  checkShapes(hidden, weight, labels);
+  return summed([hidden, weight, labels, rowWeights], { ...byDefault, ...chunking })[0];
 }
 
 const fromLogits = defineOp<object, readonly [Tensor, Tensor]>({
@@ -95,6 +143,28 @@ const fromLogits = defineOp<object, readonly [Tensor, Tensor]>({
 /** log softmax(logits)[label] per row, for heads that are more than a matrix: logits [N, V], labels int32 [N] → [N]. */
 export function logProbabilities(logits: Tensor, labels: Tensor): Tensor {
   return fromLogits([logits, labels], {})[0];
+}
+
+function checkShapes(hidden: Tensor, weight: Tensor, labels: Tensor): void {
+  const [rows, width] = hidden.shape;
+  const fits = hidden.rank === 2 && weight.rank === 2 && width === weight.shape[1] && labels.shape.join() === `${rows}`;
+  if (fits) return;
+  throw new TunesmithError('SHAPE_MISMATCH', 'linearCrossEntropy', {
+    expected: 'hidden [N, H], weight [V, H], labels [N]',
+    got: [hidden, weight, labels].map(({ shape }) => `[${shape}]`).join(', '),
+  });
+}
+
+/** Some rows' probabilities [rows, V], the weight of each label's own logit [rows, H], and log p of the labels [rows]. */
+function predict(
+  hidden: Tensor,
+  weight: Tensor,
+  labels: Tensor,
+): { own: Tensor; probabilities: Tensor; value: Tensor } {
+  const own = tf.gather(weight, labels as never);
+  const logits = tf.matMul(hidden, weight, false, true);
+  const probabilities = tf.softmax(logits);
+  return { own, probabilities, value: tf.sub(tf.sum(tf.mul(hidden, own), -1), logSumExp(logits, probabilities)) };
 }
 
 /** log Σ exp of each row, as max − log(max softmax): the softmax is at hand, and its maximum is never below 1/V. */

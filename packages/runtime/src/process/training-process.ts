@@ -4,6 +4,7 @@ import { type TrainerEvent, TunesmithError } from '@tunesmith/core';
 import type { OnPhase, OnWarning } from '../model/engine.js';
 import type { RunResult } from '../train/run-result.js';
 import { type ChildMessage, errorOf, type ParentMessage, type TrainingRequest } from './messages.js';
+import { trainingEnvironment } from './training-environment.js';
 
 export interface TrainingProcessOptions {
   /** The module that the child runs, which calls `serveTraining`. */
@@ -25,7 +26,11 @@ export interface TrainingProcessOptions {
 export function trainInProcess(request: TrainingRequest, options: TrainingProcessOptions): Promise<RunResult> {
   const { entry, onEvent, onPhase, onWarning, stop, kill } = options;
   // Structured clones instead of JSON, for the sake of NaN.
-  const child = fork(fileURLToPath(entry), [], { stdio: ['ignore', 2, 2, 'ipc'], serialization: 'advanced' });
+  const child = fork(fileURLToPath(entry), [], {
+    stdio: ['ignore', 2, 2, 'ipc'],
+    serialization: 'advanced',
+    env: trainingEnvironment(),
+  });
   const tell = (message: ParentMessage): void => {
     if (child.connected) child.send(message, () => {});
   };

@@ -22,6 +22,7 @@ import {
   swiGlu,
   type Tensor,
   tf,
+  weightedLinearCrossEntropy,
 } from '@tunesmith/core';
 import { type CaseInput, differentiable, flags, float, type OpCase, positive, valued, whole } from './op-case.js';
 
@@ -273,6 +274,9 @@ const extension: OpCase[] = [
   differentiable('scatterAdd', [float(3, 4, 2), float(3)], (x, values) =>
     scatterAdd(x, tf.tensor1d([1, 7, 22], 'int32'), values),
   ),
+  differentiable('scatterAdd, rows', [float(2, 3, 4), float(3, 4)], (x, values) =>
+    scatterAdd(x, tf.tensor1d([4, 0, 4], 'int32'), values),
+  ),
   differentiable('scatterAdd, nowhere', [float(3, 4), float(0)], (x, values) =>
     tf.mul(scatterAdd(x, tf.tensor1d([], 'int32'), values), tf.add(1, tf.sum(values))),
   ),
@@ -287,6 +291,18 @@ const extension: OpCase[] = [
     'linearCrossEntropy, in chunks',
     [float(6, 4), float(11, 4), whole(0, 11, 6)],
     (h, w, labels) => linearCrossEntropy(h, w, labels, { logitsAtOnce: 44 }),
+    approximate,
+  ),
+  differentiable(
+    'weightedLinearCrossEntropy',
+    [float(6, 4), float(11, 4), whole(0, 11, 6), float(6)],
+    (h, w, labels, weights) => weightedLinearCrossEntropy(h, w, labels, weights),
+    approximate,
+  ),
+  differentiable(
+    'weightedLinearCrossEntropy, in chunks',
+    [float(6, 4), float(11, 4), whole(0, 11, 6), float(6)],
+    (h, w, labels, weights) => weightedLinearCrossEntropy(h, w, labels, weights, { logitsAtOnce: 44 }),
     approximate,
   ),
   differentiable('logProbabilities', [float(6, 11), whole(0, 11, 6)], logProbabilities, approximate),
