@@ -3,6 +3,12 @@ export { type OpenAdapter, openAdapter } from './adapter/open-adapter.js';
 export { type AdapterHubAdapter, readAdapterHubAdapter } from './adapterhub/read-adapterhub-adapter.js';
 export { type AdapterHubContents, writeAdapterHubAdapter } from './adapterhub/write-adapterhub-adapter.js';
 export {
+  bitsandbytesConfig,
+  bitsandbytesTensors,
+  type EncodedWeight,
+  hasBitsandbytesForm,
+} from './bitsandbytes/write-bitsandbytes.js';
+export {
   type DownloadedModel,
   type DownloadOptions,
   type DownloadProgress,

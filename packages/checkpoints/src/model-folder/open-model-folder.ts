@@ -1,8 +1,9 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TensorSource, TunesmithError } from '@tunesmith/core';
+import { readBitsandbytes } from '../bitsandbytes/read-bitsandbytes.js';
 import { orMissing } from '../files/missing-file.js';
-import { type JsonObject, readJsonObject } from '../json/strict-json.js';
+import { isJsonObject, type JsonObject, readJsonObject } from '../json/strict-json.js';
 import { openSafetensors, type SafetensorsFile } from '../safetensors/open-safetensors.js';
 import { configFile, generationConfigFile, tokenizerFiles, weightIndexFile, weightsFile } from './folder-files.js';
 import { isPickle, pickleError } from './pickle.js';
@@ -12,9 +13,10 @@ import { parseWeightIndex } from './weight-index.js';
 export interface ModelFolder {
   /** The folder itself, symbolic links resolved. */
   readonly path: string;
+  /** config.json, without the `quantization_config` of codes that `tensors` decodes. */
   readonly config: JsonObject;
   readonly generationConfig: JsonObject | undefined;
-  /** The tensors of all weight files together. */
+  /** The tensors of all weight files together; matrices that bitsandbytes quantised have `codes`. */
   readonly tensors: TensorSource;
   /** Paths of the weight files. */
   readonly weightFiles: readonly string[];
@@ -37,15 +39,15 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     throw new TunesmithError('FILE_MISSING', `the folder has no ${configFile}`, { where: path, hint });
   }
   const present = (name: string) => (names.includes(name) ? join(folder, name) : undefined);
-  const config = await readJsonObject(join(folder, configFile));
+  const { quantization_config: quantized, ...config } = await readJsonObject(join(folder, configFile));
   const generationConfig = present(generationConfigFile);
   const files = await openWeights(folder, names);
   try {
     return {
       path: folder,
-      config,
+      config: isBitsandbytes(quantized) || quantized == null ? config : { ...config, quantization_config: quantized },
       generationConfig: generationConfig === undefined ? undefined : await readJsonObject(generationConfig),
-      tensors: uniteSources(files),
+      tensors: isBitsandbytes(quantized) ? await readBitsandbytes(uniteSources(files)) : uniteSources(files),
       weightFiles: files.map((file) => file.path),
       tokenizerFiles: Object.fromEntries(
         tokenizerFiles.filter((name) => names.includes(name)).map((name) => [name, join(folder, name)]),
@@ -99,6 +101,13 @@ async function openShards(folder: string): Promise<SafetensorsFile[]> {
     await closeAll(files);
     throw error;
   }
+}
+
+/** transformers wrote no `quant_method` before 4.35. */
+function isBitsandbytes(quantized: unknown): boolean {
+  if (!isJsonObject(quantized)) return false;
+  const { quant_method: method, load_in_4bit: four, load_in_8bit: eight } = quantized;
+  return method === 'bitsandbytes' || (method === undefined && (four === true || eight === true));
 }
 
 /** All tensors of several files; what an index does not mention is loaded too, as transformers does. */

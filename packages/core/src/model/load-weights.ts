@@ -2,13 +2,18 @@ import { didYouMean } from '../errors/nearest-names.js';
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Handle } from '../parameters/handle.js';
 import type { ParameterStore } from '../parameters/parameter-store.js';
+import type { HostTensor } from '../program/backend.js';
 import { randomKey } from '../random/mixer.js';
-import { encodeWeight } from '../storage/encoded-matrix.js';
+import { type Encoding, encodeWeight } from '../storage/encoded-matrix.js';
 import { fromFloat32, toFloat32 } from '../storage/float-codecs.js';
 import { readFloat32 } from '../storage/memory-tensor.js';
 import type { StoredTensor, TensorSource } from '../storage/stored-tensor.js';
+import { turnedTensor } from '../storage/turned-tensor.js';
+import { keepAlike } from '../storage/weight-codec.js';
+import type { Named } from '../tensor/tfjs.js';
 import { withGrownRows } from './grown-rows.js';
 import type { Model } from './model.js';
+import type { LinearSite } from './site.js';
 import { checkpointNames } from './task-head.js';
 
 /** How a weight lies in the tensor store; programs compute with float32 whatever it is. */
@@ -41,7 +46,10 @@ export async function loadWeights(
     await checkEqual(duplicate, places.get(handle) as StoredTensor);
   }
   const { vocabularySize } = model.shape;
-  for (const [handle, tensor] of places) {
+  const inOut = handlesInOut(model);
+  for (const [handle, stored] of places) {
+    const tensor = stored.isOutIn === true && inOut.has(handle) ? turnedTensor(stored) : stored;
+    places.set(handle, tensor);
     const isGrown = handle.shape[0] === vocabularySize && tensor.shape[0] === vocabularyBefore;
     if (isGrown) places.set(handle, withGrownRows(tensor, vocabularySize));
     checkShape(places.get(handle) as StoredTensor, handle);
@@ -61,11 +69,23 @@ export async function loadWeights(
   for (const [handle, tensor] of places) {
     const encoding = model.encodingOf(handle);
     if (encoding !== undefined) {
-      parameters.writeParts(handle, encoding, encodeWeight(encoding, await readFloat32(tensor)));
+      parameters.writeParts(handle, encoding, await partsOf(tensor, encoding));
     } else if (dtype === 'float32' || trained.has(handle.key))
       await parameters.write(handle, await readFloat32(tensor));
     else parameters.tensors.set(handle.key, { dtype, shape: handle.shape, data: await readHalf(tensor, dtype) });
   }
+}
+
+/** What a codec keeps of a tensor: the checkpoint's own codes, where it has the same. */
+async function partsOf(tensor: StoredTensor, encoding: Encoding): Promise<Named<HostTensor>> {
+  if (tensor.codes !== undefined && keepAlike(tensor.codes.codec, encoding.codec)) return tensor.codes.read();
+  return encodeWeight(encoding, await readFloat32(tensor));
+}
+
+/** The weights that the family has as `[in, out]`. */
+function handlesInOut({ sites }: Model): Set<Handle> {
+  const turned = sites.filter((site) => site.kind === 'linear' && site.layout === 'in-out');
+  return new Set(turned.map((site) => (site as LinearSite).weightHandle));
 }
 
 /**

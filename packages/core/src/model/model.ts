@@ -122,18 +122,18 @@ export interface ModelOptions<Config> {
   readonly task?: Task;
   /** Logits of a sequence, where sequences are classified. */
   readonly labels?: number;
-  /** How the base's frozen matrices are kept; as the checkpoint's, or in the type that is asked for, if not said. */
-  readonly quantization?: Quantization;
-  /** Where its weights will come from: a head that is not there is trained, whatever else is. */
+  /** How the base's frozen matrices are kept: by a codec, or as values; as the checkpoint has them if not said. */
+  readonly quantization?: Quantization | 'none';
+  /** Where its weights will come from: a head that is not there is trained, whatever else is, and codes are kept. */
   readonly checkpoint?: TensorSource;
 }
 
 /** Builds the family's sites and lets each method patch them. No weight is read and nothing is traced. */
 export function buildModel<Config>(options: ModelOptions<Config>): Model {
-  const { family, config, methods = [], adapters = {}, quantization } = options;
+  const { family, config, methods = [], adapters = {} } = options;
   const owners = ownersOf(methods, adapters);
   for (const method of owners.keys()) checkApiVersion(method);
-  if (quantization !== undefined) checkQuantizedBase(owners.keys(), quantization);
+  checkQuantizedBase(owners.keys(), options);
   const head = taskHead(family as Family, options.task, options.labels);
   let state = patch(options, owners, head, options.stage ?? null);
   const all = (): Handle[] => [...state.registry.handles.values()];
@@ -243,7 +243,7 @@ function patch<Config>(
   });
   if (methods.length > 0) trainHead(registry, null);
   for (const adapter of Object.keys(adapters)) trainHead(registry, adapter);
-  const encodings = quantization === undefined ? new Map() : encodedWeights(registry, quantization);
+  const encodings = encodedWeights(registry, { family, quantization, checkpoint });
   return { registry, built, patched, hooks, encodings, stage, stager };
 }
 

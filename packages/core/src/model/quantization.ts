@@ -2,10 +2,13 @@ import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Method } from '../method/method.js';
 import type { Handle } from '../parameters/handle.js';
 import type { Encoding } from '../storage/encoded-matrix.js';
+import type { TensorSource } from '../storage/stored-tensor.js';
 import type { WeightCodec } from '../storage/weight-codec.js';
+import type { Family } from './family.js';
 import type { ModelRegistry } from './registry.js';
 import { selectSites } from './selector.js';
 import type { LinearSite } from './site.js';
+import { checkpointNames } from './task-head.js';
 
 /** How a base's frozen matrices are kept. */
 export interface Quantization {
@@ -14,12 +17,25 @@ export interface Quantization {
   readonly exclude?: readonly string[];
 }
 
+/** What a model says of how its base is kept. */
+interface BaseForm {
+  readonly family: Pick<Family, 'weightAliases'>;
+  /** By a codec of its own, as values, or as the checkpoint has it if not said. */
+  readonly quantization?: Quantization | 'none' | undefined;
+  readonly checkpoint?: TensorSource | undefined;
+}
+
 /**
  * What is kept by a codec, by the weight's key: the matrices of the blocks' linear layers that nothing trains. Embeddings,
  * heads and what is tied to them stay as they are, as transformers' bitsandbytes integration leaves them.
  */
-export function encodedWeights(registry: ModelRegistry, quantization: Quantization): Map<string, Encoding> {
-  const { codec, exclude = [] } = quantization;
+export function encodedWeights(registry: ModelRegistry, form: BaseForm): Map<string, Encoding> {
+  if (form.quantization === 'none') return new Map();
+  const exclude = form.quantization?.exclude ?? [];
+  const codecOf = (handle: Handle): WeightCodec | undefined =>
+    form.quantization === 'none' || form.quantization === undefined
+      ? storedCodec(handle, form)
+      : form.quantization.codec;
   const sites = [...registry.sites.values()];
   const inBlocks = sites.filter((site): site is LinearSite => site.kind === 'linear' && site.depth !== null);
   const kept = exclude.length === 0 ? [] : selectSites(inBlocks, { include: exclude }, "quantization's exclude");
@@ -29,21 +45,45 @@ export function encodedWeights(registry: ModelRegistry, quantization: Quantizati
     inBlocks
       .filter((site) => !kept.includes(site) && !isShared(site.weightHandle))
       .filter(({ weightHandle }) => !registry.trained.has(weightHandle.key))
-      .map(({ weightHandle, layout, outFeatures, inFeatures }) => [
-        weightHandle.key,
-        { codec, rows: outFeatures, columns: inFeatures, transposed: layout === 'in-out' },
-      ]),
+      .flatMap(({ weightHandle, layout, outFeatures, inFeatures }) => {
+        const codec = codecOf(weightHandle);
+        const transposed = layout === 'in-out';
+        if (codec === undefined) return [];
+        return [[weightHandle.key, { codec, rows: outFeatures, columns: inFeatures, transposed }] as const];
+      }),
   );
 }
 
+/** The codec that a checkpoint keeps a weight by. */
+function storedCodec(handle: Handle, { family, checkpoint }: BaseForm): WeightCodec | undefined {
+  const names = checkpointNames(family, handle);
+  return names.map((name) => checkpoint?.get(name)?.codes?.codec).find((found) => found !== undefined);
+}
+
 /** @throws CAPABILITY_MISSING for a method that does not say that it trains over a quantised base */
-export function checkQuantizedBase(methods: Iterable<Method>, { codec }: Quantization): void {
+export function checkQuantizedBase(
+  methods: Iterable<Method>,
+  { quantization, checkpoint }: Pick<BaseForm, 'quantization' | 'checkpoint'>,
+): void {
+  const kept = quantization === undefined ? anyCodec(checkpoint) : quantization !== 'none' && quantization.codec;
+  if (!kept) return;
   for (const { name, capabilities } of methods) {
     if (capabilities.quantizedBase === true) continue;
     throw new TunesmithError('CAPABILITY_MISSING', `the method "${name}" does not train over a quantised base`, {
-      where: codec.name,
+      where: kept.name,
       ...(capabilities.trainsBase && { got: "a method that trains the base's own weights, which codes cannot hold" }),
-      hint: 'Leave the base as it is, or choose a method that adds parameters of its own.',
+      hint: 'Keep the base as values (`quantization: none`), or choose a method that adds parameters of its own.',
     });
   }
+}
+
+function anyCodec(checkpoint: TensorSource | undefined): WeightCodec | undefined {
+  if (checkpoint === undefined) return undefined;
+  const codecs = checkpoint.names().map((name) => checkpoint.get(name)?.codes?.codec);
+  return codecs.find((codec) => codec !== undefined);
+}
+
+/** Whether a checkpoint is quantised already. */
+export function isQuantized(checkpoint: TensorSource): boolean {
+  return anyCodec(checkpoint) !== undefined;
 }

@@ -35,7 +35,7 @@ export function taskHead({ name, tasks = ['causal-lm'] }: Family, task: Task = t
 }
 
 /** The names under which a checkpoint may hold a base weight, the first that is there counts. */
-export function checkpointNames({ weightAliases }: Family, { path }: Handle): readonly string[] {
+export function checkpointNames({ weightAliases }: Pick<Family, 'weightAliases'>, { path }: Handle): readonly string[] {
   return [path, ...(weightAliases?.(path) ?? [])];
 }
 

@@ -31,6 +31,7 @@ export function fourBit({ type, blockSize = 64, doubleQuantization = false }: Fo
   const layout = (shape: MatrixShape): FourBitLayout => ({ type, blockSize, ...shape });
   return {
     name: type,
+    settings: { type, blockSize, doubleQuantization },
     parts({ rows, columns }) {
       const count = rows * columns;
       const blocks = Math.ceil(count / blockSize);

@@ -17,6 +17,8 @@ export type PartSpec = Pick<HostTensor, 'dtype' | 'shape'>;
 export interface WeightCodec {
   /** What it is called where sizes are listed: `nf4`. */
   readonly name: string;
+  /** Everything that its codes depend on: codecs of equal settings keep equal codes. */
+  readonly settings: Readonly<Record<string, string | number | boolean>>;
   /** The parts of a matrix of this shape, in the order in which programs get them. */
   parts(shape: MatrixShape): Named<PartSpec>;
   /** @throws DATA_INVALID for values that it cannot keep */
@@ -29,4 +31,10 @@ export interface WeightCodec {
   dequantize(parts: Readonly<Named<Tensor>>, shape: MatrixShape, after?: Tensor): Tensor;
   /** In a program, x · matrixᵀ: x [.., columns] → [.., rows]. The gradient reaches x, through the same codes. */
   linear(x: Tensor, parts: Readonly<Named<Tensor>>, shape: MatrixShape): Tensor;
+}
+
+/** Whether two codecs keep any matrix in the same parts. */
+export function keepAlike(one: WeightCodec, other: WeightCodec): boolean {
+  const [names, others] = [Object.keys(one.settings), Object.keys(other.settings)];
+  return names.length === others.length && names.every((name) => one.settings[name] === other.settings[name]);
 }

@@ -44,8 +44,11 @@ const manifestSchema = z.strictObject({
     .default(null),
   /** Whether it was trained with rows added to the vocabulary, so that it belongs to a base that has them. */
   resizeVocabulary: z.boolean().default(false),
-  /** How the base's matrices were kept when it was trained; null where they were not quantised. */
-  quantization: quantizationSchema.nullable().default(null),
+  /** How the base's matrices were kept when it was trained; null: as the checkpoint has them. */
+  quantization: z
+    .union([z.literal('none'), quantizationSchema])
+    .nullable()
+    .default(null),
 });
 
 /** What PEFT's config of an adapter has no field for: `tunesmith.json`. */

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type QuantizationSettings, TunesmithError } from '@tunesmith/core';
+import { type QuantizationSettings, quantizationSchema, TunesmithError } from '@tunesmith/core';
 import type { Recipe } from '../recipe/recipe.js';
 import type { AdapterDescription } from './adapter-folder.js';
 
@@ -7,8 +7,11 @@ import type { AdapterDescription } from './adapter-folder.js';
 export interface BaseOptions extends Omit<Recipe['model'], 'resizeVocabulary' | 'quantization'> {
   /** Rows for new tokens are added where it says so, or where an adapter was trained with them. */
   readonly resizeVocabulary?: boolean;
-  /** How the matrices are kept; null: as they are, whatever the adapters were trained over. */
-  readonly quantization?: QuantizationSettings | null | undefined;
+  /**
+   * How the matrices are kept, whatever the adapters were trained over; a type alone has the settings of theirs if that is
+   * of this type, and null is as the checkpoint has them.
+   */
+  readonly quantization?: QuantizationSettings | QuantizationSettings['type'] | 'none' | null | undefined;
 }
 
 type Described = Pick<AdapterDescription, 'path' | 'manifest'>;
@@ -16,7 +19,7 @@ type Described = Pick<AdapterDescription, 'path' | 'manifest'>;
 /** A base with nothing left open. */
 interface Base extends BaseOptions {
   readonly resizeVocabulary: boolean;
-  readonly quantization: QuantizationSettings | null;
+  readonly quantization: QuantizationSettings | 'none' | null;
 }
 
 /** A base as it is said to be, or as its adapters need it. @throws CONFIG_INVALID as `quantizationOfBase` does */
@@ -28,15 +31,32 @@ export function baseFor(
   return {
     ...model,
     resizeVocabulary: resizeVocabulary || isNeeded,
-    quantization: quantization === undefined ? quantizationOfBase(adapters) : quantization,
+    quantization: isType(quantization)
+      ? settingsOfType(quantization, adapters)
+      : quantization === undefined
+        ? quantizationOfBase(adapters)
+        : quantization,
   };
+}
+
+function isType(quantization: BaseOptions['quantization']): quantization is QuantizationSettings['type'] {
+  return typeof quantization === 'string' && quantization !== 'none';
+}
+
+function settingsOfType(type: QuantizationSettings['type'], adapters: readonly Described[]): QuantizationSettings {
+  const sameType = adapters.filter(({ manifest }) => {
+    const kept = manifest?.quantization;
+    return kept != null && kept !== 'none' && kept.type === type;
+  });
+  const kept = quantizationOfBase(sameType);
+  return kept === null || kept === 'none' ? quantizationSchema.parse({ type }) : kept;
 }
 
 /**
  * How the base was kept that adapters were trained over. Those of other tools do not say it, and count for none.
  * @throws CONFIG_INVALID for adapters that were trained over bases kept in different ways
  */
-export function quantizationOfBase(adapters: readonly Described[]): QuantizationSettings | null {
+export function quantizationOfBase(adapters: readonly Described[]): Base['quantization'] {
   const saying = adapters.filter(({ manifest }) => manifest !== null);
   const [first] = saying;
   const quantization = first?.manifest?.quantization ?? null;

@@ -6,6 +6,7 @@ import {
   didYouMean,
   type Family,
   initialiseHandles,
+  isQuantized,
   loadWeights,
   type Method,
   type Model,
@@ -29,8 +30,8 @@ export interface LoadModelOptions {
   readonly methods?: readonly Method[];
   /** How frozen weights are held; `auto` as the checkpoint has them. */
   readonly dtype?: 'auto' | WeightDtype;
-  /** How the base's matrices are kept; as `dtype` says if not said. */
-  readonly quantization?: QuantizationSettings | null | undefined;
+  /** How the base's matrices are kept: as settings or `dtype` say, or as the checkpoint has them if not said. */
+  readonly quantization?: QuantizationSettings | 'none' | null | undefined;
   /** Of the methods' initial values. */
   readonly seed?: number;
   /** The stage to patch the model for, of an adapter that was saved in one. */
@@ -48,8 +49,8 @@ export interface LoadedModel {
   readonly config: Readonly<Record<string, unknown>>;
   /** Tokens that the checkpoint has rows for, where more were added; else null. */
   readonly vocabularyBefore: number | null;
-  /** How the base's matrices are kept, if they are quantised. */
-  readonly quantization: QuantizationSettings | null;
+  /** How the base's matrices are kept; null: as the checkpoint has them. */
+  readonly quantization: QuantizationSettings | 'none' | null;
   readonly model: Model;
   readonly parameters: ParameterStore;
   readonly tokenizer: Tokenizer;
@@ -83,7 +84,7 @@ export async function loadModel(options: LoadModelOptions): Promise<LoadedModel>
       path: folder.path,
       config,
       vocabularyBefore,
-      quantization,
+      quantization: quantization === 'none' && !isQuantized(folder.tensors) ? null : quantization,
       model,
       parameters,
       tokenizer,
@@ -100,8 +101,9 @@ export async function loadModel(options: LoadModelOptions): Promise<LoadedModel>
 export type FormOptions = Pick<ModelOptions<unknown>, 'task' | 'labels' | 'quantization' | 'checkpoint'>;
 
 /** How a recipe says that the base is kept. */
-export function formOf(settings: QuantizationSettings | null): Pick<FormOptions, 'quantization'> {
-  return settings === null ? {} : { quantization: quantizationOf(settings) };
+export function formOf(settings: QuantizationSettings | 'none' | null): Pick<FormOptions, 'quantization'> {
+  if (settings === null) return {};
+  return { quantization: settings === 'none' ? settings : quantizationOf(settings) };
 }
 
 /** The model of a config.json, patched by the methods, without its weights. @throws CONFIG_INVALID */

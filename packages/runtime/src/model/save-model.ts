@@ -1,5 +1,14 @@
-import { writeModelFolder } from '@tunesmith/checkpoints';
-import { decodeWeight, encodeWeight, memoryTensor, mergedWeights, type StoredTensor } from '@tunesmith/core';
+import { bitsandbytesConfig, bitsandbytesTensors, hasBitsandbytesForm, writeModelFolder } from '@tunesmith/checkpoints';
+import {
+  decodeWeight,
+  type Encoding,
+  encodeWeight,
+  type Handle,
+  memoryTensor,
+  mergedWeights,
+  type StoredDtype,
+  type StoredTensor,
+} from '@tunesmith/core';
 import { withClassifier } from '../objective/classifier-config.js';
 import { labelScheme, type ObjectiveSettings } from '../objective/settings.js';
 import type { LoadedModel } from './load-model.js';
@@ -12,7 +21,7 @@ export interface SaveModelOptions {
 /**
  * Writes a Hugging Face folder of a model with its methods' effect in the weights, each in the type that it had in the
  * checkpoint, with the tokenizer's files beside them. What it was trained for, a classifier's labels, goes into config.json.
- * Of a quantised base the values are written that its codes stand for.
+ * Of a quantised base the codes are written as bitsandbytes has them, or the values that they stand for where it has none such.
  * @throws CAPABILITY_MISSING where a method cannot be merged, or would be into codes
  */
 export async function saveModel(
@@ -24,16 +33,48 @@ export async function saveModel(
   const scheme = objective === undefined ? null : labelScheme(objective);
   const { config: own, tokenizer } = loaded;
   const config = scheme === null ? own : withClassifier(own, scheme, tokenizer.padId);
-  await writeModelFolder(path, { config: { ...config }, tensors: weights(loaded, options), copyFrom: loaded.path });
+  await writeModelFolder(path, {
+    config: { ...config, ...quantizationConfig(loaded) },
+    tensors: weights(loaded, options),
+    copyFrom: loaded.path,
+  });
 }
 
-async function* weights(
-  { model, parameters, storedDtype }: LoadedModel,
-  options: SaveModelOptions,
-): AsyncGenerator<StoredTensor> {
+async function* weights(loaded: LoadedModel, options: SaveModelOptions): AsyncGenerator<StoredTensor> {
+  const { model, parameters, storedDtype } = loaded;
   for await (const { handle, values, changed } of mergedWeights(model, parameters, options)) {
-    const encoding = changed ? parameters.encodingOf(handle) : undefined;
-    const kept = encoding === undefined ? values : decodeWeight(encoding, encodeWeight(encoding, values));
-    yield memoryTensor(handle.path, handle.shape, kept, storedDtype(handle.path));
+    const encoding = parameters.encodingOf(handle);
+    if (encoding === undefined) {
+      yield memoryTensor(handle.path, handle.shape, values, storedDtype(handle.path));
+      continue;
+    }
+    const parts = changed ? encodeWeight(encoding, values) : await parameters.readParts(handle);
+    if (hasBitsandbytesForm(encoding.codec)) {
+      yield* bitsandbytesTensors({ ...encoding, name: handle.path, parts, dtype: decodedType(loaded, handle) });
+    } else {
+      yield memoryTensor(handle.path, handle.shape, decodeWeight(encoding, parts), storedDtype(handle.path));
+    }
   }
+}
+
+/** What config.json says of the codes, where any are written; linear layers that have none are named. */
+function quantizationConfig(loaded: LoadedModel): { quantization_config?: Record<string, unknown> } {
+  const { model, parameters } = loaded;
+  const linear = model.sites.filter((site) => site.kind === 'linear');
+  const encoded = new Map<Handle, Encoding>();
+  for (const { weightHandle } of linear) {
+    const encoding = parameters.encodingOf(weightHandle);
+    if (encoding !== undefined && hasBitsandbytesForm(encoding.codec)) encoded.set(weightHandle, encoding);
+  }
+  const [first] = encoded;
+  if (first === undefined) return {};
+  const skipped = linear.filter(({ weightHandle }) => !encoded.has(weightHandle)).map(({ path }) => path);
+  const [handle, { codec }] = first;
+  return { quantization_config: bitsandbytesConfig(codec, decodedType(loaded, handle), skipped) };
+}
+
+/** The type that the values of a matrix are in once its codes are decoded: the checkpoint's. */
+function decodedType({ storedDtype }: LoadedModel, { path }: Handle): 'float32' | 'float16' | 'bfloat16' {
+  const names: Partial<Record<StoredDtype, 'float16' | 'bfloat16'>> = { F16: 'float16', BF16: 'bfloat16' };
+  return names[storedDtype(path)] ?? 'float32';
 }

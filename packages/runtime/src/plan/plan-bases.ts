@@ -62,25 +62,26 @@ export async function planBases(
   own: TrainingEstimate,
   engine: Pick<Engine, 'families' | 'methods'>,
 ): Promise<PlannedBase[]> {
-  const { recipe, folder } = rehearsal;
-  const { quantization, dtype } = recipe.model;
+  const { recipe, folder, model } = rehearsal;
+  const { dtype } = recipe.model;
+  const encodings = model.handles.map((handle) => model.encodingOf(handle));
+  const codec = encodings.find((encoding) => encoding !== undefined)?.codec.name;
   const held = heldDtype(dtype, folder);
   const memory = machineMemory();
   const based = (name: string, { weightBytes, peakBytes }: TrainingEstimate): PlannedBase => {
-    const chosen = name === (quantization?.type ?? held);
+    const chosen = name === (codec ?? held);
     return { name, weightBytes, peakBytes, fits: peakBytes <= memory, chosen };
   };
-  const { quantization: _, ...plain } = recipe.model;
   const bases: PlannedBase[] = [];
-  const floats = new Set<WeightDtype>([...(quantization === undefined ? [held] : []), 'float32', 'float16']);
+  const floats = new Set<WeightDtype>([...(codec === undefined ? [held] : []), 'float32', 'float16']);
   for (const name of floats) {
-    const isOwn = quantization === undefined && name === held;
-    bases.push(based(name, isOwn ? own : await estimateWith({ ...plain, dtype: name })));
+    const isOwn = codec === undefined && name === held;
+    bases.push(based(name, isOwn ? own : await estimateWith({ ...recipe.model, quantization: 'none', dtype: name })));
   }
-  if (quantization !== undefined) bases.push(based(quantization.type, own));
+  if (codec !== undefined) bases.push(based(codec, own));
   else if (canQuantize(recipe.methods, engine)) {
     const settings = quantizationSchema.parse({});
-    bases.push(based(settings.type, await estimateWith({ ...plain, quantization: settings })));
+    bases.push(based(settings.type, await estimateWith({ ...recipe.model, quantization: settings })));
   }
   return bases.sort((a, b) => b.weightBytes - a.weightBytes);
 

@@ -12,9 +12,17 @@ export function describeIssue(
     const known = keysAt(schema, issue.path);
     return issue.keys.map((key) => `${path(key)}: unknown key. ${didYouMean(key, known)}`);
   }
+  const told = issuesOfObject(issue);
+  if (told !== undefined) return told.flatMap((inner) => describeIssue(inner, schema, [...prefix, ...issue.path]));
   const where = path();
   const said = sentence(issue);
   return [where === '' ? said : `${where}: ${said}`];
+}
+
+/** Of something that may be an object or a word, what is wrong with the object that was given. */
+function issuesOfObject(issue: z.core.$ZodIssue): z.core.$ZodIssue[] | undefined {
+  if (issue.code !== 'invalid_union' || typeof issue.input !== 'object' || Array.isArray(issue.input)) return undefined;
+  return issue.errors.find((issues) => issues.every(({ path }) => path.length > 0));
 }
 
 function sentence(issue: z.core.$ZodIssue): string {

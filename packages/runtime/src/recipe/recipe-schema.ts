@@ -30,10 +30,12 @@ const model = z
           'starts as the mean of the others, as transformers’ `resize_token_embeddings` has it. Refused where nothing ' +
           'trains them.',
       ),
-    quantization: quantizationSchema
+    quantization: z
+      .union([z.literal('none'), quantizationSchema])
       .optional()
       .describe(
-        'Keep the matrices of the blocks in 4 bits (`load_in_4bit` of transformers). Off, unless a method’s default.',
+        'Keep the matrices of the blocks in 4 bits (`load_in_4bit` of transformers), or `none` of them. If not said, as ' +
+          'the checkpoint has them, and where that is not quantised, as the method does by default.',
       ),
   })
   .refine(({ path, name }) => (path === undefined) !== (name === undefined), {

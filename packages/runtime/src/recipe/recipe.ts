@@ -56,9 +56,7 @@ export function parseRecipe(source: RecipeSource, factories: readonly MethodFact
     if (factory === undefined) throw new TunesmithError('INTERNAL', `the method "${name}" was not loaded`, { where });
     const { config: schema } = factory.definition;
     const result = schema.strict().safeParse(blocks[name] ?? {}, { reportInput: true });
-    const { quantization } = factory.definition.defaults ?? {};
-    if (result.success)
-      return [{ name, config: result.data, learningRate: defaultLearningRate(factory), quantization }];
+    if (result.success) return [{ name, config: result.data, learningRate: defaultLearningRate(factory) }];
     problems.push(...result.error.issues.flatMap((issue) => describeIssue(issue, schema, [name])));
     return [];
   });
@@ -66,13 +64,10 @@ export function parseRecipe(source: RecipeSource, factories: readonly MethodFact
 
   const { $schema: _, method: __, ...fields } = parsed.data;
   const learningRate = fields.trainer.learningRate ?? Math.min(...methods.map((method) => method.learningRate));
-  const preset = methods.map((method) => method.quantization).find((each) => each !== undefined);
-  const quantization = fields.model.quantization ?? (preset && quantizationSchema.parse(preset));
   const { schedule } = fields.trainer;
   const warmup = schedule.warmup ?? (schedule.name === 'slanted-triangular' ? 0.1 : 0);
   return {
     ...fields,
-    model: { ...fields.model, ...(quantization && { quantization }) },
     trainer: { ...fields.trainer, learningRate, schedule: { ...schedule, warmup } },
     methods: methods.map(({ name, config }) => ({ name, config })),
   };
@@ -130,13 +125,17 @@ export function parseObjective(value: unknown, where: string): Recipe['objective
 }
 
 /**
- * Checks how a base is to be kept by itself, as `eval` and `merge` take it; `none` is as it is.
+ * Checks how a base is to be kept by itself, as `eval` and `merge` take it: settings, a type alone, or `none`.
  * @throws CONFIG_INVALID with every problem at once
  */
-export function parseQuantization(value: unknown, where: string): QuantizationSettings | null {
-  if (value === 'none') return null;
-  const parsed = quantizationSchema.safeParse(value, { reportInput: true });
-  if (parsed.success) return parsed.data;
+export function parseQuantization(
+  value: unknown,
+  where: string,
+): QuantizationSettings | QuantizationSettings['type'] | 'none' {
+  if (value === 'none') return value;
+  const isType = typeof value === 'string';
+  const parsed = quantizationSchema.safeParse(isType ? { type: value } : value, { reportInput: true });
+  if (parsed.success) return isType ? parsed.data.type : parsed.data;
   throw invalid(
     parsed.error.issues.flatMap((issue) => describeIssue(issue, quantizationSchema)),
     where,

@@ -1,5 +1,11 @@
 import { openModelFolder } from '@tunesmith/checkpoints';
-import { type ModelShape, TunesmithError } from '@tunesmith/core';
+import {
+  isQuantized,
+  type ModelShape,
+  type QuantizationSettings,
+  quantizationSchema,
+  TunesmithError,
+} from '@tunesmith/core';
 import type { Engine, OnPhase } from '../model/engine.js';
 import { locateModel } from '../model/locate-model.js';
 import { resolveObjective } from '../objective/resolve-objective.js';
@@ -10,8 +16,8 @@ import { describeRun } from './describe-run.js';
 const defaultMaxLength = 512;
 
 /**
- * Settles what depends on the model and the data: the commit that a Hub name stands for, downloaded if need be, the rows'
- * length, and the labels of a classification.
+ * Settles what depends on the model and the data: the commit that a Hub name stands for, downloaded if need be, how a base
+ * is kept that is not quantised yet, the rows' length, and the labels of a classification.
  * Patches the model without its weights, so that a method's complaint comes before anything takes long.
  */
 export async function resolveRecipe(
@@ -24,8 +30,18 @@ export async function resolveRecipe(
   const folder = await openModelFolder(path);
   await folder.close();
   const objective = await resolveObjective(recipe);
-  const { shape } = (await describeRun({ ...recipe, objective }, folder, engine)).model;
-  return { ...recipe, model, objective, data: { ...recipe.data, maxLength: maxLengthOf(recipe.data, shape) } };
+  const quantization = recipe.model.quantization ?? (isQuantized(folder.tensors) ? undefined : preset(recipe, engine));
+  const base = { ...model, ...(quantization && { quantization }) };
+  const { shape } = (await describeRun({ ...recipe, model: base, objective }, folder, engine)).model;
+  return { ...recipe, model: base, objective, data: { ...recipe.data, maxLength: maxLengthOf(recipe.data, shape) } };
+}
+
+/** How the first of a recipe's methods that says it wants the base quantised. */
+function preset({ methods }: Recipe, engine: Pick<Engine, 'methods'>): QuantizationSettings | undefined {
+  const definitions = methods.map(({ name }) => engine.methods.find(({ definition }) => definition.name === name));
+  const wanted = definitions.map((factory) => factory?.definition.defaults?.quantization);
+  const first = wanted.find((each) => each !== undefined);
+  return first && quantizationSchema.parse(first);
 }
 
 /** The rows' length: as the recipe says, if the model's positions allow it. @throws CONFIG_INVALID */
