@@ -48,7 +48,7 @@ try {
     const files = ['--model', output, '--logits', `${output}.safetensors`];
     process.stdout.write(`| ${base}: ${JSON.stringify(settings)}${merged ? ', LoRA merged' : ''} | `);
     process.stdout.write(
-      execFileSync(python, [join(here, 'bitsandbytes_roundtrip.py'), ...files], { encoding: 'utf8' }),
+      execFileSync(python, [join(here, 'bitsandbytes_roundtrip.py'), ...files], { encoding: 'utf8', stdio: 'pipe' }),
     );
   }
 } finally {

@@ -9,7 +9,7 @@ import {
 } from '@tunesmith/runtime';
 import { createEngine, pluginRoots } from './engine.js';
 import type { ModelFlags } from './flags.js';
-import { modelOf, quantizationOf } from './recipe-from-flags.js';
+import { modelOf, quantizationValue } from './recipe-from-flags.js';
 import type { Terminal } from './terminal.js';
 
 /** Opens the model and the adapters that flags name. */
@@ -36,7 +36,7 @@ export function baseFromFlags(
   { model, revision, quantization }: Pick<ModelFlags, 'model' | 'revision' | 'quantization'>,
   dtype: Recipe['model']['dtype'] = 'auto',
 ): BaseOptions {
-  const kept = quantization && parseQuantization(quantizationOf(quantization), '--quantization');
+  const kept = quantization && parseQuantization(quantizationValue(quantization), '--quantization');
   return {
     ...{ ...modelOf(model), dtype },
     ...(revision === undefined ? {} : { revision }),

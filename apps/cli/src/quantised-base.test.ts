@@ -1,7 +1,13 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { quantizationSchema } from '@tunesmith/core';
+import { lora } from '@tunesmith/lora';
+import { qlora } from '@tunesmith/qlora';
+import { parseRecipe, resolveRecipe } from '@tunesmith/runtime';
+import { full } from '@tunesmith/selective';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createEngine } from './engine.js';
 import { runCli, runJson } from './fixtures/run-cli.js';
 import { writeTinyData, writeTinyModel } from './fixtures/tiny-model.js';
 
@@ -17,6 +23,14 @@ const failure = async (...args: string[]): Promise<unknown> => {
   const { stdout } = await runCli(home, ...args, '--json');
   return JSON.parse(stdout.trimEnd().split('\n').at(-1) as string);
 };
+
+/** What a recipe comes to say of the base's form once it has met the model. */
+async function settled(model: string, method: string, form: object = {}): Promise<unknown> {
+  const methods = [lora, qlora, full];
+  const value = { model: { path: join(home, model), ...form }, data: { train: join(home, 'data.jsonl') }, method };
+  const recipe = parseRecipe({ where: 'a test', value: value as never }, methods);
+  return (await resolveRecipe(recipe, createEngine({ methods }))).model.quantization;
+}
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'tunesmith-quantised-'));
@@ -74,7 +88,8 @@ describe('an adapter that was trained over a quantised base', () => {
   });
 
   it('merges into codes where that is asked for and allowed, and says what it changed', async () => {
-    const codes = [...adapted, '--quantization', settings];
+    // The adapter says the blocks' size.
+    const codes = [...adapted, '--quantization', 'nf4'];
     expect(await failure('merge', ...codes, '--output', 'refused')).toMatchObject({
       error: { code: 'CAPABILITY_MISSING', hint: expect.stringContaining('full-precision') },
     });
@@ -92,5 +107,30 @@ describe('an adapter that was trained over a quantised base', () => {
     expect(again).toBeCloseTo(await evaluate('--model', 'rounded'), 6);
     const { stdout } = await runCli(home, ...lossy, '--output', 'told');
     expect(stdout).toMatch(/logits moved by \d\.\d+ on average and \d+\.\d+ at most; their magnitude is \d/);
+  });
+
+  it('merges into codes that are loaded as they are, by transformers too', async () => {
+    const lossy = [...adapted, '--quantization', '{type: nf4, blockSize: 32}', '--allow-lossy', '--text', '3 + 3 = 6.'];
+    await runCli(home, 'merge', ...lossy, '--output', 'codes');
+    const { quantization_config: said } = JSON.parse(await readFile(join(home, 'codes/config.json'), 'utf8'));
+    expect(said).toMatchObject({ quant_method: 'bitsandbytes', load_in_4bit: true, bnb_4bit_quant_type: 'nf4' });
+    const codes = ['--model', 'codes'];
+    expect(await evaluate(...codes)).toBeCloseTo(await evaluate(...codes, '--quantization', 'none'), 5);
+    // A method that wants the base quantised takes it as it is, unless the recipe says otherwise.
+    expect(await settled('codes', 'qlora')).toBeUndefined();
+    expect(await settled('codes', 'qlora', { quantization: 'none' })).toBe('none');
+    expect(await settled('model', 'qlora', { quantization: 'none' })).toBe('none');
+    expect(await settled('model', 'qlora')).toEqual(quantizationSchema.parse({}));
+    expect(await settled('model', 'lora')).toBeUndefined();
+    await expect(settled('codes', 'full')).rejects.toThrow(/CAPABILITY_MISSING at nf4.*quantization: none/);
+    expect(await settled('codes', 'full', { quantization: 'none' })).toBe('none');
+    // A checkpoint alone is quantised likewise.
+    await runCli(home, 'merge', ...base, '--quantization', 'nf4', '--output', 'quantised');
+    expect(await evaluate('--model', 'quantised')).toBeCloseTo(await evaluate(...base, '--quantization', 'nf4'), 5);
+    expect(await runJson(home, 'merge', ...codes, '--output', 'values')).toBeDefined();
+    expect(JSON.parse(await readFile(join(home, 'values/config.json'), 'utf8'))).not.toHaveProperty(
+      'quantization_config',
+    );
+    expect(await evaluate('--model', 'values')).toBeCloseTo(await evaluate(...codes), 5);
   });
 });

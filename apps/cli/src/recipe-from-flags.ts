@@ -18,10 +18,15 @@ export async function recipeFrom(file: string | undefined, flags: RecipeFlags): 
   return overrideRecipe(flagged, parseSettings(flags.set ?? []), process.cwd());
 }
 
-/** `--quantization` as a recipe says it: settings, or only their type. */
-export function quantizationOf(text: string): unknown {
-  const { value } = parseSettings([`value=${text}`]);
+/** `--quantization` as a recipe says it. */
+function quantizationOf(text: string): unknown {
+  const value = quantizationValue(text);
   return typeof value === 'string' && value !== 'none' ? { type: value } : value;
+}
+
+/** What `--quantization` says: settings, their type alone, or `none`. */
+export function quantizationValue(text: string): unknown {
+  return parseSettings([`value=${text}`]).value;
 }
 
 /** A folder where there is one, or where it can be nothing else; else a name on the Hub. */

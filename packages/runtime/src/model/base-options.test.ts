@@ -25,6 +25,14 @@ describe('the base of adapters', () => {
     expect(baseFor(base, two).quantization).toEqual(nf4);
     expect(baseFor(base, [adapter('a', {}), adapter('b', { resizeVocabulary: true })]).resizeVocabulary).toBe(true);
   });
+  it('has the settings of theirs where only their type is said', () => {
+    const wide = { ...nf4, blockSize: 128 as const };
+    const trained = [adapter('a', { quantization: wide }), adapter('b', {})];
+    expect(baseFor({ ...base, quantization: 'nf4' }, trained).quantization).toEqual(wide);
+    expect(baseFor({ ...base, quantization: 'fp4' }, trained).quantization).toEqual({ ...nf4, type: 'fp4' });
+    expect(baseFor({ ...base, quantization: 'nf4' }, []).quantization).toEqual(nf4);
+    expect(baseFor({ ...base, quantization: 'none' }, trained).quantization).toBe('none');
+  });
   it('is refused where they do not agree', () => {
     expect(() => baseFor(base, [adapter('a', { quantization: nf4 }), adapter('b', {})])).toThrow('different ways');
     const other = { ...nf4, blockSize: 128 as const };

@@ -13,8 +13,8 @@ export interface LogitChange {
 }
 
 /**
- * Merges a model's adapters into the codes of its quantised base, and writes a Hugging Face folder of the values that the
- * codes then stand for. Gives how far the logits of texts are from those of the adapters beside the base.
+ * Merges a model's adapters into the codes of its quantised base, and writes a Hugging Face folder of these as `saveModel`
+ * does. Gives how far the logits of texts are from those of the adapters beside the base.
  */
 export async function mergeIntoCodes(
   adapted: AdaptedModel,

@@ -43,7 +43,11 @@ function keysOf(schema: JsonSchema, prefix: string): RecipeKey[] {
     const key = `${prefix}${name}`;
     if (property.properties !== undefined) return keysOf(property, `${key}.`);
     const value = property.default === undefined ? null : JSON.stringify(property.default);
-    return [{ key, type: typeOf(property), default: value, description: property.description ?? '' }];
+    // What may be a word or an object is a key of its own beside the object's.
+    const object = property.anyOf?.find(({ properties }) => properties !== undefined);
+    const words = object && { anyOf: property.anyOf?.filter((each) => each !== object) ?? [] };
+    const row = { key, type: typeOf(words ?? property), default: value, description: property.description ?? '' };
+    return [row, ...(object === undefined ? [] : keysOf(object, `${key}.`))];
   });
 }
 

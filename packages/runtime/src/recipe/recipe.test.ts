@@ -19,10 +19,9 @@ const define = (name: string, trainsBase: boolean, defaults = {}) =>
 const ranks = define('ranks', false);
 const whole = define('whole', true);
 const fast = define('fast', false, { learningRate: 1e-3 });
-const small = define('small', false, { quantization: { type: 'fp4' } });
 
 const least = { model: { path: '/m' }, data: { train: '/d.jsonl' }, method: 'ranks' };
-const parse = (value: Record<string, unknown>) => parseRecipe({ value, where: 'r.yaml' }, [ranks, whole, fast, small]);
+const parse = (value: Record<string, unknown>) => parseRecipe({ value, where: 'r.yaml' }, [ranks, whole, fast]);
 const problemsOf = (value: Record<string, unknown>): string => {
   try {
     parse(value);
@@ -56,15 +55,15 @@ describe('parseRecipe', () => {
     expect(parse({ ...least, method: ['fast', 'ranks'] }).trainer.learningRate).toBe(2e-4);
     expect(parse({ ...least, trainer: { learningRate: 1 } }).trainer.learningRate).toBe(1);
   });
-  it('quantises the base where the recipe says so, or a method by default', () => {
-    const quantized = (quantization: object | undefined, method = 'ranks') =>
-      parse({ ...least, method, model: { path: '/m', ...(quantization && { quantization }) } }).model.quantization;
-    expect(quantized(undefined)).toBeUndefined();
-    expect(quantized({})).toEqual({ type: 'nf4', blockSize: 64, doubleQuantization: true, exclude: [] });
-    expect(quantized(undefined, 'small')).toMatchObject({ type: 'fp4', blockSize: 64 });
-    expect(quantized({ blockSize: 128 }, 'small')).toMatchObject({ type: 'nf4', blockSize: 128 });
-    const recipe = parse({ ...least, method: 'small' });
-    expect(parse(recipeDocument(recipe))).toEqual(recipe);
+  it('quantises the base where the recipe says so', () => {
+    const quantized = (quantization?: object | string) =>
+      parse({ ...least, model: { path: '/m', ...(quantization && { quantization }) } });
+    expect(quantized().model.quantization).toBeUndefined();
+    const settings = { type: 'nf4', blockSize: 64, doubleQuantization: true, exclude: [] };
+    expect(quantized({}).model.quantization).toEqual(settings);
+    expect(quantized('none').model.quantization).toBe('none');
+    for (const recipe of [quantized('none'), quantized({})]) expect(parse(recipeDocument(recipe))).toEqual(recipe);
+    expect(problemsOf({ ...least, model: { path: '/m', quantization: 'nf5' } })).toContain('model.quantization');
     const wrong = { ...least, model: { path: '/m', quantization: { type: 'nf5', blockSize: 48 } } };
     expect(problemsOf(wrong)).toContain('model.quantization.type');
     expect(problemsOf(wrong)).toContain('model.quantization.blockSize');
