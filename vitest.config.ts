@@ -20,14 +20,14 @@ const projects = [
   { name: 'webgpu', include: onGpu, maxWorkers: 1 },
 ];
 
-/** One shard of the full product, in place of the tests: `npm run matrix` sets it. */
-const shard = { name: 'shard', include: ['matrix/full.matrix.ts'] };
+/** Shards of the full product, in place of the tests: `npm run matrix` names them. */
+const shards = { name: 'shards', include: ['matrix/full.matrix.ts'] };
 
 export default defineConfig({
   resolve: { conditions: ['tunesmith-source'] },
   ssr: { resolve: { conditions: ['tunesmith-source'], externalConditions: ['tunesmith-source'] } },
   test: {
-    projects: (process.env.MATRIX_SHARD === undefined ? projects : [shard]).map((test) => ({ extends: true, test })),
+    projects: (process.env.MATRIX_SHARDS === undefined ? projects : [shards]).map((test) => ({ extends: true, test })),
     // tfjs-core is some 500 ES modules that Node cannot load as they are; bundled once, they load in a tenth of a second.
     deps: {
       optimizer: {

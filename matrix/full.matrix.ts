@@ -1,11 +1,15 @@
-/** The shard of the full product that MATRIX_SHARD names; `npm run matrix` runs them all. */
+/** The shards of the full product that MATRIX_SHARDS names; `npm run matrix` runs them all. */
+import { describe } from 'vitest';
 import { backends } from './backends.js';
 import { methodCases } from './method-cases.js';
 import { extents, shardKey, shards } from './shards.js';
 import { tinyFamilies } from './tiny-families.js';
 
-const name = process.env.MATRIX_SHARD;
-const shard = shards.find((each) => shardKey(each) === name);
-if (shard === undefined) throw new Error(`MATRIX_SHARD is ${name}, not one of ${shards.map(shardKey).join(', ')}`);
-const { method, family, backend } = shard;
-methodCases[method].describe(tinyFamilies[family], { createBackend: backends[backend], extent: extents[backend] });
+for (const name of (process.env.MATRIX_SHARDS ?? '').split(' ')) {
+  const shard = shards.find((each) => shardKey(each) === name);
+  if (shard === undefined) throw new Error(`MATRIX_SHARDS has ${name}, not one of ${shards.map(shardKey).join(', ')}`);
+  const { method, family, backend } = shard;
+  describe(name, () => {
+    methodCases[method].describe(tinyFamilies[family], { createBackend: backends[backend], extent: extents[backend] });
+  });
+}

@@ -60,10 +60,11 @@ export function resultsPage({ commit, environment, shards: results }: MatrixResu
   return [
     '# The last full matrix',
     'Written by `npm run matrix`: the contract of every method on every family and backend. A cell counts tests that',
-    'passed and the seconds they took, start of the process included.',
+    'passed and the seconds they took, the start of the process apart.',
     '',
     `- commit: ${commit}`,
-    `- ran: ${ran.length} of ${shards.length} shards, ended between ${times[0] ?? '—'} and ${times.at(-1) ?? '—'}`,
+    `- passed: ${ran.filter(({ failures }) => failures.length === 0).length} of ${shards.length} shards, of which ${ran.length} ran`,
+    `- ended between ${times[0] ?? '—'} and ${times.at(-1) ?? '—'}`,
     ...Object.entries(environment).map(([name, value]) => `- ${name}: ${value}`),
     '',
     `| method | family | ${backends.map((backend) => `${backend} (${extents[backend]})`).join(' | ')} |`,

@@ -1,6 +1,6 @@
 /**
- * The full product of methods, families and backends, a child process for each shard. Broken off, it resumes: a shard
- * that passed on this commit, in this environment, is not run again. Arguments narrow it to shards whose name contains
+ * The full product of methods, families and backends, a child process for each method and backend. Broken off, it
+ * resumes: a shard that passed on this commit, in this environment, is not run again. Arguments narrow it to shards whose name contains
  * one of them: `npm run matrix -- onnx-cpu`. Results go to results.json and RESULTS.md, both committed.
  */
 import { execFileSync } from 'node:child_process';
@@ -8,8 +8,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { openResults, resultsPage, saveResults } from './results.js';
-import { runShard } from './run-shard.js';
-import { shardKey, shards } from './shards.js';
+import { runShards } from './run-shards.js';
+import { type Shard, shardKey, shards } from './shards.js';
 
 const root = join(import.meta.dirname, '..');
 const statePath = join(root, 'matrix/results.json');
@@ -41,20 +41,27 @@ const chosen = shards.filter((shard) => wanted.length === 0 || wanted.some((part
 const results = openResults(statePath, commit(), environment);
 const passed = (key: string): boolean => results.shards[key]?.failures.length === 0;
 
-for (const [index, shard] of chosen.entries()) {
-  const key = shardKey(shard);
-  const counter = `${index + 1}/${chosen.length} ${key}`;
-  if (passed(key)) {
-    console.log(`${counter}: passed before`);
-    continue;
+const left = chosen.filter((shard) => !passed(shardKey(shard)));
+console.log(`${chosen.length - left.length} of ${chosen.length} shards passed before`);
+for (const group of grouped(left)) {
+  for (const [key, result] of await runShards(root, group.map(shardKey))) {
+    const before = results.shards[key];
+    const earlierFailures = [...(before?.earlierFailures ?? []), ...(before?.failures ?? [])];
+    results.shards[key] = { ...result, ...(earlierFailures.length === 0 ? {} : { earlierFailures }) };
+    console.log(`${key}: ${result.passed} passed, ${result.failures.length} failed, ${result.seconds.toFixed(0)} s`);
+    for (const failure of result.failures) console.log(`  ${failure}`);
   }
-  const result = await runShard(root, shard);
-  const before = results.shards[key];
-  const earlierFailures = [...(before?.earlierFailures ?? []), ...(before?.failures ?? [])];
-  results.shards[key] = { ...result, ...(earlierFailures.length === 0 ? {} : { earlierFailures }) };
   saveResults(statePath, results);
   writeFileSync(pagePath, resultsPage(results));
-  console.log(`${counter}: ${result.passed} passed, ${result.failures.length} failed, ${result.seconds.toFixed(0)} s`);
-  for (const failure of result.failures) console.log(`  ${failure}`);
 }
 process.exitCode = chosen.every((shard) => passed(shardKey(shard))) ? 0 : 1;
+
+/** The shards of one method on one backend share a process, whose start costs more than some shards do. */
+function grouped(all: readonly Shard[]): Shard[][] {
+  const groups = new Map<string, Shard[]>();
+  for (const shard of all) {
+    const name = `${shard.method}/${shard.backend}`;
+    groups.set(name, [...(groups.get(name) ?? []), shard]);
+  }
+  return [...groups.values()];
+}

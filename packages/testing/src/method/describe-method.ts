@@ -20,7 +20,14 @@ import {
 import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { suiteOptions } from '../suite-options.js';
-import { largestMagnitude, lossAndGradients, probeLogits, relativeError } from './measure.js';
+import {
+  compileLoss,
+  type LossOfParameters,
+  largestMagnitude,
+  lossAndGradients,
+  probeLogits,
+  relativeError,
+} from './measure.js';
 import { buildTiny, type TinyModel, type TinyModelCase, tinyModel, tinyTrainer, trainTiny } from './tiny-run.js';
 
 export interface MethodCase<Schema extends z.ZodObject> extends TinyModelCase {
@@ -78,8 +85,9 @@ export function describeMethod<Schema extends z.ZodObject>(
               1e-4,
             );
           }
-          const constants = await snapshot(tiny, tiny.model.trained);
-          for (const handle of spread(tiny.model.trained, 6)) await checkDirection(tiny, handle, gradients, constants);
+          const compiled = await compileLoss(tiny, await snapshot(tiny, tiny.model.trained));
+          for (const handle of spread(tiny.model.trained, 6)) await checkDirection(tiny, handle, gradients, compiled);
+          await compiled.dispose();
           tiny.parameters.tensors.dispose();
         });
       }
@@ -308,14 +316,13 @@ function spread<Item>(items: readonly Item[], count: number): Item[] {
 }
 
 /**
- * Compares g·d with (L(θ + εd) − L(θ − εd)) / 2ε along a random direction that leans towards the gradient. What the method
- * takes for a constant stays where it was.
+ * Compares g·d with (L(θ + εd) − L(θ − εd)) / 2ε along a random direction that leans towards the gradient.
  */
 async function checkDirection(
   tiny: TinyModel,
   handle: Handle,
   gradients: Record<string, Float32Array>,
-  constants: ReadonlyMap<string, HostArray>,
+  compiled: LossOfParameters,
 ): Promise<void> {
   const gradient = gradients[handle.key] as Float32Array;
   const norm = Math.hypot(...gradient);
@@ -331,7 +338,7 @@ async function checkDirection(
       handle,
       start.map((value, index) => value + sign * epsilon * (direction[index] as number)),
     );
-    return (await lossAndGradients(tiny, { constants })).loss;
+    return compiled.loss();
   };
   const measured = ((await lossAt(1)) - (await lossAt(-1))) / (2 * epsilon);
   await tiny.parameters.write(handle, start);

@@ -4,6 +4,7 @@ import {
   type Batch,
   collateRows,
   createTrace,
+  type Handle,
   type HostArray,
   type HostTensor,
   type LossTerm,
@@ -132,37 +133,21 @@ export async function probeLogits(tiny: TinyModel, acting?: ActingRows): Promise
   return logits as Float32Array;
 }
 
-export interface LossOptions {
-  readonly checkpointBlocks?: boolean;
-  /** Values, by key, of trained handles wherever a method takes them for constants. */
-  readonly constants?: ReadonlyMap<string, HostArray>;
-}
-
 /** The loss over four rows and its gradient for every trained handle, by key, without dropout. */
 export async function lossAndGradients(
   tiny: TinyModel,
-  { checkpointBlocks = false, constants = new Map() }: LossOptions = {},
+  { checkpointBlocks = false }: { readonly checkpointBlocks?: boolean } = {},
 ): Promise<{ loss: number; gradients: Named<Float32Array> }> {
-  const { model, parameters, objective } = tiny;
-  const batch = collateRows(model, objective, tinyRows(model).slice(0, 4), collateOptions);
+  const { model, parameters } = tiny;
+  const batch = fourRows(tiny);
   const program: Program = {
     name: 'gradients',
     inputs: columnSpecs(batch),
     body(io) {
       const values = model.trained.map((handle) => parameters.readIn(io, handle));
       const byKey = new Map(model.trained.map(({ key }, index) => [key, values[index] as Tensor]));
-      const loss = (): Tensor => {
-        const { t, columns } = openBatch(io, tiny, batch, {
-          checkpointBlocks,
-          read: (handle) => byKey.get(handle.key) ?? parameters.readIn(io, handle),
-          readConstant: ({ key, shape }) => {
-            const held = constants.get(key);
-            return held === undefined ? undefined : tf.tensor(held, [...shape]);
-          },
-        });
-        const [term] = objective.losses(model, columns, t) as [LossTerm, ...LossTerm[]];
-        return tf.div(term.sum, batch.normalizers[term.per] as number);
-      };
+      const read = (handle: Handle): Tensor => byKey.get(handle.key) ?? parameters.readIn(io, handle);
+      const loss = (): Tensor => lossIn(io, tiny, batch, { checkpointBlocks, read });
       const { value, grads } = tf.engine().gradients(loss, values);
       const gradients = model.trained.map(({ key }, index) => [key, grads[index] as Tensor]);
       return { outputs: { loss: value, ...Object.fromEntries(gradients) } };
@@ -170,6 +155,43 @@ export async function lossAndGradients(
   };
   const { loss, ...gradients } = await runOnce(tiny, program, batch.columns);
   return { loss: loss?.[0] as number, gradients };
+}
+
+/** The same loss, of the parameters as they are at each call. */
+export interface LossOfParameters {
+  loss(): Promise<number>;
+  dispose(): Promise<void>;
+}
+
+/** Compiles the loss once. `constants`: values, by key, of trained handles wherever a method takes them for constants. */
+export async function compileLoss(
+  tiny: TinyModel,
+  constants: ReadonlyMap<string, HostArray>,
+): Promise<LossOfParameters> {
+  const batch = fourRows(tiny);
+  const readConstant = ({ key, shape }: Handle): Tensor | undefined => {
+    const held = constants.get(key);
+    return held === undefined ? undefined : tf.tensor(held, [...shape]);
+  };
+  const program: Program = {
+    name: 'loss',
+    inputs: columnSpecs(batch),
+    body: (io) => ({ outputs: { loss: lossIn(io, tiny, batch, { readConstant }) } }),
+  };
+  const executable = await tiny.backend.compile(program, tiny.parameters.tensors);
+  return {
+    loss: async () => (await executable.run(batch.columns)).loss?.data[0] as number,
+    dispose: () => executable.dispose(),
+  };
+}
+
+const fourRows = ({ model, objective }: TinyModel): Batch =>
+  collateRows(model, objective, tinyRows(model).slice(0, 4), collateOptions);
+
+function lossIn(io: ProgramIO, tiny: TinyModel, batch: Batch, options: Partial<TraceOptions>): Tensor {
+  const { t, columns } = openBatch(io, tiny, batch, options);
+  const [term] = tiny.objective.losses(tiny.model, columns, t) as [LossTerm, ...LossTerm[]];
+  return tf.div(term.sum, batch.normalizers[term.per] as number);
 }
 
 /** Largest absolute difference relative to the largest magnitude, or to `floor` where that is larger. */
