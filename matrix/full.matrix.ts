@@ -9,7 +9,7 @@ for (const name of (process.env.MATRIX_SHARDS ?? '').split(' ')) {
   const shard = shards.find((each) => shardKey(each) === name);
   if (shard === undefined) throw new Error(`MATRIX_SHARDS has ${name}, not one of ${shards.map(shardKey).join(', ')}`);
   const { method, family, backend } = shard;
-  describe(name, () => {
-    methodCases[method].describe(tinyFamilies[family], { createBackend: backends[backend], extent: extents[backend] });
-  });
+  // A hang shall end; how fast a busy machine is, is no matter.
+  const where = { createBackend: backends[backend], extent: extents[backend], timeout: 900_000 };
+  describe(name, () => methodCases[method].describe(tinyFamilies[family], where));
 }

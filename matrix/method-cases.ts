@@ -18,7 +18,7 @@ import { type DescribeMethodOptions, describeMethod } from '@tunesmith/testing';
 import type { z } from 'zod';
 import type { TinyFamily } from './tiny-families.js';
 
-type Where = Pick<DescribeMethodOptions<z.ZodObject>, 'createBackend' | 'extent'>;
+type Where = Pick<DescribeMethodOptions<z.ZodObject>, 'createBackend' | 'extent' | 'timeout'>;
 
 /** A method with one of its configs, written for any of the families. */
 interface MethodRow {

@@ -41,6 +41,8 @@ export interface DescribeMethodOptions<Schema extends z.ZodObject> {
   readonly createBackend: () => Backend | Promise<Backend>;
   /** `gradient` runs the gradient and one step only, for slow backends; `all` is the default. */
   readonly extent?: 'all' | 'gradient';
+  /** Milliseconds that a test may take; 60,000 if not said. */
+  readonly timeout?: number;
 }
 
 /**
@@ -49,11 +51,11 @@ export interface DescribeMethodOptions<Schema extends z.ZodObject> {
  */
 export function describeMethod<Schema extends z.ZodObject>(
   factory: MethodFactory<Schema>,
-  { cases, createBackend, extent = 'all' }: DescribeMethodOptions<Schema>,
+  { cases, createBackend, extent = 'all', timeout = suiteOptions.timeout }: DescribeMethodOptions<Schema>,
 ): void {
   const { name } = factory.definition;
 
-  describe(`method ${name}`, suiteOptions, () => {
+  describe(`method ${name}`, { timeout }, () => {
     it('refuses an unknown key and keeps a config through JSON', () => {
       expect(() => factory({ noSuchKey: 1 } as never)).toThrow('noSuchKey');
       for (const { methodConfig } of cases) {
