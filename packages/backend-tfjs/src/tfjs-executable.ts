@@ -1,4 +1,5 @@
 import {
+  currentSite,
   type Executable,
   fillKeepMask,
   fillUniform,
@@ -7,7 +8,9 @@ import {
   type Program,
   type ProgramIO,
   type RunOptions,
+  refuseMissingKernels,
   type Tensor,
+  type TensorSpec,
   TunesmithError,
   tf,
   validateInputs,
@@ -54,7 +57,7 @@ export class TfjsExecutable implements Executable {
   #evaluate(inputs: Named<HostTensor>, random: RunOptions['random']): Named<Tensor> {
     const { name, body } = this.#program;
     const { outputs, updates } = tf.tidy(() => {
-      const result = this.#guard(() => body(this.#io(inputs, random)));
+      const result = refuseMissingKernels(this.#refusal.bind(this), () => body(this.#io(inputs, random)));
       this.#store.check(result.updates ?? {}, `program ${name}`);
       // Clones share their values: an output or update may be an input or a stored tensor itself.
       return { outputs: cloneEach(result.outputs), updates: cloneEach(result.updates ?? {}) };
@@ -90,18 +93,12 @@ export class TfjsExecutable implements Executable {
     };
   }
 
-  /** tfjs reports a missing kernel in words only. */
-  #guard<Result>(task: () => Result): Result {
-    try {
-      return task();
-    } catch (error) {
-      const kernel = /^Kernel '(\w+)' not registered for backend/.exec((error as Error).message)?.[1];
-      if (kernel === undefined) throw error;
-      throw new TunesmithError('OP_UNSUPPORTED', `tfjs's ${this.#backendName} backend has no ${kernel}`, {
-        where: `program ${this.#program.name}`,
-        cause: error,
-      });
-    }
+  #refusal(kernel: string, operands: readonly TensorSpec[]): TunesmithError {
+    const site = currentSite();
+    return new TunesmithError('OP_UNSUPPORTED', `tfjs's ${this.#backendName} backend has no ${kernel}`, {
+      where: `program ${this.#program.name}${site === undefined ? '' : `, ${site}`}`,
+      got: operands.map(({ dtype, shape }) => `${dtype}[${shape.join(',')}]`).join(', '),
+    });
   }
 }
 

@@ -63,6 +63,7 @@ export type {
   SiteFunction,
   StreamOptions,
 } from './model/builder.js';
+export { currentSite } from './model/current-site.js';
 export type { Derived } from './model/derived.js';
 export type { AdapterModules, Family, ModelShape, Task, TaskHead, TaskModel, TokenColumns } from './model/family.js';
 export type { LoadWeightsOptions, WeightDtype } from './model/load-weights.js';
@@ -178,6 +179,7 @@ export { layerNorm } from './tensor/layer-norm.js';
 export { linear } from './tensor/linear.js';
 export { linearCrossEntropy, logProbabilities, weightedLinearCrossEntropy } from './tensor/linear-cross-entropy.js';
 export { completeGradients } from './tensor/missing-gradients.js';
+export { refuseMissingKernels } from './tensor/refuse-missing-kernels.js';
 export { rmsNorm } from './tensor/rms-norm.js';
 export { rotary, rotaryTable } from './tensor/rotary.js';
 export { scatterAdd } from './tensor/scatter-add.js';

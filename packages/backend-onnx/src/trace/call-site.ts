@@ -17,11 +17,6 @@ export function callSite(): string | undefined {
   const { stack } = new Error();
   if (limit === undefined) delete limits.stackTraceLimit;
   else limits.stackTraceLimit = limit;
-  return callSiteIn(stack);
-}
-
-/** The same of the place where an error was made. */
-export function callSiteIn(stack: string | undefined): string | undefined {
   const frame = stack
     ?.split('\n')
     .slice(1)

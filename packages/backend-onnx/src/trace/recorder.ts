@@ -1,7 +1,7 @@
 import { type TensorSpec, TunesmithError } from '@tunesmith/core';
 import type { OpRule, OpTable, ValueMaker } from '../lower/op-rule.js';
-import { callSite } from './call-site.js';
 import { type Attributes, describeSpec, elementCount, type Origin, type TraceNode, type Value } from './graph.js';
+import { unsupported } from './unsupported.js';
 
 /**
  * Collects the kernel calls of one trace. A call that was made before, of the same operands, gives the values it gave
@@ -44,16 +44,16 @@ export class Recorder implements ValueMaker {
     return this.calls(kernel, inputs, attributes)[0] as Value;
   }
 
-  /** All outputs of a call. Throws OP_UNSUPPORTED, with the caller's place, if it cannot be lowered. */
+  /** All outputs of a call. Throws OP_UNSUPPORTED, with the site and the caller's place, if it cannot be lowered. */
   calls(kernel: string, inputs: readonly Value[], attributes: Attributes): readonly Value[] {
     const rule = this.#rules[kernel];
-    if (rule === undefined) throw unsupported(kernel, inputs, 'no lowering');
+    if (rule === undefined) throw cannotRun(kernel, inputs, 'no lowering');
     const key = `${kernel} ${inputs.map(({ id }) => id)} ${JSON.stringify(attributes, exactNumber)}`;
     try {
       return this.#remember(key, () => this.#record(kernel, rule, inputs, attributes));
     } catch (error) {
       if (TunesmithError.isInstance(error)) throw error;
-      throw unsupported(kernel, inputs, error instanceof Error ? error.message : String(error), error);
+      throw cannotRun(kernel, inputs, error instanceof Error ? error.message : String(error), error);
     }
   }
 
@@ -105,12 +105,7 @@ function uniformElement(data: ArrayLike<number>): number | undefined {
   return first;
 }
 
-function unsupported(kernel: string, inputs: readonly Value[], why: string, cause?: unknown): TunesmithError {
-  const where = callSite();
-  return new TunesmithError('OP_UNSUPPORTED', `the ONNX backend cannot run ${kernel} (${why})`, {
-    ...(where === undefined ? {} : { where }),
-    got: inputs.length === 0 ? 'no inputs' : inputs.map(describeSpec).join(', '),
-    hint: 'Express it with other ops, or run the program on backend-tfjs.',
-    cause,
-  });
+function cannotRun(kernel: string, inputs: readonly Value[], why: string, cause?: unknown): TunesmithError {
+  const hint = 'Express it with other ops, or run the program on backend-tfjs.';
+  return unsupported(`cannot run ${kernel} (${why})`, inputs, hint, cause);
 }

@@ -4,7 +4,7 @@ import {
   type NoiseScope,
   type Program,
   type ProgramIO,
-  type ProgramResult,
+  refuseMissingKernels,
   type Shape,
   type Tensor,
   type TensorSpec,
@@ -12,11 +12,11 @@ import {
   tf,
 } from '@tunesmith/core';
 import type { OpTable } from '../lower/op-rule.js';
-import { callSiteIn } from './call-site.js';
 import { describeSpec, type Origin, type TracedProgram, type Value } from './graph.js';
 import { liveNodes } from './live-nodes.js';
 import { Recorder } from './recorder.js';
 import { type TracingBackend, tracingBackend, tracingBackendName } from './tracing-backend.js';
+import { unsupported } from './unsupported.js';
 
 /** What `read` may name, with the types that programs see. */
 export type StoredSpecs = ReadonlyMap<string, TensorSpec>;
@@ -32,7 +32,10 @@ export function traceProgram(program: Program, stored: StoredSpecs, rules: OpTab
   try {
     return backend.recording(recorder, () =>
       inScope(program.name, () => {
-        const { outputs, updates = {} } = runBody(program, new TracingIO(program, stored, backend, recorder));
+        const io = new TracingIO(program, stored, backend, recorder);
+        const refusal = (kernel: string, operands: readonly TensorSpec[]) =>
+          unsupported(`knows no kernel ${kernel}`, operands, 'Define it with defineOp, so that it can run composed.');
+        const { outputs, updates = {} } = refuseMissingKernels(refusal, () => program.body(io));
         const values = (tensors: Named<Tensor>) =>
           Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, backend.traced(tensor as never)]));
         const traced = { outputs: values(outputs), updates: values(updates) };
@@ -43,22 +46,6 @@ export function traceProgram(program: Program, stored: StoredSpecs, rules: OpTab
     );
   } finally {
     restore();
-  }
-}
-
-/** A kernel that neither TensorFlow.js nor an op of core defines is met by TensorFlow.js's own error. */
-function runBody(program: Program, io: ProgramIO): ProgramResult {
-  try {
-    return program.body(io);
-  } catch (error) {
-    const kernel = error instanceof Error && /^Kernel '(.*)' not registered/.exec(error.message)?.[1];
-    if (typeof kernel !== 'string') throw error;
-    const where = callSiteIn((error as Error).stack);
-    throw new TunesmithError('OP_UNSUPPORTED', `the ONNX backend knows no kernel ${kernel}`, {
-      ...(where === undefined ? {} : { where }),
-      hint: 'Define it with defineOp, so that it can run composed.',
-      cause: error,
-    });
   }
 }
 

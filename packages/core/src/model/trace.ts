@@ -7,6 +7,7 @@ import { linear } from '../tensor/linear.js';
 import { stopGradient } from '../tensor/stop-gradient.js';
 import { type Shape, type Tensor, tf } from '../tensor/tfjs.js';
 import { type ActiveAdapters, type AdapterStack, noAdapters } from './adapters.js';
+import { asCurrentSite } from './current-site.js';
 import type { Derived } from './derived.js';
 import type { Replaced } from './replaced.js';
 
@@ -222,7 +223,7 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
       const outer = site;
       site = path;
       try {
-        return body();
+        return asCurrentSite(path, body);
       } finally {
         site = outer;
       }
