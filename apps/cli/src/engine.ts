@@ -11,14 +11,18 @@ export interface EngineOptions {
   readonly methods?: readonly MethodFactory[];
   readonly hub?: HubSettings;
   readonly cacheFolder?: string;
+  /** Threads of ONNX Runtime; its own choice if not said. */
+  readonly threads?: number;
 }
 
 /** Every family and backend of Tunesmith, wired for the runtime; the methods are the caller's. */
 export function createEngine(options: EngineOptions = {}): Engine {
+  const { threads } = options;
   return {
     families,
     methods: options.methods ?? [],
-    createBackend: (device: Device) => (device === 'tfjs' ? createTfjsBackend() : createOnnxBackend({ device })),
+    createBackend: (device: Device) =>
+      device === 'tfjs' ? createTfjsBackend() : createOnnxBackend({ device, ...(threads && { threads }) }),
     hub: options.hub ?? hubSettings(),
     cacheFolder: options.cacheFolder ?? cacheFolder(),
   };

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { addBench } from './commands/bench.js';
 import { addClassify } from './commands/classify.js';
 import { addCombine } from './commands/combine.js';
 import { addData } from './commands/data.js';
@@ -29,7 +30,7 @@ export function createProgram(terminal: Terminal): Command {
     });
   const add = [
     ...[addInit, addTrain, addResume, addEval, addGenerate, addClassify, addMerge, addCombine],
-    ...[addPlan, addData, addPlugins, addDoctor, addSchema],
+    ...[addPlan, addBench, addData, addPlugins, addDoctor, addSchema],
   ];
   for (const addCommand of add) addCommand(program, terminal);
   return program;

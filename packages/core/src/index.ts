@@ -132,6 +132,8 @@ export type {
 } from './program/backend.js';
 export type { Program, ProgramIO, ProgramResult, TensorSpec } from './program/program.js';
 export { validateInputs } from './program/validate-inputs.js';
+export type { Random } from './random/draws.js';
+export { createRandom } from './random/draws.js';
 export type { RandomContext } from './random/keep-mask.js';
 export { fillKeepMask } from './random/keep-mask.js';
 export type { RandomKey } from './random/mixer.js';

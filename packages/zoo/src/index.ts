@@ -1,2 +1,2 @@
 export { modelFacts } from './model-facts.js';
-export { modelPath, quickstartFiles } from './zoo-files.js';
+export { modelPath, ownDomainFile, quickstartFiles } from './zoo-files.js';

@@ -11,3 +11,8 @@ export function modelPath(): string {
 export function quickstartFiles(): { readonly training: string; readonly heldOut: string } {
   return { training: inPackage('data/quickstart.jsonl'), heldOut: inPackage('data/heldout.jsonl') };
 }
+
+/** Passages of the model's own domain that it was not trained on: what a fine-tuning loses there is what it forgets. */
+export function ownDomainFile(): string {
+  return inPackage('data/own-domain.jsonl');
+}

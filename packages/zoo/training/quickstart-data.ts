@@ -1,4 +1,4 @@
-import { createRandom } from './random.js';
+import { createRandom } from '@tunesmith/core';
 import { recipe } from './recipe.js';
 
 /** A row in the `messages` format. */

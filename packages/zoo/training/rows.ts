@@ -1,8 +1,8 @@
 import type { Row, RowSource } from '@tunesmith/core';
+import { createRandom } from '@tunesmith/core';
 import { loadChatTemplate, type Tokenizer, tokenizeExample } from '@tunesmith/data';
 import { commonWords } from './common-words.js';
 import type { Document } from './corpus.js';
-import { createRandom } from './random.js';
 import { recipe } from './recipe.js';
 import { conversation } from './synthetic.js';
 

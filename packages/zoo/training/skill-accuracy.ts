@@ -1,5 +1,6 @@
 import {
   type Backend,
+  createRandom,
   createTrace,
   type HostTensor,
   type Model,
@@ -11,7 +12,6 @@ import {
   tf,
 } from '@tunesmith/core';
 import { loadChatTemplate, type Tokenizer, tokenizeExample } from '@tunesmith/data';
-import { createRandom } from './random.js';
 import { recipe } from './recipe.js';
 import { skills } from './synthetic.js';
 

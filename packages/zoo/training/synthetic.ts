@@ -1,5 +1,5 @@
+import { createRandom, type Random } from '@tunesmith/core';
 import type { ChatMessage } from '@tunesmith/data';
-import { createRandom, type Random } from './random.js';
 
 /** A question of one skill and its answer. */
 interface Exercise {

@@ -58,15 +58,25 @@ export interface RunPlan {
   readonly saving: PlannedSaving | null;
   /** Memory that this machine has for it. */
   readonly memoryBytes: number;
-  /** What the run would take over the base in each form that its methods train over, the largest first. */
+  /** What the run would take over the base in each form that its methods train over, the largest first; none if not asked. */
   readonly bases: readonly PlannedBase[];
 }
 
 /** Share of a plain matrix product's speed that a whole step reaches, from below (`npm run bench:step`). */
 const stepEfficiency = 0.7;
 
+export interface PlanOptions {
+  /** Whether to rehearse the run over the base in its other forms too, each as long as the run itself; true if not said. */
+  readonly bases?: boolean;
+}
+
 /** Patches a recipe's model without its weights, tokenises its data, and rehearses the run over shapes alone. */
-export async function planRecipe(recipe: Recipe, engine: Engine, onPhase: OnPhase = () => {}): Promise<RunPlan> {
+export async function planRecipe(
+  recipe: Recipe,
+  engine: Engine,
+  onPhase: OnPhase = () => {},
+  { bases = true }: PlanOptions = {},
+): Promise<RunPlan> {
   const { path } = await locateModel(recipe.model, engine.hub, onPhase);
   const folder = await openModelFolder(path);
   await folder.close();
@@ -94,7 +104,7 @@ export async function planRecipe(recipe: Recipe, engine: Engine, onPhase: OnPhas
   // A run's stages patch the model anew, so that it is rehearsed last.
   return {
     ...plan,
-    ...(await measureRun({ recipe, model, folder, tokenizer, data, maxLength, steps }, engine, onPhase)),
+    ...(await measureRun({ recipe, model, folder, tokenizer, data, maxLength, steps }, engine, onPhase, bases)),
   };
 }
 
@@ -102,13 +112,14 @@ async function measureRun(
   parts: Omit<Rehearsal, 'backend'>,
   engine: Engine,
   onPhase: OnPhase,
+  alsoOthers: boolean,
 ): Promise<Pick<RunPlan, 'estimate' | 'time' | 'bases'>> {
   const { recipe, data, steps } = parts;
   const backend = await engine.createBackend(recipe.device);
   if (backend.estimate === undefined) return { estimate: null, time: null, bases: [] };
   onPhase('rehearsing the run');
   const { estimate, flopsPerEvaluation } = await rehearseRun({ ...parts, backend });
-  const bases = await planBases({ ...parts, backend }, estimate, engine);
+  const bases = alsoOthers ? await planBases({ ...parts, backend }, estimate, engine) : [];
   onPhase('measuring this machine');
   const rate = await matmulRate(backend);
   const evaluations = data.validation === null ? 0 : 1 + Math.ceil(steps / recipe.trainer.evaluateEvery);

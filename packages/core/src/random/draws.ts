@@ -1,4 +1,4 @@
-import { randomKey, randomUniform } from '@tunesmith/core';
+import { randomKey, randomUniform } from './mixer.js';
 
 /** Draws that depend on the seed and the name alone. */
 export interface Random {
@@ -11,6 +11,7 @@ export interface Random {
   sample<Item>(items: readonly Item[], count: number): Item[];
 }
 
+/** Draws one after another, for data that is made up: the same seed and name give the same draws. */
 export function createRandom(seed: number, ...name: readonly (string | number)[]): Random {
   const key = randomKey(seed, name.join('/'));
   let draws = 0;

@@ -1,0 +1,78 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { exercises } from './exercises.js';
+import { prepareTask } from './prepare-task.js';
+import { shuffleLabels } from './shuffle-labels.js';
+import type { TaskRow } from './task.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tasks-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const linesOf = async (path: string): Promise<string[]> => (await readFile(path, 'utf8')).trimEnd().split('\n');
+
+describe('exercises', () => {
+  it('are the same each time, and no question is in two splits', async () => {
+    const task = await prepareTask(exercises, { cacheFolder: folder });
+    const again = await prepareTask(exercises, { cacheFolder: folder });
+    expect(again).toEqual(task);
+    const splits = await Promise.all([task.train, task.validation, task.test].map(linesOf));
+    expect(splits.map(({ length }) => length)).toEqual([3000, 60, 200]);
+    const asked = splits.flat().map((line) => JSON.parse(line).messages[0].content as string);
+    expect(new Set(asked).size).toBe(asked.length);
+  });
+
+  it('have the right answers', async () => {
+    const { test } = await exercises.rows({ npmPackage: () => Promise.reject() });
+    let sums = 0;
+    for (const { messages } of test) {
+      const [{ content: ask }, { content: answer }] = messages as { content: string }[] as [
+        { content: string },
+        { content: string },
+      ];
+      const numbers = ask.match(/\d+/g) ?? [];
+      if (/plus|Add|sum/.test(ask)) {
+        sums++;
+        expect(Number(answer), ask).toBe(Number(numbers[0]) + Number(numbers[1]));
+      } else if (/Sort|Arrange/.test(ask)) {
+        expect(answer, ask).toBe([...numbers].sort().join(' '));
+      } else {
+        const name = /(?:the|of) (\w+)(?: cost)?\?$/.exec(ask)?.[1];
+        expect(ask).toContain(`${name} ${answer}`);
+      }
+    }
+    expect(sums).toBeGreaterThan(10);
+  });
+});
+
+describe('shuffled labels', () => {
+  const splits = (rows: readonly TaskRow[]) => ({ train: rows, validation: rows, test: rows });
+
+  it('exchange labels and keep how many there are of each, but for the test split', () => {
+    const rows = Array.from({ length: 60 }, (_, index) => ({ text: `t${index}`, label: index % 2 ? 'a' : 'b' }));
+    const { train, test } = shuffleLabels(splits(rows));
+    expect(test).toEqual(rows);
+    expect(train.map(({ text }) => text)).toEqual(rows.map(({ text }) => text));
+    expect(train.filter(({ label }) => label === 'a')).toHaveLength(30);
+    const kept = train.filter(({ label }, index) => label === rows[index]?.label).length;
+    expect(kept).toBeGreaterThan(15);
+    expect(kept).toBeLessThan(45);
+  });
+
+  it('exchange answers, and the words of a text', () => {
+    const chats = Array.from({ length: 20 }, (_, index) => ({
+      messages: [{ content: `q${index}` }, { content: `a${index}` }],
+    }));
+    const { train } = shuffleLabels(splits(chats));
+    const answers = train.map(({ messages }) => (messages as { content: string }[])[1]?.content);
+    expect([...answers].sort()).toEqual(chats.map(({ messages }) => messages[1]?.content).sort());
+    expect(answers).not.toEqual(chats.map(({ messages }) => messages[1]?.content));
+    const [text] = shuffleLabels(splits([{ text: 'one two\nthree four five six ' }])).train as [{ text: string }];
+    expect(text.text).not.toBe('one two\nthree four five six ');
+    expect(text.text.split(/\s/).sort()).toEqual('one two\nthree four five six '.split(/\s/).sort());
+  });
+});
