@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { preparedTaskSchema } from '../task/task.js';
 
 /** The version of the suite format that this release writes. */
-export const suiteVersion = 1;
+const suiteVersion = 1;
 
 const name = z
   .string()

@@ -58,7 +58,7 @@ describe('learning rates', () => {
 });
 
 it('makes the recipe of an ordinary run of a cell', () => {
-  const task = { ...parse().tasks[1], objective: { name: 'sft' }, data: { format: 'text' } } as never;
+  const task = { ...(parse().tasks[1] as object), objective: { name: 'sft' }, data: { format: 'text' } } as never;
   const cell = { model: 'tiny', task: 'mine', method: 'other', budget: 'short' };
   const { value: recipe } = trialRecipe(parse(), cell, task, { seed: 7, learningRate: 0.5 });
   expect(recipe).toMatchObject({
