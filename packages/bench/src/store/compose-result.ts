@@ -1,7 +1,10 @@
-import { recipeDocument } from '@tunesmith/runtime';
+import { type Recipe, recipeDocument } from '@tunesmith/runtime';
 import type { TrialRequest } from '../trial/trial-request.js';
 import type { Measurement, TrialOutcome } from '../trial/trial-result.js';
 import type { TrialRecord, TrialResult } from './result-file.js';
+
+/** Packages whose versions PEFT's tools look for; none of them ran. */
+const peftPackages = ['peft', 'transformers', 'datasets', 'torch', 'bitsandbytes'];
 
 /** Where and by what a trial ran. */
 export interface Surroundings {
@@ -37,7 +40,7 @@ export function composeResult(
       peft_branch: null,
       ...(commit && { commit: commit.hash, worktree_is_dirty: commit.isDirty }),
       train_config: { ...recipe.trainer, model_id: cell.model },
-      peft_config: Object.fromEntries(recipe.methods.map(({ name, config }) => [name, config])),
+      peft_config: peftConfig(recipe),
       error_msg: outcome.status === 'failed' ? `${outcome.failure.kind}: ${outcome.failure.message}` : '',
     },
     train_info: {
@@ -54,12 +57,18 @@ export function composeResult(
     meta_info: {
       model_info: { name: cell.model, sha256: identity.model },
       dataset_info: { [cell.task]: { sha256: identity.data } },
-      package_info: packages,
+      package_info: { ...Object.fromEntries(peftPackages.map((name) => [`${name}-version`, null])), ...packages },
       system_info: system,
       pytorch_info: null,
     },
     trial,
   };
+}
+
+/** PEFT has one method in a config, under its type; of several the names are joined. */
+function peftConfig({ methods }: Recipe): Record<string, unknown> {
+  const type = methods.map(({ name }) => name.toUpperCase()).join('+');
+  return { peft_type: type, ...Object.assign({}, ...methods.map(({ config }) => config)) };
 }
 
 /** The learning curve under PEFT's names, the test split last. Its accuracy is whatever share of right answers counts. */

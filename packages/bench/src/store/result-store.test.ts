@@ -20,7 +20,13 @@ const second = composeResult(request({ key: 'k2', seed: 2 }), failure('it broke'
 
 describe('a result', () => {
   it('says to PEFT’s tools what they look for', () => {
-    const { run_info, train_info } = peftSchema.parse(JSON.parse(JSON.stringify(first)));
+    const { run_info, train_info, meta_info } = peftSchema.parse(JSON.parse(JSON.stringify(first)));
+    expect(run_info.peft_config).toEqual({ peft_type: 'METHOD', size: 3 });
+    // method_comparison/processing.py takes these by name.
+    for (const name of ['peft', 'transformers', 'datasets', 'torch', 'bitsandbytes']) {
+      expect(meta_info.package_info).toHaveProperty(`${name}-version`);
+    }
+    expect(run_info.train_config).toHaveProperty('model_id', 'tiny');
     expect(run_info).toMatchObject({ experiment_name: 'method/one', created_at: '2026-11-26T03:00:00.000Z' });
     expect(train_info).toMatchObject({ status: 'success', accelerator_memory_max: 3e8, file_size: 1000 });
     expect(train_info.metrics.at(-1)).toEqual({
