@@ -139,8 +139,9 @@ describe('the arrows (turbo.json)', () => {
   /** Target, and the only libraries that may depend on it; zoo and the CLI may depend on everything. */
   const arrows: readonly [target: string, allowed: string[]][] = [
     ['@tunesmith/core', libraries],
-    ['@tunesmith/data', scoped('runtime')],
-    ['@tunesmith/checkpoints', scoped('runtime')],
+    ['@tunesmith/data', scoped('bench', 'runtime')],
+    ['@tunesmith/checkpoints', scoped('bench', 'runtime')],
+    ['@tunesmith/runtime', scoped('bench')],
     ['@tunesmith/testing', libraries.filter((name) => name !== '@tunesmith/core')],
     ['@tunesmith/lora', scoped('qlora')],
     ...scoped(
@@ -152,7 +153,7 @@ describe('the arrows (turbo.json)', () => {
       'models',
       'backend-onnx',
       'backend-tfjs',
-      'runtime',
+      'bench',
       'zoo',
     ).map((target): [string, string[]] => [target, []]),
   ];
