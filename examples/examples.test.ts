@@ -35,6 +35,12 @@ const shows: Record<string, (output: string) => void> = {
     expect(losses.at(-1)).toBeLessThan(0.7 * (losses[0] as number));
     expect(output).toContain('the codes are as they were');
   },
+  'train-dpo.ts'(output) {
+    const [losses, margins] = [numbers(output, /loss (\S+)/g), numbers(output, /margin (\S+)/g)];
+    expect(losses[0]).toBeCloseTo(Math.LN2, 4);
+    expect(losses.at(-1)).toBeLessThan(0.5 * (losses[0] as number));
+    expect([margins[0], output.trimEnd().slice(-10)]).toEqual([0, 'accuracy 1']);
+  },
   'train-ia3.ts'(output) {
     expect(output).toMatch(/^384 of \d+ numbers train\n/);
     const losses = numbers(output, /loss (\S+)/g);

@@ -26,6 +26,7 @@ import {
   type Row,
   type RowSource,
   readFloat32,
+  type StepEvent,
   type StoredTensor,
   sft,
   type Task,
@@ -109,6 +110,8 @@ export interface RecordedRun {
   readonly rows?: readonly Row[];
   /** What is minimised; `sft` if not said. */
   readonly objective?: Objective;
+  /** Sees every step. */
+  readonly onStep?: (event: StepEvent) => void;
   /** How parameters are grouped; all decay alike, as in PyTorch's optimizers, if not said. */
   readonly groups?: readonly ParameterGroup[];
 }
@@ -116,7 +119,7 @@ export interface RecordedRun {
 /** Trains as recorded in `fixtures/<topic>/<name>`, holds every loss and norm to what is there, and exports the adapter. */
 export async function takeRecordedSteps(
   { model, method, parameters, backend }: Prepared,
-  { topic, name, recorded, batches = topic, rows, objective = sft, groups }: RecordedRun,
+  { topic, name, recorded, batches = topic, rows, objective = sft, groups, onStep }: RecordedRun,
 ): Promise<Adapter<HostArray>> {
   const { steps, maxGradientNorm, adamw: options } = recorded;
   const trainer = await createTrainer({
@@ -135,6 +138,7 @@ export async function takeRecordedSteps(
   const norms: number[] = [];
   for await (const event of trainer.run()) {
     if (event.type !== 'step') continue;
+    onStep?.(event);
     losses.push(event.loss);
     norms.push(event.gradientNorm);
   }

@@ -12,6 +12,7 @@ const portable = [
   'packages/lora/src/index.ts',
   'packages/qlora/src/index.ts',
   'packages/selective/src/index.ts',
+  'packages/rlhf-dpo/src/index.ts',
   'packages/backend-onnx/src/graph.ts',
 ];
 

@@ -14,7 +14,11 @@ export interface Manifest {
   readonly license?: string;
   readonly description?: string;
   readonly keywords?: readonly string[];
-  readonly tunesmith?: { readonly apiVersion: number; readonly methods: readonly string[] };
+  readonly tunesmith?: {
+    readonly apiVersion: number;
+    readonly methods?: readonly string[];
+    readonly objectives?: readonly string[];
+  };
   readonly bin?: Record<string, string>;
   readonly exports?: Record<string, string | Entry>;
 }

@@ -2,6 +2,7 @@ import { openModelFolder } from '@tunesmith/checkpoints';
 import { checkData, type DataCheck, loadTokenizer } from '@tunesmith/data';
 import {
   describeModel,
+  loadObjectiveOf,
   locateModel,
   maxLengthOf,
   parseData,
@@ -11,7 +12,7 @@ import {
   resolveObjective,
   rowOptions,
 } from '@tunesmith/runtime';
-import { createEngine } from './engine.js';
+import { createEngine, pluginRoots } from './engine.js';
 import { formatCount, formatShare } from './format.js';
 import { modelOf } from './recipe-from-flags.js';
 import type { Terminal } from './terminal.js';
@@ -34,8 +35,10 @@ export async function checkFile(
   await folder.close();
   const maxLength = maxLengthOf(data, describeModel(folder.config, path, families).shape);
   terminal.status(`reading ${file} …`);
-  const objective = await resolveObjective({ objective: parseObjective(settings.objective, '--set'), data });
-  const check = await checkData(file, rowOptions(data, await loadTokenizer(path), maxLength, objective));
+  const objectives = await loadObjectiveOf({ value: settings, where: '--set' }, { roots: pluginRoots() });
+  const given = parseObjective(settings.objective, '--set', objectives);
+  const objective = await resolveObjective({ objective: given, data });
+  const check = await checkData(file, rowOptions(data, await loadTokenizer(path), maxLength, objective, objectives));
   terminal.status('');
   if (terminal.json) terminal.printJson(check);
   else printCheck(check, maxLength, terminal);
@@ -46,7 +49,7 @@ export async function checkFile(
 function printCheck(check: DataCheck, maxLength: number, terminal: Terminal): void {
   const { file, format, report, lengths, invalid, errors, duplicates, duplicateExamples, unknownTokens, example } =
     check;
-  const { labels } = check;
+  const { labels, pairLengths } = check;
   const line = (name: string, text: string): void => terminal.print(`  ${name.padEnd(12)}${text}`);
   const counted = (count: number, labels: readonly string[]): string =>
     `${formatCount(count)}${count > 0 ? `  ${terminal.style('dim', firstOf(labels, file))}` : ''}`;
@@ -68,6 +71,7 @@ function printCheck(check: DataCheck, maxLength: number, terminal: Terminal): vo
     const answers = counted(report.truncatedAnswers, report.truncatedExamples);
     line('cut', `${formatCount(report.truncatedPrompts)} prompts; answers ${answers}`);
     line('no answer', counted(report.masked, report.maskedExamples));
+    if (report.pairs !== null && pairLengths !== null) printPairs(report.pairs, pairLengths, line, counted);
   } else {
     line('cut', `${formatCount(report.truncatedPrompts)} texts`);
     for (const [index, text] of labelLines(labels).entries()) line(index === 0 ? 'labels' : '', text);
@@ -76,11 +80,29 @@ function printCheck(check: DataCheck, maxLength: number, terminal: Terminal): vo
   if (unknownTokens > 0) line('unknown', `${formatCount(unknownTokens)} tokens that the tokenizer cannot write`);
   line('invalid', formatCount(invalid));
   for (const error of errors) terminal.print(`    ${terminal.style('red', error)}`);
-  if (example !== null && labels === null) printExample(example, terminal);
+  if (example !== null && labels === null) {
+    printExample(example, terminal);
+    if (example.rejected !== undefined) printExample({ source: 'rejected', spans: example.rejected }, terminal);
+  }
   if (example !== null && labels !== null) {
     terminal.print(`\n${terminal.style('bold', example.source)}`);
     terminal.print(example.spans.map(({ text }) => text).join(''));
   }
+}
+
+/** Both sides of pairs of answers, and pairs that teach nothing or the wrong thing. */
+function printPairs(
+  { identical, identicalExamples, cutOnOneSide, cutOnOneSideExamples }: NonNullable<DataCheck['report']['pairs']>,
+  lengths: NonNullable<DataCheck['pairLengths']>,
+  line: (name: string, text: string) => void,
+  counted: (count: number, labels: readonly string[]) => string,
+): void {
+  for (const side of ['chosen', 'rejected'] as const) {
+    const { median, p95, max } = lengths[side];
+    line(side, `median ${median} tokens, 95 % up to ${p95}, longest ${max}`);
+  }
+  line('uneven cut', counted(cutOnOneSide, cutOnOneSideExamples));
+  line('identical', counted(identical, identicalExamples));
 }
 
 /** A label and how many rows have it, or a target and between what it lies. */
@@ -93,7 +115,10 @@ function labelLines({ counts, targets }: NonNullable<DataCheck['labels']>): stri
 }
 
 /** The example with its loss weights: what weighs 1 in green, less in yellow, nothing dim. */
-function printExample({ source, spans }: NonNullable<DataCheck['example']>, terminal: Terminal): void {
+function printExample(
+  { source, spans }: Pick<NonNullable<DataCheck['example']>, 'source' | 'spans'>,
+  terminal: Terminal,
+): void {
   terminal.print();
   const legend = [...new Set(spans.map(({ weight }) => weight))]
     .sort((a, b) => b - a)

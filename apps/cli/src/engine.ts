@@ -3,24 +3,26 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createOnnxBackend } from '@tunesmith/backend-onnx';
 import { createTfjsBackend } from '@tunesmith/backend-tfjs';
-import type { MethodFactory } from '@tunesmith/core';
+import type { MethodFactory, ObjectiveFactory } from '@tunesmith/core';
 import { families } from '@tunesmith/models';
 import type { Device, Engine, HubSettings } from '@tunesmith/runtime';
 
 export interface EngineOptions {
   readonly methods?: readonly MethodFactory[];
+  readonly objectives?: readonly ObjectiveFactory[];
   readonly hub?: HubSettings;
   readonly cacheFolder?: string;
   /** Threads of ONNX Runtime; its own choice if not said. */
   readonly threads?: number;
 }
 
-/** Every family and backend of Tunesmith, wired for the runtime; the methods are the caller's. */
+/** Every family and backend of Tunesmith, wired for the runtime; the methods, and the objectives of plugins, are the caller's. */
 export function createEngine(options: EngineOptions = {}): Engine {
   const { threads } = options;
   return {
     families,
     methods: options.methods ?? [],
+    objectives: options.objectives ?? [],
     createBackend: (device: Device) =>
       device === 'tfjs' ? createTfjsBackend() : createOnnxBackend({ device, ...(threads && { threads }) }),
     hub: options.hub ?? hubSettings(),

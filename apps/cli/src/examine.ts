@@ -73,10 +73,12 @@ export function printExamination(examination: Examination, terminal: Terminal): 
   }
   line('cache', `${cache.folder} (${formatBytes(cache.freeBytes)} free on its disk)`);
   line('hub', `${hub.endpoint}, into ${hub.cacheDir}, ${hub.token ? 'with a token' : 'without a token (HF_TOKEN)'}`);
-  for (const { name, methods, problem } of plugins) {
+  for (const { name, methods, objectives, problem } of plugins) {
     line(
       'plugin',
-      problem === undefined ? `${name}: ${methods.join(', ')}` : `${name}: ${terminal.style('red', problem)}`,
+      problem === undefined
+        ? `${name}: ${[...methods, ...objectives].join(', ')}`
+        : `${name}: ${terminal.style('red', problem)}`,
     );
   }
 }

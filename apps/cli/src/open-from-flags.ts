@@ -3,6 +3,7 @@ import {
   type AdaptedModel,
   type BaseOptions,
   type ObjectiveSettings,
+  type Objectives,
   openModel,
   parseQuantization,
   type Recipe,
@@ -14,16 +15,20 @@ import type { Terminal } from './terminal.js';
 
 /** Opens the model and the adapters that flags name. */
 export async function openFromFlags(
-  flags: ModelFlags & { readonly dtype?: Recipe['model']['dtype']; readonly objective?: ObjectiveSettings },
+  flags: ModelFlags & {
+    readonly dtype?: Recipe['model']['dtype'];
+    readonly objective?: ObjectiveSettings;
+    readonly objectives?: Objectives;
+  },
   terminal: Terminal,
 ): Promise<AdaptedModel> {
-  const { adapter = [], plugin = [], device, objective } = flags;
+  const { adapter = [], plugin = [], device, objective, objectives = [] } = flags;
   const opened = await openModel({
     model: baseFromFlags(flags, flags.dtype),
     adapters: adapter.map((path) => resolve(path)),
     device,
     ...(objective === undefined ? {} : { objective }),
-    engine: createEngine(),
+    engine: createEngine({ objectives }),
     lookup: { roots: pluginRoots(), plugins: plugin },
     onPhase: terminal.status,
   });

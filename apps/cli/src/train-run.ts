@@ -1,13 +1,18 @@
 import { relative } from 'node:path';
-import type { Recipe, RunResult } from '@tunesmith/runtime';
-import { trainInProcess } from '@tunesmith/runtime';
+import type { LoadedRecipe, Objectives, Recipe, RunResult } from '@tunesmith/runtime';
+import { headOf, trainInProcess } from '@tunesmith/runtime';
 import { cacheFolder, hubSettings, pluginRoots } from './engine.js';
 import { formatBytes, formatCount, formatDuration, formatLoss } from './format.js';
 import { createProgress } from './progress.js';
 import type { Terminal } from './terminal.js';
 
 /** Trains a run folder in a child process, shows it, and prints what came of it. */
-export async function trainRun(folder: string, recipe: Recipe, terminal: Terminal): Promise<void> {
+export async function trainRun(
+  folder: string,
+  recipe: Recipe,
+  objectives: Objectives,
+  terminal: Terminal,
+): Promise<void> {
   const started = performance.now();
   const progress = createProgress(terminal);
   const stop = new AbortController();
@@ -37,7 +42,7 @@ export async function trainRun(folder: string, recipe: Recipe, terminal: Termina
     );
     progress.end();
     if (terminal.json) terminal.printJson({ type: 'result', ...result });
-    else printResult(result, recipe, (performance.now() - started) / 1000, terminal);
+    else printResult(result, { recipe, objectives }, (performance.now() - started) / 1000, terminal);
     if (result.reason === 'aborted') process.exitCode = asked === 'SIGTERM' ? 143 : 130;
   } finally {
     progress.end();
@@ -45,10 +50,12 @@ export async function trainRun(folder: string, recipe: Recipe, terminal: Termina
   }
 }
 
-function printResult(result: RunResult, recipe: Recipe, seconds: number, terminal: Terminal): void {
+type Named = Pick<LoadedRecipe, 'recipe' | 'objectives'>;
+
+function printResult(result: RunResult, named: Named, seconds: number, terminal: Terminal): void {
   const { run, reason, from, step, steps, before, after, firstStep, lastStep, savedStep, adapters, model } = result;
   const bold = (text: string): string => terminal.style('bold', text);
-  const line = (name: string, text: string): void => terminal.print(`  ${name.padEnd(16)}${text}`);
+  const line = (name: string, text: string): void => terminal.print(`  ${`${name} `.padEnd(16)}${text}`);
   const folder = shown(run);
   if (reason === 'aborted') {
     terminal.print(`Stopped after step ${formatCount(step)} of ${formatCount(steps)}; a checkpoint is saved.`);
@@ -74,18 +81,20 @@ function printResult(result: RunResult, recipe: Recipe, seconds: number, termina
   for (const adapter of adapters) line('adapter', bold(shown(adapter)));
   if (model !== null) line('model', bold(shown(model)));
   line('metrics', `${folder}/metrics.jsonl`);
-  printNext(nextCommands(result, recipe), terminal);
+  printNext(nextCommands(result, named), terminal);
 }
 
-function nextCommands({ adapters, mergeable, model, run }: RunResult, recipe: Recipe): string[] {
+function nextCommands({ adapters, mergeable, model, run }: RunResult, { recipe, objectives }: Named): string[] {
   const base = recipe.model.name ?? shown(recipe.model.path as string);
   const from =
     model === null
       ? `--model ${base} ${adapters.map((path) => `--adapter ${shown(path)}`).join(' ')}`
       : `--model ${shown(model)}`;
-  const { objective } = recipe;
-  const use = { sft: 'generate --prompt "…"', classification: 'classify --text "…"', 'masked-lm': 'eval --data "…"' };
-  const [command, ...rest] = use[objective.name].split(' ');
+  const use = {
+    ...{ 'causal-lm': 'generate --prompt "…"', 'sequence-classification': 'classify --text "…"' },
+    ...{ 'masked-lm': 'eval --data "…"', embedding: 'eval --data "…"' },
+  };
+  const [command, ...rest] = use[headOf(recipe.objective, objectives).task].split(' ');
   return [
     `tunesmith ${command} ${from} ${rest.join(' ')}`,
     ...(mergeable ? [`tunesmith merge ${from} --output ${shown(run)}/merged`] : []),

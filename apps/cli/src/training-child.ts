@@ -2,6 +2,6 @@ import { continueRun, loadRecipe, readRunRecipe, serveTraining } from '@tunesmit
 import { createEngine } from './engine.js';
 
 await serveTraining(async ({ folder, roots, hub, cacheFolder }, options) => {
-  const { recipe, methods } = await loadRecipe(await readRunRecipe(folder), roots);
-  return continueRun(folder, recipe, createEngine({ methods, hub, cacheFolder }), options);
+  const { recipe, methods, objectives } = await loadRecipe(await readRunRecipe(folder), roots);
+  return continueRun(folder, recipe, createEngine({ methods, objectives, hub, cacheFolder }), options);
 });

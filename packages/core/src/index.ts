@@ -101,11 +101,25 @@ export { createTrace } from './model/trace.js';
 export { bucketLength } from './objective/buckets.js';
 export type { ClassificationOptions, ProblemType } from './objective/classification.js';
 export { classification } from './objective/classification.js';
+export type { ObjectiveDefinition, ObjectiveFactory, RowKind } from './objective/define-objective.js';
+export { defineObjective } from './objective/define-objective.js';
 export type { MaskedLmOptions } from './objective/masked-lm.js';
 export { maskedLm } from './objective/masked-lm.js';
-export type { Batch, CollateOptions, LossTerm, Objective, OwnLabels, Predictions } from './objective/objective.js';
+export type {
+  Batch,
+  CollateOptions,
+  LossTerm,
+  Objective,
+  OwnLabels,
+  Predictions,
+  Prior,
+} from './objective/objective.js';
 export type { Row } from './objective/row.js';
 export { sft } from './objective/sft.js';
+export type { Target, TargetColumns } from './objective/target-columns.js';
+export { targetColumns, weightedTargets } from './objective/target-columns.js';
+export type { CollatedTokens } from './objective/token-columns.js';
+export { collateTokens, tokenColumns } from './objective/token-columns.js';
 export { addVirtualTokens, collateRows } from './objective/virtual-tokens.js';
 export type { AdamWOptions } from './optimizer/adamw.js';
 export { adamw } from './optimizer/adamw.js';
@@ -202,6 +216,6 @@ export type {
   TrainerCheckpoint,
   TrainerEvent,
 } from './trainer/ports.js';
-export { predict } from './trainer/predict.js';
+export { computePriors, predict } from './trainer/predict.js';
 export type { EvaluationOptions, Trainer, TrainerOptions } from './trainer/trainer.js';
 export { createTrainer } from './trainer/trainer.js';

@@ -11,26 +11,31 @@ export type { LengthBin, LengthHistogram } from './check/length-histogram.js';
 export type { WeightedText } from './check/weighted-text.js';
 export { weightedText } from './check/weighted-text.js';
 export { collectLabels } from './dataset/collect-labels.js';
+export { contentHash } from './dataset/content-hash.js';
 export type { Dataset, DatasetOptions, WholeDataset } from './dataset/dataset.js';
 export { createDataset } from './dataset/dataset.js';
 export type { ExampleOptions, ExamplePosition, ReadExample } from './dataset/read-examples.js';
 export { readExamples } from './dataset/read-examples.js';
 export type { StreamOptions } from './dataset/stream-rows.js';
 export { streamRows } from './dataset/stream-rows.js';
-export type { DataReport } from './dataset/tally.js';
+export type { DataReport, PairReport } from './dataset/tally.js';
 export type { DetectedFormat, FormatOptions } from './format/detect-format.js';
 export { detectFormat } from './format/detect-format.js';
 export type {
+  AnswerExample,
   ChatExample,
   Example,
   InstructionExample,
   InstructionTurn,
   LabelledExample,
   PairExample,
+  PreferenceExample,
+  PromptExample,
+  RatedExample,
   RowSource,
   TextExample,
 } from './format/example.js';
-export type { Format, FormatName } from './format/formats.js';
+export type { Format, FormatName, FormatRows } from './format/formats.js';
 export { formats, parseRow } from './format/formats.js';
 export type { LabelScheme } from './format/label-scheme.js';
 export type { ColumnMap, RowReader } from './format/row-reader.js';
@@ -44,7 +49,7 @@ export type { EncodedTexts } from './tokenize/encode-texts.js';
 export { encodeTexts } from './tokenize/encode-texts.js';
 export type { ExampleSpanOptions } from './tokenize/example-spans.js';
 export { instructionMessages } from './tokenize/example-spans.js';
-export type { TokenizedExample, TokenizeOptions } from './tokenize/tokenize-example.js';
+export type { TokenizedExample, TokenizedPair, TokenizeOptions } from './tokenize/tokenize-example.js';
 export { defaultPromptLossWeight, tokenizeExample } from './tokenize/tokenize-example.js';
 export type { SpecialTokens } from './tokenizer/special-tokens.js';
 export type { TextStream } from './tokenizer/text-stream.js';

@@ -17,8 +17,8 @@ export function addEval(program: Command, terminal: Terminal): void {
     .option('--json', 'the result as JSON')
     .action(async (flags: EvalFlags) => {
       const runtime = await import('@tunesmith/runtime');
-      const { evaluateFiles, overrideRecipe, parseData, parseObjective, parseSettings } = runtime;
-      const { cacheFolder } = await import('../engine.js');
+      const { evaluateFiles, loadObjectiveOf, overrideRecipe, parseData, parseObjective, parseSettings } = runtime;
+      const { cacheFolder, pluginRoots } = await import('../engine.js');
       const { openFromFlags } = await import('../open-from-flags.js');
       const overrides = { data: { train: flags.data } };
       const settings = overrideRecipe(
@@ -28,14 +28,16 @@ export function addEval(program: Command, terminal: Terminal): void {
       );
       const data = parseData(settings.value.data, '--set');
       const { objective } = settings.value;
-      const given = objective === undefined ? {} : { objective: parseObjective(objective, '--set') };
-      const model = await openFromFlags({ ...flags, ...given }, terminal);
+      const objectives = await loadObjectiveOf(settings, { roots: pluginRoots(), plugins: flags.plugin ?? [] });
+      const given = objective === undefined ? {} : { objective: parseObjective(objective, '--set', objectives) };
+      const model = await openFromFlags({ ...flags, ...given, objectives }, terminal);
       try {
         const result = await evaluateFiles(model, {
           // An adapter is evaluated in the words that it was trained in.
           data: model.template === undefined ? data : { template: model.template, ...data },
           batchSize: flags.batchSize,
           objective: model.objective,
+          objectives,
           cacheFolder: cacheFolder(),
           onPhase: terminal.status,
           onWarning: (warning) => warn(terminal, warning),

@@ -10,8 +10,8 @@ export function addPlan(program: Command, terminal: Terminal): void {
       const { createEngine, pluginRoots } = await import('../engine.js');
       const { recipeFrom } = await import('../recipe-from-flags.js');
       const { printPlan } = await import('../print-plan.js');
-      const { recipe, methods } = await loadRecipe(await recipeFrom(file, flags), pluginRoots());
-      const engine = createEngine({ methods });
+      const { recipe, methods, objectives } = await loadRecipe(await recipeFrom(file, flags), pluginRoots());
+      const engine = createEngine({ methods, objectives });
       const plan = await planRecipe(await resolveRecipe(recipe, engine, terminal.status), engine);
       terminal.status('');
       if (terminal.json) terminal.printJson(plan);

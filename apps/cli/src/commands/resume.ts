@@ -13,7 +13,7 @@ export function addResume(program: Command, terminal: Terminal): void {
       const { pluginRoots } = await import('../engine.js');
       const { trainRun } = await import('../train-run.js');
       const folder = resolve(run);
-      const { recipe } = await loadRecipe(await readRunRecipe(folder), pluginRoots());
-      await trainRun(folder, recipe, terminal);
+      const { recipe, objectives } = await loadRecipe(await readRunRecipe(folder), pluginRoots());
+      await trainRun(folder, recipe, objectives, terminal);
     });
 }

@@ -10,8 +10,8 @@ export function addTrain(program: Command, terminal: Terminal): void {
       const { createEngine, pluginRoots } = await import('../engine.js');
       const { recipeFrom } = await import('../recipe-from-flags.js');
       const { trainRun } = await import('../train-run.js');
-      const { recipe, methods } = await loadRecipe(await recipeFrom(file, flags), pluginRoots());
-      const resolved = await resolveRecipe(recipe, createEngine({ methods }), terminal.status);
-      await trainRun(await createRun(resolved), resolved, terminal);
+      const { recipe, methods, objectives } = await loadRecipe(await recipeFrom(file, flags), pluginRoots());
+      const resolved = await resolveRecipe(recipe, createEngine({ methods, objectives }), terminal.status);
+      await trainRun(await createRun(resolved), resolved, objectives, terminal);
     });
 }

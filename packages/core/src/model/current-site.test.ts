@@ -48,9 +48,10 @@ it('is the innermost site, in the forward pass and in the gradients of what ran 
 });
 
 it('is none after an error', () => {
-  const fail = (): never => asCurrentSite('linear', () => {
-    throw new Error(currentSite());
-  });
+  const fail = (): never =>
+    asCurrentSite('linear', () => {
+      throw new Error(currentSite());
+    });
   expect(fail).toThrow('linear');
   expect(currentSite()).toBeUndefined();
 });

@@ -8,6 +8,7 @@ import type { TensorSource } from '../storage/stored-tensor.js';
 import { linearCrossEntropy, logProbabilities, weightedLinearCrossEntropy } from '../tensor/linear-cross-entropy.js';
 import { type Tensor, tf } from '../tensor/tfjs.js';
 import { type AdapterMethods, type AdapterStack, checkStack, type Owner, ownersOf } from './adapters.js';
+import { runBare } from './bare-run.js';
 import { createBuilder } from './builder.js';
 import type { Derived } from './derived.js';
 import type { Family, ModelShape, Task, TaskHead, TaskModel, TokenColumns } from './family.js';
@@ -95,7 +96,8 @@ export interface Model {
   encodingOf(handle: Handle): Encoding | undefined;
   /** What adapters that act together leave of the positions and put before a text. @throws NAME_UNKNOWN, METHOD_CONFLICT */
   under(stack: AdapterStack): ModelUnderStack;
-  run(t: Trace, columns: TokenColumns): ModelRun;
+  /** `methods: 'none'` runs the checkpoint's own model, which the gradient takes for a constant: a reference. */
+  run(t: Trace, columns: TokenColumns, options?: { readonly methods?: 'all' | 'none' }): ModelRun;
   /** Patches it anew: other handles, and programs that read them, are void. Values stay where they lie. */
   enterStage(stage: StageState): void;
 }
@@ -188,10 +190,16 @@ export function buildModel<Config>(options: ModelOptions<Config>): Model {
     resolve: (handle, stack = []) => resolveHandle(state.registry, handle, stack),
     encodingOf: ({ key }) => state.encodings.get(key),
     under,
-    run(t, columns) {
+    run(t, columns, { methods: acting = 'all' } = {}) {
       for (const stack of t.adapters.stacks) under(stack);
       checkRows(t, columns);
-      return runModel(state.registry, state.built, head, t, columns);
+      const parts = {
+        registry: state.registry,
+        moved: movedPaths(state),
+        forward: (trace: Trace, own: TokenColumns) => runForward(state.registry, state.built, trace, own),
+        readFrom: (trace: Trace, hidden: Tensor) => readRun(state.registry, state.built, head, trace, hidden),
+      };
+      return acting === 'none' ? runBare(parts, t, columns) : parts.readFrom(t, parts.forward(t, columns));
     },
     enterStage(stage) {
       state = patch(options, owners, head, stage);
@@ -253,6 +261,14 @@ function ownerOf({ registry, stage, stager }: PatchedState, { owner, key, path }
   return registry.trained.get(key) ?? (stage?.moved.includes(path) ? stager?.name : undefined);
 }
 
+/** Paths of the checkpoint's weights that are trained in place, or were in an earlier stage. */
+function movedPaths({ registry, stage }: PatchedState): string[] {
+  const trained = [...registry.handles.values()].filter(
+    ({ key, owner }) => owner === 'base' && registry.trained.has(key),
+  );
+  return [...trained.map(({ path }) => path), ...(stage?.moved ?? [])];
+}
+
 /** Adapters are chosen by row: whatever a row holds, several packed examples too, shares them. */
 function checkRows({ adapters: { stacks, rows } }: Trace, { ids }: TokenColumns): void {
   if (stacks.length === 1 || rows?.shape[0] === ids.shape[0]) return;
@@ -292,15 +308,18 @@ function freePositions({ maxPositions }: ModelShape, taken: number): number {
   });
 }
 
-function runModel(
+function runForward(registry: ModelRegistry, { hidden }: TaskModel, t: Trace, columns: TokenColumns): Tensor {
+  const positions = t.bare ? columns.positions : shiftedPositions(registry, t, columns.positions);
+  return t.placed(positions, () => hidden(t, { ...columns, positions }));
+}
+
+function readRun(
   registry: ModelRegistry,
-  { hidden: forward, transform = (_, x) => x, head, classify }: TaskModel,
+  { transform = (_, x) => x, head, classify }: TaskModel,
   { task }: TaskHead,
   t: Trace,
-  columns: TokenColumns,
+  hidden: Tensor,
 ): ModelRun {
-  const positions = shiftedPositions(registry, t, columns.positions);
-  const hidden = t.placed(positions, () => forward(t, { ...columns, positions }));
   const [batch = 1, seq = 1, width = 1] = hidden.shape;
   const rows = (positions: Tensor): Tensor => tf.gather(tf.reshape(hidden, [-1, width]), positions as never);
   const logitsOf = (x: Tensor): Tensor => {
@@ -308,20 +327,22 @@ function runModel(
     return head(t, transform(t, x));
   };
   const headAt = (positions: Tensor): Tensor => t.atPositions(positions, [batch, seq], () => logitsOf(rows(positions)));
-  const plain = head === undefined ? null : plainHead(registry, t);
+  const plain = (): SiteOf<'linear'> | null => (head === undefined ? null : plainHead(registry, t));
   const readAt = (positions: Tensor): Tensor =>
     t.atPositions(positions, [batch, seq], () => transform(t, rows(positions)));
-  const logProbs = (positions: Tensor, labels: Tensor): Tensor =>
-    plain === null
-      ? logProbabilities(headAt(positions), labels)
-      : linearCrossEntropy(readAt(positions), plain.weight(t), labels);
+  const logProbs = (positions: Tensor, labels: Tensor): Tensor => {
+    const weight = plain()?.weight(t);
+    if (weight === undefined) return logProbabilities(headAt(positions), labels);
+    return linearCrossEntropy(readAt(positions), weight, labels);
+  };
   return {
     hidden,
     logProbs,
     sumLogProbs(positions, labels, weights) {
-      const isTrained = plain !== null && registry.trained.has(plain.weightHandle.key);
+      const site = plain();
+      const isTrained = site !== null && registry.trained.has(site.weightHandle.key);
       if (!isTrained) return tf.sum(tf.mul(logProbs(positions, labels), weights));
-      return weightedLinearCrossEntropy(readAt(positions), plain.weight(t), labels, weights);
+      return weightedLinearCrossEntropy(readAt(positions), site.weight(t), labels, weights);
     },
     logits: (positions) => (positions === undefined ? logitsOf(hidden) : headAt(positions)),
     scores(last) {
@@ -343,12 +364,12 @@ function shiftedPositions(registry: ModelRegistry, t: Trace, positions: Tensor):
 }
 
 /** The head, where it is a bare product that the fused cross-entropy can take over. */
-function plainHead(registry: ModelRegistry, { adapters: { stacks } }: Trace): SiteOf<'linear'> | null {
+function plainHead(registry: ModelRegistry, { adapters: { stacks }, bare }: Trace): SiteOf<'linear'> | null {
   for (const site of registry.sites.values()) {
     if (site.kind !== 'linear' || site.role !== 'head') continue;
     const wraps = registry.wraps.get(siteKey(site)) ?? [];
-    const isWrapped = stacks.some((stack) => wrapsOf(wraps, stack).length > 0);
-    const isShared = new Set(stacks.map((stack) => weightsUnder(registry, site, stack))).size === 1;
+    const isWrapped = !bare && stacks.some((stack) => wrapsOf(wraps, stack).length > 0);
+    const isShared = bare || new Set(stacks.map((stack) => weightsUnder(registry, site, stack))).size === 1;
     return site.biasHandle === null && !isWrapped && isShared ? site : null;
   }
   return null;

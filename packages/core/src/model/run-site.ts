@@ -24,6 +24,7 @@ export function runSite<Kind extends SiteKind>(
   { wraps, weightsOf, body }: WrappedSite<Kind>,
   input: SiteCalls[Kind]['input'],
 ): Tensor {
+  if (t.bare) return body(input);
   const { stacks } = t.adapters;
   const own = stacks.map((stack) => wrapsOf(wraps, stack));
   const through = (layers: readonly SiteWrap[], inner: (value: typeof input) => Tensor): Tensor => {

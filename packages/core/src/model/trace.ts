@@ -36,6 +36,10 @@ export interface Trace {
   readonly cache: AttentionCache | undefined;
   /** Which of the model's adapters act. */
   readonly adapters: ActiveAdapters;
+  /** True where nothing acts on the checkpoint's model: see `withoutMethods`. */
+  readonly bare: boolean;
+  /** Whether nothing was trained yet, so that even weights that are trained in place are the checkpoint's. */
+  readonly untrained: boolean;
   /** Where the tokens stand, int32 `[batch | 1, seq]`, counted from a text's start with all that methods put before it. */
   readonly positions: Tensor | undefined;
   /** A parameter's, a buffer's or a derived value in this program. */
@@ -58,6 +62,11 @@ export interface Trace {
   observe(name: string, value: Tensor): void;
   /** Runs `body`, a model's forward pass, on tokens at these positions. */
   placed<Result>(positions: Tensor, body: () => Result): Result;
+  /**
+   * Runs `body`, a forward pass of the model as the checkpoint has it, under a mask of its own: no method and no adapter acts,
+   * and no weight is replaced.
+   */
+  withoutMethods<Result>(mask: Tensor | undefined, body: () => Result): Result;
   /** Runs `body` as part of the named site, which keys its random draws. */
   atSite<Result>(path: string, body: () => Result): Result;
   /** Runs `body` for the rows of one stack: the weights that it reads are that stack's. */
@@ -92,6 +101,7 @@ export interface TraceOptions {
   readonly cache?: AttentionCache;
   /** Which of the model's adapters act; none if not said. */
   readonly adapters?: ActiveAdapters;
+  readonly untrained?: boolean;
   /** What to read for a handle, where a method, or an adapter of a stack, has put something else in its place. */
   readonly resolve?: (handle: Handle, stack: AdapterStack) => Handle | Replaced;
   /** Reads a handle; by default the store's tensor under its key. */
@@ -119,6 +129,7 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
   let positions: Tensor | undefined;
   const adapters = options.adapters ?? noAdapters;
   let stack = 0;
+  let bare = false;
   let site = '';
   let deriving = false;
   let isConstant = false;
@@ -159,11 +170,18 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
     return value;
   };
 
-  const resolveHere = (handle: Handle): Handle | Replaced => resolve(handle, adapters.stacks[stack] ?? []);
+  const resolveHere = (handle: Handle): Handle | Replaced =>
+    bare ? handle : resolve(handle, adapters.stacks[stack] ?? []);
 
   const trace: TraceWithObservations = {
     training: options.training,
-    checkpointBlocks: options.checkpointBlocks ?? false,
+    get checkpointBlocks() {
+      return !bare && (options.checkpointBlocks ?? false);
+    },
+    get bare() {
+      return bare;
+    },
+    untrained: options.untrained ?? false,
     get mask() {
       return mask;
     },
@@ -217,6 +235,15 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
         return body();
       } finally {
         positions = outer;
+      }
+    },
+    withoutMethods(ownMask, body) {
+      const outer = { bare, mask };
+      [bare, mask] = [true, ownMask];
+      try {
+        return body();
+      } finally {
+        ({ bare, mask } = outer);
       }
     },
     atSite(path, body) {

@@ -13,7 +13,7 @@ export function withVirtualTokens(
   embed: SiteFunction<'embedding'>,
 ): SiteFunction<'embedding'> {
   return (t, ids) => {
-    const acting = actingBlocks(registry, t.adapters);
+    const acting = t.bare ? [] : actingBlocks(registry, t.adapters);
     if (acting.length === 0) return embed(t, ids);
     const isVirtual = tf.greaterEqual(ids, tf.scalar(vocabulary, 'int32')); // [batch, seq]
     const real = embed(t, tf.where(isVirtual, tf.zerosLike(ids), ids)); // [batch, seq, hidden]

@@ -1,9 +1,8 @@
-import type { HostTensor } from '../program/backend.js';
 import { type RandomKey, randomKey, randomUniform } from '../random/mixer.js';
 import { type Tensor, tf } from '../tensor/tfjs.js';
-import { bucketTargets } from './buckets.js';
 import type { Objective } from './objective.js';
 import type { Row } from './row.js';
+import { targetColumns } from './target-columns.js';
 import { collateTokens, tokenColumns } from './token-columns.js';
 
 export interface MaskedLmOptions {
@@ -48,23 +47,18 @@ export function maskedLm(options: MaskedLmOptions): Objective {
         collate,
       );
       const targets = drawn.flatMap(({ places }, row) =>
-        places.map((place) => ({ position: row * length + place, token: rows[row]?.tokens[place] as number })),
+        places.map((place) => ({
+          row,
+          position: row * length + place,
+          token: rows[row]?.tokens[place] as number,
+          weight: 1,
+        })),
       );
-      const count = bucketTargets(targets.length, collate.rows * length);
-      const int32 = (of: (target: (typeof targets)[number]) => number): HostTensor => ({
-        dtype: 'int32',
-        shape: [count],
-        data: Int32Array.from({ length: count }, (_, index) =>
-          index < targets.length ? of(targets[index] as never) : 0,
-        ),
-      });
-      const weights = new Float32Array(count).fill(1, 0, targets.length);
+      const { targetRows: _, ...targetColumn } = targetColumns(targets, collate.rows * length);
       return {
         columns: {
           ...columns,
-          targetPositions: int32(({ position }) => position),
-          targets: int32(({ token }) => token),
-          targetWeights: { dtype: 'float32', shape: [count], data: weights },
+          ...targetColumn,
         },
         rows: rows.length,
         tokens: rows.reduce((sum, { tokens }) => sum + tokens.length, 0),

@@ -23,7 +23,7 @@ export interface LossTerm {
   readonly sum: Tensor;
   /** A key of `Batch.normalizers`. */
   readonly per: string;
-  /** Factor in the total; 1 if not said. */
+  /** Factor in the total; 1 if not said. A term that weighs 0 is a metric: reported, and nothing is differentiated for it. */
   readonly weight?: number;
 }
 
@@ -46,8 +46,17 @@ export interface Objective {
   readonly task?: Task;
   /** Logits of a sequence that it needs, where sequences are classified. */
   readonly labels?: number;
+  /** How many rows of a batch each row of the data becomes, one after another; 1 if not said. */
+  readonly rowsEach?: number;
+  /** Why the rows of a step cannot be computed apart, where they cannot: accumulation is refused with it. */
+  readonly coupled?: string;
+  /** What a pass over the data before training finds for each row, to be there as `Row.prior`. Needs no method to act. */
+  readonly prior?: Prior;
   collate(rows: readonly Row[], options: CollateOptions): Batch;
-  /** Loss terms, as sums: the trainer scales each by its normaliser over the whole accumulated batch (rule A). */
+  /**
+   * Loss terms, as sums: the trainer scales each by its normaliser over the whole accumulated batch (rule A). The loss that is
+   * reported is the term `loss`, or where none has that name, the total.
+   */
   losses(model: Model, columns: Named<Tensor>, t: Trace): readonly LossTerm[];
   /** What evaluation measures beside the loss. */
   readonly predictions?: Predictions;
@@ -72,6 +81,14 @@ export interface OwnLabels {
     t: Trace,
     which: Tensor,
   ): { readonly columns: Named<Tensor>; readonly weight: Tensor };
+}
+
+/** Numbers for each row that depend on the model as it is before training: a reference's log-probabilities. */
+export interface Prior {
+  /** Names what is computed, options included, for who keeps it. */
+  readonly key: string;
+  /** `[rows, width]`, without the padding's. */
+  compute(model: Model, columns: Named<Tensor>, t: Trace): Tensor;
 }
 
 /** Predictions row by row, and what they are worth. */

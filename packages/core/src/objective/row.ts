@@ -17,4 +17,8 @@ export interface Row {
    * a regression.
    */
   readonly labels?: Float32Array;
+  /** The worse answer to the same prompt, where this row's is preferred to it: a whole text as well, prompt and all. */
+  readonly rejected?: Pick<Row, 'tokens' | 'weights'>;
+  /** What an earlier pass over the data found for this row: see `Objective.prior`. */
+  readonly prior?: Float32Array;
 }

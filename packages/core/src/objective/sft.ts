@@ -1,9 +1,7 @@
 import type { Trace } from '../model/trace.js';
-import type { HostTensor } from '../program/backend.js';
 import { type Tensor, tf } from '../tensor/tfjs.js';
-import { bucketTargets } from './buckets.js';
 import type { Objective } from './objective.js';
-import type { Row } from './row.js';
+import { targetColumns, weightedTargets } from './target-columns.js';
 import { collateTokens, tokenColumns } from './token-columns.js';
 
 /**
@@ -21,34 +19,14 @@ export const sft: Objective = {
     const { length, columns } = collateTokens(rows, options);
     const { segments, ...tokens } = columns;
     const targets = weightedTargets(rows, length);
-    const targetCount = bucketTargets(targets.length, options.rows * length);
-    const column = (pick: (target: Target) => number): Int32Array => {
-      const values = new Int32Array(targetCount);
-      targets.forEach((target, index) => {
-        values[index] = pick(target);
-      });
-      return values;
-    };
-    const weights = new Float32Array(targetCount);
-    targets.forEach(({ weight }, index) => {
-      weights[index] = weight;
-    });
-    const int32 = (shape: readonly number[], data: Int32Array): HostTensor => ({ dtype: 'int32', shape, data });
+    const { targetRows: _, ...targetColumn } = targetColumns(targets, options.rows * length);
     const packed = rows.some((row) => row.segments !== undefined);
     return {
       columns: {
         ...tokens,
         // Right padding needs no mask of its own: causal attention never looks at it.
         ...(packed ? { segments } : {}),
-        targetPositions: int32(
-          [targetCount],
-          column(({ position }) => position),
-        ),
-        targets: int32(
-          [targetCount],
-          column(({ token }) => token),
-        ),
-        targetWeights: { dtype: 'float32', shape: [targetCount], data: weights },
+        ...targetColumn,
       },
       rows: rows.length,
       tokens: rows.reduce((sum, row) => sum + row.tokens.length, 0),
@@ -80,25 +58,4 @@ function drawTokens(logits: Tensor, t: Trace): Tensor {
   const draw = tf.mul(noise, tf.slice(upTo, [0, vocabulary - 1], [count, 1]));
   const passed = tf.sum(tf.cast(tf.lessEqual(upTo, draw), 'int32'), -1);
   return tf.minimum(passed, tf.scalar(vocabulary - 1, 'int32'));
-}
-
-interface Target {
-  readonly position: number;
-  readonly token: number;
-  readonly weight: number;
-}
-
-/** Every token that weighs something, with the flat index of the position before it, which predicts it. */
-function weightedTargets(rows: readonly Row[], length: number): Target[] {
-  const targets: Target[] = [];
-  rows.forEach(({ tokens, weights, segments }, row) => {
-    for (let index = 1; index < tokens.length; index++) {
-      const weight = weights[index] as number;
-      // The first token of a packed example is not predicted from the example before it.
-      const startsSegment = segments !== undefined && segments[index] !== segments[index - 1];
-      if (weight === 0 || startsSegment) continue;
-      targets.push({ position: row * length + index - 1, token: tokens[index] as number, weight });
-    }
-  });
-  return targets;
 }

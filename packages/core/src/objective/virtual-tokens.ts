@@ -9,7 +9,7 @@ type Reserving = Pick<Model, 'virtualTokens'>;
 export function addVirtualTokens({ virtualTokens }: Reserving, row: Row): Row {
   const count = virtualTokens.length;
   if (count === 0) return row;
-  const { tokens, weights, segments, positions, tokenTypes } = row;
+  const { tokens, weights, segments, positions, tokenTypes, rejected } = row;
   const starts = textStarts(row);
   const length = tokens.length + count * starts.length;
   const result = {
@@ -19,6 +19,7 @@ export function addVirtualTokens({ virtualTokens }: Reserving, row: Row): Row {
     ...(segments && { segments: new Int32Array(length) }),
     ...(positions && { positions: new Int32Array(length) }),
     ...(tokenTypes && { tokenTypes: new Int32Array(length) }),
+    ...(rejected && { rejected: addVirtualTokens({ virtualTokens }, rejected) }),
   };
   starts.forEach((start, text) => {
     const end = starts[text + 1] ?? tokens.length;
@@ -52,8 +53,8 @@ export function collateRows(
 ): Batch {
   const count = model.virtualTokens.length;
   if (count === 0) return objective.collate(rows, options);
-  const texts = rows.map((row) => textStarts(row).length);
-  const most = Math.max(1, ...texts);
+  const most = Math.max(1, ...rows.map((row) => textStarts(row).length));
+  const texts = rows.map((row) => textStarts(row).length + (row.rejected === undefined ? 0 : 1));
   const longest = options.maxLength + count * most;
   // Packed rows hold now more texts, now fewer: rounded up, so that each number is not a shape of its own.
   const maxLength = most === 1 ? longest : bucketLength(longest, Number.POSITIVE_INFINITY);

@@ -35,7 +35,7 @@ export async function evaluate(
   rows: AsyncIterable<Row> | Iterable<Row>,
   { model, parameters, objective, executables, collate, adapters = [] }: EvaluateOptions,
 ): Promise<Evaluation> {
-  const sums = new Map<string, { sum: number; per: string; weight: number }>();
+  const sums = new Map<string, number>();
   const normalizers = new Map<string, number>();
   let count = 0;
   const measured: Row[] = [];
@@ -51,22 +51,23 @@ export async function evaluate(
       measured.push(...group);
       predicted.push(...rowValues(predictions, group.length));
     }
-    const [per] = Object.keys(batch.normalizers);
-    for (const [name, { data }] of Object.entries(outputs)) {
-      const entry = sums.get(name) ?? { sum: 0, per: per as string, weight: 1 };
-      entry.sum += data[0] as number;
-      sums.set(name, entry);
-    }
+    for (const [name, { data }] of Object.entries(outputs)) sums.set(name, (sums.get(name) ?? 0) + (data[0] as number));
     for (const [name, value] of Object.entries(batch.normalizers)) {
       normalizers.set(name, (normalizers.get(name) ?? 0) + value);
     }
     count += batch.rows;
   }
-  const term = sums.get(outputNames.term('loss'));
-  if (count === 0 || term === undefined) {
+  if (count === 0) {
     throw new TunesmithError('DATA_INVALID', 'the evaluation split is empty', { expected: 'at least one row' });
   }
-  const loss = term.sum / (normalizers.get(term.per) ?? Number.NaN);
-  const metrics = objective.predictions?.measure(measured, predicted);
-  return { loss, perplexity: metrics === undefined ? Math.exp(loss) : null, rows: count, metrics: metrics ?? {} };
+  const of = (wanted: 'loss' | 'part' | 'metric'): [string, number][] =>
+    [...sums].flatMap(([output, sum]): [string, number][] => {
+      const { kind, per, name } = outputNames.partsOfSum(output);
+      return kind === wanted ? [[name, sum / (normalizers.get(per) ?? Number.NaN)]] : [];
+    });
+  const [named] = of('loss');
+  const loss = named?.[1] ?? of('part').reduce((total, [, part]) => total + part, 0);
+  const metrics = { ...objective.predictions?.measure(measured, predicted), ...Object.fromEntries(of('metric')) };
+  const isOfTokens = objective.predictions === undefined && Object.keys(metrics).length === 0;
+  return { loss, perplexity: isOfTokens ? Math.exp(loss) : null, rows: count, metrics };
 }

@@ -34,7 +34,7 @@ export async function foldGradients(
   return true;
 
   async function foldRow(row: Row, index: number): Promise<void> {
-    const random = { seed, step: 0, firstRow: index };
+    const random = { seed, step: 0, firstRow: index * (objective.rowsEach ?? 1) };
     const batch = collateRows(model, objective, [row], { rows: 1, maxLength, padToken, random });
     const scales = Object.entries(batch.normalizers).map(([per, total]) => {
       if (total > 0) return [inputNames.scale(per), { dtype: 'float32', shape: [], data: Float32Array.of(1 / total) }];

@@ -12,6 +12,12 @@ export const inputNames = {
 /** Output names: the objective's terms, already scaled, what was observed, and what is predicted for each row. */
 export const outputNames = {
   term: (name: string): string => `term.${name}`,
+  /** A term's sum before it is divided by a normaliser. */
+  sum: (per: string, kind: 'loss' | 'part' | 'metric', name: string): string => `sum.${per}.${kind}.${name}`,
+  partsOfSum(output: string): { readonly per: string; readonly kind: string; readonly name: string } {
+    const [, per = '', kind = '', ...name] = output.split('.');
+    return { per, kind, name: name.join('.') };
+  },
   predictions: 'predictions',
   observed: (name: string): string => `observed.${name}`,
 };

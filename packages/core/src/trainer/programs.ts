@@ -1,7 +1,7 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { AdapterStack } from '../model/adapters.js';
 import { createTrace } from '../model/trace.js';
-import type { Batch, OwnLabels, Predictions } from '../objective/objective.js';
+import type { Batch, LossTerm, OwnLabels, Predictions } from '../objective/objective.js';
 import { mapNamed } from '../optimizer/transformation.js';
 import type { Handle } from '../parameters/handle.js';
 import type { Program, ProgramIO, ProgramResult, TensorSpec } from '../program/program.js';
@@ -104,23 +104,41 @@ export function evaluationProgram(plan: EvaluationPlan, batch: Batch): Program {
     inputs: columnSpecs(batch),
     body(io): ProgramResult {
       const { columns, t } = open(io, plan, batch, false, undefined, adapters);
-      const terms = objective.losses(model, columns, t);
-      const outputs = Object.fromEntries(terms.map(({ name, sum }) => [outputNames.term(name), sum]));
+      const outputs = evaluatedTerms(objective.losses(model, columns, t));
       const predicted = objective.predictions?.predict(model, columns, t);
       return { outputs: predicted === undefined ? outputs : { ...outputs, [outputNames.predictions]: predicted } };
     },
   };
 }
 
-/** What an objective predicts for each row of a batch, and nothing of what the rows should have given. */
-export function predictionProgram(plan: EvaluationPlan, { predict }: Predictions, batch: Batch): Program {
+/**
+ * Sums by what the host is to do with them: the loss, or the parts of a loss that is their total, weighted; and metrics.
+ */
+function evaluatedTerms(terms: readonly LossTerm[]): Named<Tensor> {
+  const named = terms.some(({ name }) => name === 'loss');
+  const outputs = terms.flatMap(({ name, sum, per, weight = 1 }): [string, Tensor][] => {
+    if (name === 'loss') return [[outputNames.sum(per, 'loss', name), sum]];
+    if (weight === 0) return [[outputNames.sum(per, 'metric', name), sum]];
+    return named ? [] : [[outputNames.sum(per, 'part', name), tf.mul(sum, weight)]];
+  });
+  return Object.fromEntries(outputs);
+}
+
+/** What is computed for each row of a batch, such as what an objective predicts, under a name of its own. */
+export function rowProgram(
+  plan: EvaluationPlan,
+  name: string,
+  compute: Predictions['predict'],
+  batch: Batch,
+  untrained = false,
+): Program {
   const { adapters = [], model } = plan;
   return {
-    name: `predict[${[shapeKey(batch), ...adapters].join(', ')}]`,
+    name: `${name}[${[shapeKey(batch), ...adapters].join(', ')}]`,
     inputs: columnSpecs(batch),
     body(io): ProgramResult {
-      const { columns, t } = open(io, plan, batch, false, undefined, adapters);
-      return { outputs: { [outputNames.predictions]: predict(model, columns, t) } };
+      const { columns, t } = open(io, plan, batch, false, undefined, adapters, untrained);
+      return { outputs: { [outputNames.predictions]: compute(model, columns, t) } };
     },
   };
 }
@@ -143,12 +161,14 @@ function open(
   training: boolean,
   trained: ReadonlyMap<string, Tensor> = new Map(),
   adapters: AdapterStack = [],
+  untrained = false,
 ): { columns: Named<Tensor>; t: ReturnType<typeof createTrace> } {
   const columns = mapNamed(batch.columns, (_, name) => io.input(name));
   const { segments } = columns;
   const t = createTrace(io, {
     training,
     checkpointBlocks: training && gradientCheckpointing,
+    untrained,
     adapters: { stacks: [adapters] },
     ...(segments === undefined ? {} : { mask: attentionMask(segments, segments) }),
     resolve: model.resolve,
@@ -190,13 +210,17 @@ function gradientsByKey(
   const trained = new Map(model.trained.map((handle, index) => [handle.key, values[index] as Tensor]));
   const { gradients, kept } = differentiate((keep) => {
     const { columns, t } = open(io, plan, batch, true, trained);
-    const terms = objective.losses(model, { ...columns, ...relabelled }, t).map(({ name, sum, per, weight = 1 }) => {
+    const terms = objective.losses(model, { ...columns, ...relabelled }, t);
+    const parts = terms.flatMap(({ name, sum, per, weight = 1 }) => {
       const scaled = tf.mul(sum, io.input(inputNames.scale(per)));
       keep(outputNames.term(name), scaled);
-      return weight === 1 ? scaled : tf.mul(scaled, weight);
+      if (weight === 0) return [];
+      return [weight === 1 ? scaled : tf.mul(scaled, weight)];
     });
     for (const [name, value] of t.observations) keep(outputNames.observed(name), value);
-    return tf.addN(terms);
+    const total = tf.addN(parts);
+    if (!terms.some(({ name }) => name === 'loss')) keep(outputNames.term('loss'), total);
+    return total;
   }, values);
 
   const unreached = model.trained.filter((_, index) => gradients[index] == null);

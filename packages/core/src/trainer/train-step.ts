@@ -57,7 +57,8 @@ export async function trainStep(
     const program = accumulate ? accumulateProgram(plan, batch) : stepProgram(plan, batch);
     const executable = await executables.get(program);
     const inputs = { ...batch.columns, ...scales, ...(accumulate ? {} : optimizerInputs) };
-    const random = { seed, step, firstRow: index * batchSize };
+    // Each row of the data may be several of the batch, and masks belong to those.
+    const random = { seed, step, firstRow: index * batchSize * (objective.rowsEach ?? 1) };
     outputs.push(numbers(await executable.run(inputs, { random })));
   }
   if (accumulate) {

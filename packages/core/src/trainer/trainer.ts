@@ -108,6 +108,7 @@ interface Progress {
 export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   const { parameters, backend, gradientAccumulation: accumulation = 1 } = options;
   checkControls(options);
+  checkCoupling(options);
   const stages = await createStageRunner(options, { steps: options.steps, stepsPerEpoch: stepsPerEpoch(options) });
   const executables = createExecutableCache(backend, parameters.tensors, options.mostExecutables);
   let step = 0;
@@ -205,6 +206,20 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
 /** Rule K: a method that needs a certain length of run says so before the first step. */
 function checkControls({ model, steps }: TrainerOptions): void {
   for (const { hooks } of model.hooks) for (const { check } of Object.values(hooks.controls ?? {})) check?.(steps);
+}
+
+/** A loss over a whole batch at once is another loss over its parts (danger 13 of the plugin contract). */
+function checkCoupling({ objective, gradientAccumulation = 1 }: TrainerOptions): void {
+  if (objective.coupled === undefined || gradientAccumulation === 1) return;
+  throw new TunesmithError(
+    'CAPABILITY_MISSING',
+    `"${objective.name}" cannot accumulate gradients: ${objective.coupled}`,
+    {
+      expected: 'gradientAccumulation 1',
+      got: String(gradientAccumulation),
+      hint: 'Take larger batches instead.',
+    },
+  );
 }
 
 function stepsPerEpoch({ rows, batchSize, gradientAccumulation = 1 }: TrainerOptions): number | null {

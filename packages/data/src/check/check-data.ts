@@ -20,6 +20,8 @@ export interface DataCheck {
   readonly format: FormatName;
   readonly report: DataReport;
   readonly lengths: LengthHistogram;
+  /** The same of the texts with chosen and rejected answers; null where the rows are no pairs. */
+  readonly pairLengths: { readonly chosen: LengthHistogram; readonly rejected: LengthHistogram } | null;
   /** Tokens that stand for what the tokenizer cannot write: a few per mille are usual, more means the wrong tokenizer. */
   readonly unknownTokens: number;
   /** Rows that cannot be used, and the messages of the first of them. */
@@ -31,7 +33,12 @@ export interface DataCheck {
   /** How often each label is given, where labels are learnt. */
   readonly labels: LabelHistogram | null;
   /** The first example with an answer, as it would be trained. */
-  readonly example: { readonly source: string; readonly spans: readonly WeightedText[] } | null;
+  readonly example: {
+    readonly source: string;
+    readonly spans: readonly WeightedText[];
+    /** The text with the rejected answer, where there is one. */
+    readonly rejected?: readonly WeightedText[];
+  } | null;
 }
 
 const mostListed = 20;
@@ -44,6 +51,7 @@ export async function checkData(file: string, options: CheckOptions): Promise<Da
   const format = await detectFileFormat(file, options);
   const tally = createTally();
   const lengths: number[] = [];
+  const [chosenLengths, rejectedLengths]: [number[], number[]] = [[], []];
   const errors: string[] = [];
   const seen = new Set<number>();
   const duplicateExamples: string[] = [];
@@ -64,6 +72,10 @@ export async function checkData(file: string, options: CheckOptions): Promise<Da
     const result = tokenizeExample(example, options);
     tally.add(example, result);
     lengths.push(result.length);
+    if (result.pair !== undefined) {
+      chosenLengths.push(result.pair.lengths[0]);
+      rejectedLengths.push(result.pair.lengths[1]);
+    }
     if (example.kind === 'labelled') labels.push(example.labels);
     unknownTokens += countUnknown(result.rows, options.tokenizer);
     const hash = rowsHash(result.rows);
@@ -73,7 +85,10 @@ export async function checkData(file: string, options: CheckOptions): Promise<Da
     }
     seen.add(hash);
     if (shown === null && !result.masked) {
-      shown = { source: rowLabel(source), spans: weightedText(result.rows[0] as Row, options.tokenizer) };
+      const row = result.rows[0] as Row;
+      const rejected = row.rejected && weightedText(row.rejected, options.tokenizer);
+      const spans = weightedText(row, options.tokenizer);
+      shown = { source: rowLabel(source), spans, ...(rejected && { rejected }) };
     }
   };
 
@@ -94,6 +109,10 @@ export async function checkData(file: string, options: CheckOptions): Promise<Da
     format: format.name,
     report: tally.report(),
     lengths: lengthHistogram(lengths),
+    pairLengths:
+      chosenLengths.length === 0
+        ? null
+        : { chosen: lengthHistogram(chosenLengths), rejected: lengthHistogram(rejectedLengths) },
     unknownTokens,
     invalid,
     errors,
@@ -113,6 +132,9 @@ function countUnknown(rows: readonly Row[], { unkId, eosId }: Tokenizer): number
 /** 48 bits of SHA-1 over the tokens: a false duplicate is unlikely below ten million examples. */
 function rowsHash(rows: readonly Row[]): number {
   const hash = createHash('sha1');
-  for (const { tokens } of rows) hash.update(tokens);
+  for (const { tokens, rejected } of rows) {
+    hash.update(tokens);
+    if (rejected !== undefined) hash.update(rejected.tokens);
+  }
   return hash.digest().readUIntBE(0, 6);
 }

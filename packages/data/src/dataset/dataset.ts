@@ -185,7 +185,7 @@ function heldOut(examples: Uint32Array, fraction: number, seed: number): (exampl
 }
 
 async function cacheKey(options: DatasetOptions): Promise<string> {
-  const { files, tokenizer, template, format, columns, textUnit, header, labels, wholeTexts } = options;
+  const { files, tokenizer, template, format, columns, textUnit, header, labels, rows, wholeTexts } = options;
   const { maxLength, promptLossWeight = defaultPromptLossWeight, trainOnHistory = true, longText, now } = options;
   const content: string[] = [];
   for (const file of files) content.push(path.extname(file), await contentHash(file, options.cacheFolder));
@@ -195,6 +195,7 @@ async function cacheKey(options: DatasetOptions): Promise<string> {
     textUnit,
     header,
     labels,
+    rows,
     wholeTexts,
     maxLength,
     promptLossWeight,

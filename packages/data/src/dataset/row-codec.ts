@@ -9,15 +9,15 @@ interface Run {
   readonly value: number;
 }
 
-const headBytes = 16;
+const headBytes = 20;
 
 /**
- * A row as bytes, little-endian: its numbers of tokens, of runs of equal weight, of runs of equal token type and of labels
- * (uint32 each), the runs (uint32 length, float32 value), the labels (float32), then the ids. A prompt and an answer are
- * two or three runs, so a row takes little more than its ids.
+ * A row as bytes, little-endian: its numbers of tokens, of runs of equal weight, of runs of equal token type, of labels, and of
+ * bytes of the rejected text (uint32 each), the runs (uint32 length, float32 value), the labels (float32), the ids, and the
+ * rejected text as a row of its own. A prompt and an answer are two or three runs, so a row takes little more than its ids.
  */
 export function encodeRow(
-  { tokens, weights, tokenTypes, labels = new Float32Array() }: Row,
+  { tokens, weights, tokenTypes, labels = new Float32Array(), rejected }: Row,
   tokenBytes: TokenBytes,
 ): Uint8Array<ArrayBuffer> {
   const weightRuns = runsOf(weights);
@@ -25,9 +25,13 @@ export function encodeRow(
   const runs = [...weightRuns, ...typeRuns];
   const labelsAt = headBytes + 8 * runs.length;
   const idsAt = labelsAt + 4 * labels.length;
-  const bytes = new Uint8Array(idsAt + tokenBytes * tokens.length);
+  const otherAt = idsAt + tokenBytes * tokens.length;
+  const other = rejected === undefined ? new Uint8Array() : encodeRow(rejected, tokenBytes);
+  const bytes = new Uint8Array(otherAt + other.length);
+  bytes.set(other, otherAt);
   const view = new DataView(bytes.buffer);
-  for (const [index, count] of [tokens.length, weightRuns.length, typeRuns.length, labels.length].entries()) {
+  const counts = [tokens.length, weightRuns.length, typeRuns.length, labels.length, other.length];
+  for (const [index, count] of counts.entries()) {
     view.setUint32(4 * index, count, true);
   }
   for (const [index, { length, value }] of runs.entries()) {
@@ -44,12 +48,8 @@ export function encodeRow(
 
 export function decodeRow(bytes: Uint8Array, tokenBytes: TokenBytes): Row {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const [length, weightRuns, typeRuns, labelCount] = [0, 4, 8, 12].map((at) => view.getUint32(at, true)) as [
-    number,
-    number,
-    number,
-    number,
-  ];
+  const count = (index: number): number => view.getUint32(4 * index, true);
+  const [length, weightRuns, typeRuns, labelCount, otherBytes] = [count(0), count(1), count(2), count(3), count(4)];
   const labelsAt = headBytes + 8 * (weightRuns + typeRuns);
   const idsAt = labelsAt + 4 * labelCount;
   const tokens = new Int32Array(length);
@@ -71,6 +71,7 @@ export function decodeRow(bytes: Uint8Array, tokenBytes: TokenBytes): Row {
     weights: filled(new Float32Array(length), 0, weightRuns),
     ...(typeRuns > 0 && { tokenTypes: filled(new Int32Array(length), weightRuns, typeRuns) }),
     ...(labelCount > 0 && { labels }),
+    ...(otherBytes > 0 && { rejected: decodeRow(bytes.subarray(bytes.length - otherBytes), tokenBytes) }),
   };
 }
 

@@ -20,6 +20,19 @@ export interface DataReport {
   /** The first examples with a cut answer, and without any, as `file:row`. */
   readonly truncatedExamples: readonly string[];
   readonly maskedExamples: readonly string[];
+  /** What became of pairs of answers; null where the rows are no pairs. */
+  readonly pairs: PairReport | null;
+}
+
+/** Pairs of answers, as they are trained. */
+export interface PairReport {
+  /** Whose answers are the same, which teach nothing. */
+  readonly identical: number;
+  /** Of whose answers one alone was cut: a comparison of a whole answer with a part of one. */
+  readonly cutOnOneSide: number;
+  /** The first of each, as `file:row`. */
+  readonly identicalExamples: readonly string[];
+  readonly cutOnOneSideExamples: readonly string[];
 }
 
 const mostLabels = 100;
@@ -35,17 +48,35 @@ export function createTally(): Tally {
   const dropped = { promptTokensDropped: 0, answerTokensDropped: 0, masked: 0 };
   const truncatedExamples: string[] = [];
   const maskedExamples: string[] = [];
+  const [identicalExamples, cutOnOneSideExamples]: [string[], string[]] = [[], []];
+  const pairs = { seen: 0, identical: 0, cutOnOneSide: 0 };
   const note = (labels: string[], { source }: Example) => {
     if (source !== undefined && labels.length < mostLabels) labels.push(rowLabel(source));
   };
+  const pairReport = (): PairReport | null => {
+    const { seen, ...counts } = pairs;
+    if (seen === 0) return null;
+    return { ...counts, identicalExamples: [...identicalExamples], cutOnOneSideExamples: [...cutOnOneSideExamples] };
+  };
   return {
-    add(example, { rows, length, masked, promptTokensDropped, answerTokensDropped }) {
+    add(example, { rows, length, masked, promptTokensDropped, answerTokensDropped, pair }) {
       sums.examples += 1;
       sums.longest = Math.max(sums.longest, length);
       if (promptTokensDropped > 0) sums.truncatedPrompts += 1;
       if (answerTokensDropped > 0) {
         sums.truncatedAnswers += 1;
         note(truncatedExamples, example);
+      }
+      if (pair !== undefined) {
+        pairs.seen += 1;
+        if (pair.identical) {
+          pairs.identical += 1;
+          note(identicalExamples, example);
+        }
+        if (pair.dropped[0] > 0 !== pair.dropped[1] > 0) {
+          pairs.cutOnOneSide += 1;
+          note(cutOnOneSideExamples, example);
+        }
       }
       dropped.promptTokensDropped += promptTokensDropped;
       dropped.answerTokensDropped += answerTokensDropped;
@@ -55,13 +86,14 @@ export function createTally(): Tally {
         return;
       }
       sums.rows += rows.length;
-      for (const { tokens } of rows) sums.tokens += tokens.length;
+      for (const { tokens, rejected } of rows) sums.tokens += tokens.length + (rejected?.tokens.length ?? 0);
     },
     report: () => ({
       ...sums,
       ...dropped,
       truncatedExamples: [...truncatedExamples],
       maskedExamples: [...maskedExamples],
+      pairs: pairReport(),
     }),
   };
 }

@@ -1,6 +1,6 @@
-import { didYouMean, TunesmithError } from '@tunesmith/core';
+import { didYouMean, type RowKind, TunesmithError } from '@tunesmith/core';
 import type { JsonObject } from '../tokenizer/tokenizer-files.js';
-import { type Format, type FormatName, formatNamed, formats } from './formats.js';
+import { type Format, type FormatName, type FormatRows, formatNamed, formats } from './formats.js';
 import type { LabelScheme } from './label-scheme.js';
 import type { ColumnMap } from './row-reader.js';
 
@@ -10,6 +10,8 @@ export interface FormatOptions {
   readonly columns?: ColumnMap;
   /** What labels mean, where labels are learnt; without it words are. */
   readonly labels?: LabelScheme;
+  /** What the rows are for, where words are learnt: answers if not said. */
+  readonly rows?: RowKind;
 }
 
 /** A file's format, and what the file calls its columns. */
@@ -37,10 +39,11 @@ const synonyms: Readonly<Record<string, readonly string[]>> = {
 export function detectFormat(
   rows: readonly JsonObject[],
   file: string,
-  { format, columns = {}, labels }: FormatOptions = {},
+  { format, columns = {}, labels, rows: kind = 'answers' }: FormatOptions = {},
 ): DetectedFormat {
   const seen = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  const candidates = formats.filter(({ labelled = false }) => labelled === (labels !== undefined));
+  const wanted = labels === undefined ? kind : 'labels';
+  const candidates = formats.filter((each) => rowsOf(each) === wanted);
   const named = format === undefined ? undefined : formatNamed(format);
   if (named !== undefined && !candidates.includes(named)) throw otherPurpose(named, candidates);
   const fitting = (named === undefined ? candidates : [named]).map((each) => ({
@@ -51,17 +54,9 @@ export function detectFormat(
     each: named,
     map: columns,
   };
+  if (format === undefined && wanted === 'answers' && isPreference(rows, seen)) throw preferenceData(file, seen, found);
   if (found === undefined || map === undefined || rows.length === 0) {
     throw unknownFormat(file, seen, rows.length, candidates);
-  }
-
-  if (format === undefined && labels === undefined && isPreference(rows, seen)) {
-    throw new TunesmithError('DATA_INVALID', 'the rows are preference data', {
-      where: file,
-      expected: 'examples of answers to learn',
-      got: `the columns ${seen.join(', ')}`,
-      hint: `Train on preferences with a preference objective, or name the format (${found.name}) to learn every answer.`,
-    });
   }
   const known = [...found.required, ...found.optional];
   for (const [column, name] of Object.entries(columns)) {
@@ -92,11 +87,33 @@ function columnsOf(
     .find((map) => required.every((column) => rows.every((row) => row[map[column] ?? column] !== undefined)));
 }
 
-function otherPurpose({ name, labelled }: Format, candidates: readonly Format[]): TunesmithError {
-  return new TunesmithError('CONFIG_INVALID', `the format ${name} is for ${labelled ? 'labels' : 'words'} to learn`, {
+const purposes: Readonly<Record<FormatRows, string>> = {
+  answers: 'answers to learn',
+  labels: 'labels to learn',
+  preferences: 'answers that are preferred to others',
+  ratings: 'answers that are good or bad',
+  prompts: 'prompts without an answer',
+};
+
+function rowsOf({ rows = 'answers' }: Format): FormatRows {
+  return rows;
+}
+
+function otherPurpose(named: Format, candidates: readonly Format[]): TunesmithError {
+  return new TunesmithError('CONFIG_INVALID', `the format ${named.name} is for ${purposes[rowsOf(named)]}`, {
     where: 'data.format',
     expected: candidates.map((candidate) => candidate.name).join(', '),
-    hint: `Its objective is ${labelled ? 'classification' : 'another than classification'}.`,
+    hint: `The objective learns from ${purposes[rowsOf(candidates[0] as Format)]}.`,
+  });
+}
+
+function preferenceData(file: string, seen: readonly string[], found: Format | undefined): TunesmithError {
+  const learnAll = found === undefined ? '' : ` Or name the format (${found.name}) to learn every answer.`;
+  return new TunesmithError('DATA_INVALID', 'the rows are preference data', {
+    where: file,
+    expected: 'examples of answers to learn',
+    got: `the columns ${seen.join(', ')}`,
+    hint: `Name an objective that learns from preferences; \`tunesmith plugins\` lists what is installed.${learnAll}`,
   });
 }
 
@@ -129,7 +146,7 @@ function suggestion(seen: readonly string[], candidates: readonly Format[]): str
     if (pairs.some(([, name]) => name === undefined)) continue;
     return `If the names differ, map them: columns: { ${pairs.map(([column, name]) => `${column}: ${name}`).join(', ')} }.`;
   }
-  const [sample, what] = candidates.some(({ labelled }) => labelled)
+  const [sample, what] = candidates.some((each) => rowsOf(each) === 'labels')
     ? ['text: comment, label: tone', 'A file without a line of names needs data.header.']
     : ['prompt: question, completion: answer', ''];
   return `If only the names differ, map them, for instance columns: { ${sample} }. ${what}`.trim();

@@ -52,8 +52,46 @@ export interface LabelledExample {
   readonly labels: Float32Array;
 }
 
+/** A prompt and an answer to it, in whatever form. */
+export type AnswerExample = PairExample | InstructionExample | ChatExample;
+
+/** Two answers to one prompt, of which one was preferred. */
+export interface PreferenceExample {
+  readonly kind: 'preference';
+  readonly chosen: AnswerExample;
+  readonly rejected: AnswerExample;
+  /** How good the chosen answer is, and the rejected one, where the data says. */
+  readonly scores?: readonly [chosen: number, rejected: number];
+  /** Why the rejected one was, where the data says. */
+  readonly reason?: string;
+}
+
+/** An answer that was called good or bad. */
+export interface RatedExample {
+  readonly kind: 'rated';
+  readonly answer: AnswerExample;
+  readonly good: boolean;
+}
+
+/** What the model is to answer. */
+export interface PromptExample {
+  readonly kind: 'prompt';
+  /** A text as it is, or a conversation for the chat template. */
+  readonly prompt: string | readonly ChatMessage[];
+  readonly tools?: readonly JsonObject[];
+}
+
 /** The form that every data format becomes. */
-export type Example = (TextExample | PairExample | InstructionExample | ChatExample | LabelledExample) & {
+export type Example = (
+  | TextExample
+  | PairExample
+  | InstructionExample
+  | ChatExample
+  | LabelledExample
+  | PreferenceExample
+  | RatedExample
+  | PromptExample
+) & {
   readonly source?: RowSource;
 };
 

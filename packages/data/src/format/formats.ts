@@ -1,9 +1,11 @@
-import { didYouMean, TunesmithError } from '@tunesmith/core';
+import { didYouMean, type RowKind, TunesmithError } from '@tunesmith/core';
 import type { JsonObject } from '../tokenizer/tokenizer-files.js';
-import type { Example, InstructionTurn, RowSource } from './example.js';
+import type { Example, RowSource } from './example.js';
+import { readInstruction } from './instruction.js';
 import type { LabelScheme } from './label-scheme.js';
 import { labelledFormats } from './labelled-formats.js';
-import { readMessages, readShareGpt, readTools } from './message-list.js';
+import { isMessages, readMessages, readShareGpt, readTools } from './message-list.js';
+import { preferenceFormats } from './preference-formats.js';
 import { type ColumnMap, type RowReader, readRow } from './row-reader.js';
 
 /** How rows of a file become examples. */
@@ -11,13 +13,16 @@ export interface Format {
   readonly name: FormatName;
   readonly required: readonly string[];
   readonly optional: readonly string[];
-  /** Its rows have labels to learn, rather than words. */
-  readonly labelled?: boolean;
+  /** What its rows are for: answers to learn if not said. */
+  readonly rows?: FormatRows;
   /** What data sets call its columns; the first fit is taken, what the user maps going before. Its own names if not said. */
   readonly alternatives?: readonly ColumnMap[];
   /** `labels` says how those of a labelled format become numbers. */
   parse(row: RowReader, labels?: LabelScheme): Example;
 }
+
+/** What rows are for: labels to learn, or what an objective of words asks for. */
+export type FormatRows = RowKind | 'labels';
 
 export type FormatName =
   | 'messages'
@@ -26,7 +31,15 @@ export type FormatName =
   | 'alpaca'
   | 'text'
   | 'labelled'
-  | 'labelled-pair';
+  | 'labelled-pair'
+  | 'preference'
+  | 'preference-sharegpt'
+  | 'preference-alpaca'
+  | 'rated'
+  | 'rated-messages'
+  | 'rated-sharegpt'
+  | 'rated-alpaca'
+  | 'prompt';
 
 /** In the order of detection: the first whose required columns are all there is taken. */
 export const formats: readonly Format[] = [
@@ -51,7 +64,7 @@ export const formats: readonly Format[] = [
     required: ['prompt', 'completion'],
     optional: ['tools'],
     parse(row) {
-      if (typeof row.value('prompt') === 'string' && !row.text('prompt').startsWith('[{')) {
+      if (!isMessages(row, 'prompt')) {
         return { kind: 'pair', prompt: row.text('prompt'), completion: row.text('completion') };
       }
       const prompt = readMessages(row, 'prompt');
@@ -62,18 +75,11 @@ export const formats: readonly Format[] = [
     name: 'alpaca',
     required: ['instruction', 'output'],
     optional: ['input', 'system', 'history'],
-    parse(row) {
-      const system = row.optionalText('system');
-      const last = {
-        instruction: row.text('instruction'),
-        input: row.optionalText('input') ?? '',
-        output: row.text('output'),
-      };
-      return { kind: 'instruction', turns: [...readHistory(row), last], ...(system && { system }) };
-    },
+    parse: (row) => readInstruction(row, 'output'),
   },
   { name: 'text', required: ['text'], optional: [], parse: (row) => ({ kind: 'text', text: row.text('text') }) },
   ...labelledFormats,
+  ...preferenceFormats,
 ];
 
 /** The format with this name. */
@@ -103,14 +109,4 @@ function chat(row: RowReader, column: string, messages: ReturnType<typeof readMe
   }
   const tools = readTools(row, 'tools');
   return { kind: 'chat', messages, promptMessages, ...(tools && { tools }) };
-}
-
-function readHistory(row: RowReader): InstructionTurn[] {
-  return (row.optionalList('history') ?? []).map((turn, index) => {
-    const [instruction, output] = Array.isArray(turn) ? turn : [];
-    if (typeof instruction !== 'string' || typeof output !== 'string') {
-      throw row.wrong('history', 'a pair [instruction, output] of texts', turn, `[${index}]`);
-    }
-    return { instruction, input: '', output };
-  });
 }

@@ -43,7 +43,7 @@ describe('columns', () => {
       'CONFIG_INVALID at data.format: the format labelled is for labels to learn; expected messages, sharegpt',
     );
     expect(() => detectFormat([row], source.file, { format: 'text', labels: tone })).toThrow(
-      'the format text is for words to learn; expected labelled-pair, labelled.',
+      'the format text is for answers to learn; expected labelled-pair, labelled.',
     );
   });
 

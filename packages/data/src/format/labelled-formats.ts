@@ -21,7 +21,7 @@ export const labelledFormats: readonly Format[] = [
     name: 'labelled-pair',
     required: ['text1', 'text2', 'label'],
     optional: [],
-    labelled: true,
+    rows: 'labels',
     alternatives: labelNames.flatMap((label) =>
       pairNames.map(([text1, text2]): ColumnMap => ({ text1, text2, label })),
     ),
@@ -31,7 +31,7 @@ export const labelledFormats: readonly Format[] = [
     name: 'labelled',
     required: ['text', 'label'],
     optional: [],
-    labelled: true,
+    rows: 'labels',
     alternatives: labelNames.flatMap((label) => textNames.map((text): ColumnMap => ({ text, label }))),
     parse: (row, labels) => labelled(row, ['text'], labels),
   },

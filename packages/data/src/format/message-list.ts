@@ -19,39 +19,60 @@ const shareGptRoles: Readonly<Record<string, string>> = {
 
 /** Reads a column of `{role, content}` messages, with tool calls, as the OpenAI API writes them. */
 export function readMessages(row: RowReader, column: string): ChatMessage[] {
-  return row.list(column).map((entry, index) => {
-    const wrong = errorAt(row, column, index);
-    const message = asObject(entry, wrong);
-    const role = message.role;
-    if (typeof role !== 'string' || !roles.includes(role)) throw wrongRole(wrong, '.role', role, roles);
-    const calls = toolCalls(message.tool_calls, wrong);
-    return {
-      role,
-      content: contentText(message.content, calls.length > 0, wrong),
-      ...(calls.length > 0 && { tool_calls: calls }),
-      ...optionalText(message, 'name'),
-      ...optionalText(message, 'reasoning_content'),
-      ...optionalText(message, 'tool_call_id'),
-      ...((message.weight === 0 || message.weight === 1) && { weight: message.weight }),
-    };
-  });
+  return row.list(column).map((entry, index) => messageOf(entry, errorAt(row, column, index)));
+}
+
+function messageOf(entry: unknown, wrong: WrongAt): ChatMessage {
+  const message = asObject(entry, wrong);
+  const role = message.role;
+  if (typeof role !== 'string' || !roles.includes(role)) throw wrongRole(wrong, '.role', role, roles);
+  const calls = toolCalls(message.tool_calls, wrong);
+  return {
+    role,
+    content: contentText(message.content, calls.length > 0, wrong),
+    ...(calls.length > 0 && { tool_calls: calls }),
+    ...optionalText(message, 'name'),
+    ...optionalText(message, 'reasoning_content'),
+    ...optionalText(message, 'tool_call_id'),
+    ...((message.weight === 0 || message.weight === 1) && { weight: message.weight }),
+  };
+}
+
+/** Whether a column holds messages, as a list or as its JSON text (a CSV cell), rather than a text or a single message. */
+export function isMessages(row: RowReader, column: string): boolean {
+  const value = row.value(column);
+  if (typeof value === 'string') return value.startsWith('[{');
+  return Array.isArray(value) || typeof value !== 'object';
+}
+
+/** Reads a column of one message, or of its words alone, which are the assistant's. */
+export function readMessage(row: RowReader, column: string): ChatMessage {
+  const value = row.value(column);
+  return typeof value === 'string' ? { role: 'assistant', content: value } : messageOf(value, errorIn(row, column));
+}
+
+/** The same of ShareGPT's. */
+export function readShareGptMessage(row: RowReader, column: string): ChatMessage {
+  const value = row.value(column);
+  return typeof value === 'string' ? { role: 'assistant', content: value } : shareGptOf(value, errorIn(row, column));
 }
 
 /** Reads a column of ShareGPT's `{from, value}` messages (or `{role, content}` with its roles). */
 export function readShareGpt(row: RowReader, column: string): ChatMessage[] {
-  return row.list(column).map((entry, index) => {
-    const wrong = errorAt(row, column, index);
-    const message = asObject(entry, wrong);
-    const [roleKey, contentKey] = 'from' in message ? ['from', 'value'] : ['role', 'content'];
-    const name = message[roleKey];
-    const content = contentText(message[contentKey], false, wrong, `.${contentKey}`);
-    if (name === 'function_call')
-      return { role: 'assistant', content: '', tool_calls: calledFunctions(content, wrong) };
-    const role = typeof name === 'string' ? shareGptRoles[name] : undefined;
-    if (role === undefined)
-      throw wrongRole(wrong, `.${roleKey}`, name, [...Object.keys(shareGptRoles), 'function_call']);
-    return { role, content };
-  });
+  return row.list(column).map((entry, index) => shareGptOf(entry, errorAt(row, column, index)));
+}
+
+function shareGptOf(entry: unknown, wrong: WrongAt): ChatMessage {
+  const message = asObject(entry, wrong);
+  const [roleKey, contentKey] = 'from' in message ? ['from', 'value'] : ['role', 'content'];
+  const name = message[roleKey];
+  const content = contentText(message[contentKey], false, wrong, `.${contentKey}`);
+  if (name === 'function_call') return { role: 'assistant', content: '', tool_calls: calledFunctions(content, wrong) };
+  const role = typeof name === 'string' ? shareGptRoles[name] : undefined;
+  if (role === undefined) {
+    throw wrongRole(wrong, `.${roleKey}`, name, [...Object.keys(shareGptRoles), 'function_call']);
+  }
+  return { role, content };
 }
 
 /** Reads the column of tool schemas: a list, or its JSON text as LLaMA-Factory stores it. */
@@ -63,6 +84,10 @@ type WrongAt = (path: string, expected: string, got: unknown) => TunesmithError;
 
 function errorAt(row: RowReader, column: string, index: number): WrongAt {
   return (path, expected, got) => row.wrong(column, expected, got, `[${index}]${path}`);
+}
+
+function errorIn(row: RowReader, column: string): WrongAt {
+  return (path, expected, got) => row.wrong(column, expected, got, path);
 }
 
 function wrongRole(wrong: WrongAt, path: string, got: unknown, known: readonly string[]): TunesmithError {

@@ -49,6 +49,11 @@ export function packLengths(lengths: ArrayLike<number>, maxLength: number): numb
 
 /** Several rows as one, each a segment of its own. */
 export function joinRows(rows: readonly Row[]): Row {
+  if (rows.some(({ rejected }) => rejected !== undefined)) {
+    throw new TunesmithError('DATA_INVALID', 'rows of two answers cannot be packed', {
+      hint: 'Leave packing off for preference data.',
+    });
+  }
   const length = rows.reduce((sum, { tokens }) => sum + tokens.length, 0);
   const packed = {
     tokens: new Int32Array(length),

@@ -2,7 +2,13 @@ import { TunesmithError } from '@tunesmith/core';
 import type { ChatMessage } from '../chat/chat-message.js';
 import type { ChatTemplate } from '../chat/chat-template.js';
 import { type ConversationSpan, conversationSpans } from '../chat/conversation-spans.js';
-import { type Example, type InstructionExample, rowLabel } from '../format/example.js';
+import {
+  type AnswerExample,
+  type Example,
+  type InstructionExample,
+  rowLabel,
+  type TextExample,
+} from '../format/example.js';
 import { alpacaPrompt, alpacaRequest } from './alpaca-prompt.js';
 
 /** A piece of an example's text and whether the model is to say it. */
@@ -24,7 +30,7 @@ export interface ExampleSpanOptions {
 const fixedDate = new Date(2024, 6, 26);
 
 /** An example of words to learn. */
-export type SpokenExample = Exclude<Example, { readonly kind: 'labelled' }>;
+export type SpokenExample = (TextExample | AnswerExample) & Pick<Example, 'source'>;
 
 /** Writes an example as text, cut where the model begins and ends to speak. */
 export function exampleSpans(example: SpokenExample, options: ExampleSpanOptions): TextSpan[] {

@@ -1,8 +1,10 @@
 import { type Row, TunesmithError } from '@tunesmith/core';
 import type { Example } from '../format/example.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
-import { encodeSpans, type TokenSpan } from './encode-spans.js';
+import { encodeSpans } from './encode-spans.js';
 import { type ExampleSpanOptions, exampleSpans } from './example-spans.js';
+import { toRow } from './to-row.js';
+import { tokenizePreference, tokenizePrompt, tokenizeRated } from './tokenize-preference.js';
 import { tokenizeLabelled, tokenizeWholeText } from './tokenize-texts.js';
 import { lengthOf, truncateSpans } from './truncate-spans.js';
 
@@ -27,12 +29,25 @@ export interface TokenizedExample {
   readonly answerTokensDropped: number;
   /** No token of an answer is left: the example teaches nothing but its prompt. */
   readonly masked: boolean;
+  /** Of two answers to one prompt: what became of each. */
+  readonly pair?: TokenizedPair;
+}
+
+/** The texts with the chosen and the rejected answer. */
+export interface TokenizedPair {
+  /** Tokens before anything was cut. */
+  readonly lengths: readonly [chosen: number, rejected: number];
+  /** Tokens of the answers that were cut off. */
+  readonly dropped: readonly [chosen: number, rejected: number];
+  /** Nothing tells them apart as they are trained. */
+  readonly identical: boolean;
 }
 
 export const defaultPromptLossWeight = 0.1;
 
 /**
- * Turns an example into a training row. A labelled one has its labels and no weights; else an answer's tokens and its end token weigh 1, a prompt's `promptLossWeight`, and
+ * Turns an example into a training row. A labelled one has its labels and no weights, and what is preferred or rated learns
+ * nothing of its prompts; else an answer's tokens and its end token weigh 1, a prompt's `promptLossWeight`, and
  * the first token 0, because nothing comes before it. What has a weight is decided by where the text stands, never by
  * comparing ids with the padding id.
  */
@@ -40,6 +55,9 @@ export function tokenizeExample(example: Example, options: TokenizeOptions): Tok
   const { tokenizer, maxLength, promptLossWeight = defaultPromptLossWeight, longText = 'split' } = options;
   checkOptions(maxLength, promptLossWeight);
   if (example.kind === 'labelled') return tokenizeLabelled(example, options);
+  if (example.kind === 'preference') return tokenizePreference(example, options);
+  if (example.kind === 'rated') return tokenizeRated(example, options);
+  if (example.kind === 'prompt') return tokenizePrompt(example, options);
   if (options.wholeTexts) return tokenizeWholeText(example, options);
   const spans = encodeSpans(tokenizer, exampleSpans(example, options));
   const length = lengthOf(spans);
@@ -51,18 +69,6 @@ export function tokenizeExample(example: Example, options: TokenizeOptions): Tok
   const { spans: kept, ...dropped } = truncateSpans(spans, maxLength);
   const answered = kept.some(({ kind, ids }, index) => kind === 'answer' && ids.length > (index === 0 ? 1 : 0));
   return { rows: [toRow(kept, promptLossWeight)], length, ...dropped, masked: !answered };
-}
-
-function toRow(spans: readonly TokenSpan[], promptLossWeight: number): Row {
-  const tokens = Int32Array.from(spans.flatMap(({ ids }) => ids));
-  const weights = new Float32Array(tokens.length);
-  let start = 0;
-  for (const { kind, ids } of spans) {
-    weights.fill(kind === 'answer' ? 1 : promptLossWeight, start, start + ids.length);
-    start += ids.length;
-  }
-  weights[0] = 0;
-  return { tokens, weights };
 }
 
 /** Cuts a row into rows of at most `maxLength` that overlap by one token, so that every token is predicted exactly once. */

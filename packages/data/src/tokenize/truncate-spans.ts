@@ -71,7 +71,8 @@ function dropLeft(spans: readonly TokenSpan[], wanted: TokenSpan['kind'], count:
   });
 }
 
-function dropRight(spans: readonly TokenSpan[], count: number): TokenSpan[] {
+/** The spans without their last tokens. */
+export function dropRight(spans: readonly TokenSpan[], count: number): TokenSpan[] {
   let right = count;
   return spans
     .toReversed()

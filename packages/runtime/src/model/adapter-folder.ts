@@ -13,6 +13,7 @@ import {
   importAdapter,
   type Method,
   type MethodFactory,
+  type Model,
   memoryTensor,
   quantizationSchema,
   TunesmithError,
@@ -144,7 +145,7 @@ export async function saveAdapter(
     config: method.config as AdapterManifest['config'],
     step,
     template,
-    objective: manifestObjective(objective),
+    objective: manifestObjective(model, objective),
     stage: (method.stages === undefined ? null : model.stage) as AdapterManifest['stage'],
     resizeVocabulary: vocabularyBefore !== null,
     quantization,
@@ -169,11 +170,12 @@ export async function saveAdapter(
   });
 }
 
-function manifestObjective(objective: ObjectiveSettings): AdapterManifest['objective'] {
-  if (objective.name === 'sft') return null;
+/** What continues texts is used alike, whatever it learnt from: answers, or which of them are preferred. */
+function manifestObjective({ head }: Model, objective: ObjectiveSettings): AdapterManifest['objective'] {
+  if (head.task === 'causal-lm') return null;
   const scheme = labelScheme(objective);
   return {
-    name: objective.name,
+    name: head.task === 'masked-lm' ? 'masked-lm' : 'classification',
     problemType: scheme?.problemType ?? 'single-label',
     ...(scheme === null ? {} : { labels: [...scheme.names] }),
   };

@@ -1,6 +1,6 @@
 import { readPeftAdapter } from '@tunesmith/checkpoints';
 import { type AdapterPool, createAdapterPool } from '@tunesmith/core';
-import type { MethodLookup } from '../plugins/load-methods.js';
+import type { MethodLookup } from '../plugins/load-offers.js';
 import { describeAdapter } from './adapter-folder.js';
 import { baseFor } from './base-options.js';
 import { type LoadedModel, loadModel } from './load-model.js';

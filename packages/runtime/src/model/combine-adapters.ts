@@ -8,7 +8,7 @@ import {
   TunesmithError,
   type WeightedAdapter,
 } from '@tunesmith/core';
-import type { MethodLookup } from '../plugins/load-methods.js';
+import type { MethodLookup } from '../plugins/load-offers.js';
 import { type AdapterDescription, adapterManifestText, describeAdapter } from './adapter-folder.js';
 import { quantizationOfBase } from './base-options.js';
 import { factoryFor } from './open-model.js';

@@ -1,4 +1,4 @@
-import type { Backend, Family, MethodFactory } from '@tunesmith/core';
+import type { Backend, Family, MethodFactory, ObjectiveFactory } from '@tunesmith/core';
 import type { Recipe } from '../recipe/recipe.js';
 
 /** What computes: the devices of a recipe. */
@@ -16,6 +16,8 @@ export interface HubSettings {
 export interface Engine {
   readonly families: readonly Family[];
   readonly methods: readonly MethodFactory[];
+  /** Objectives of plugins, beside the runtime's own; none if not said. */
+  readonly objectives?: readonly ObjectiveFactory[];
   createBackend(device: Device): Backend | Promise<Backend>;
   /** Absent where models come from folders only. */
   readonly hub?: HubSettings;

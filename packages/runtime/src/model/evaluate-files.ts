@@ -1,5 +1,5 @@
 import { createExecutableCache, type Evaluation, evaluate } from '@tunesmith/core';
-import { createObjective, defaultObjective, type ObjectiveSettings } from '../objective/settings.js';
+import { createObjective, defaultObjective, type ObjectiveSettings, type Objectives } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { openData } from '../train/open-data.js';
 import { maxLengthOf } from '../train/resolve-recipe.js';
@@ -12,6 +12,8 @@ export interface EvaluateFilesOptions {
   readonly batchSize: number;
   /** What is measured; how well it predicts words if not said. */
   readonly objective?: ObjectiveSettings;
+  /** The plugins' objectives, where it may be one of them. */
+  readonly objectives?: Objectives;
   readonly cacheFolder: string;
   readonly onPhase?: OnPhase;
   /** Told of answers that are cut or missing. */
@@ -21,17 +23,12 @@ export interface EvaluateFilesOptions {
 /** The loss of a model over data files, weighted as in training, and the metrics of its predictions. */
 export async function evaluateFiles(
   { model, parameters, backend, tokenizer }: LoadedModel,
-  { data, batchSize, objective: settings = defaultObjective, cacheFolder, onPhase, onWarning }: EvaluateFilesOptions,
+  { data, batchSize, objective: settings = defaultObjective, objectives = [], ...files }: EvaluateFilesOptions,
 ): Promise<Evaluation> {
   const maxLength = maxLengthOf(data, model.shape);
-  const objective = createObjective(settings, tokenizer);
-  const shared = { tokenizer, maxLength, seed: 0, cacheFolder, objective: settings };
-  const options = {
-    ...shared,
-    ...(onPhase === undefined ? {} : { onPhase }),
-    ...(onWarning === undefined ? {} : { onWarning }),
-  };
-  const { train } = await openData({ ...data, shuffle: false }, options);
+  const objective = createObjective(settings, tokenizer, objectives);
+  const shared = { tokenizer, maxLength, seed: 0, objective: settings, objectives };
+  const { train } = await openData({ ...data, shuffle: false }, { ...shared, ...files });
   const executables = createExecutableCache(backend, parameters.tensors);
   try {
     const collate = { rows: batchSize, maxLength, padToken: tokenizer.padId };

@@ -20,7 +20,7 @@ import {
   type WeightDtype,
 } from '@tunesmith/core';
 import { loadTokenizer, type Tokenizer } from '@tunesmith/data';
-import { headOf, type ObjectiveSettings } from '../objective/settings.js';
+import { headOf, type ObjectiveSettings, type Objectives } from '../objective/settings.js';
 import { fitVocabulary } from './fit-vocabulary.js';
 
 export interface LoadModelOptions {
@@ -38,6 +38,8 @@ export interface LoadModelOptions {
   readonly stage?: StageState | null;
   /** What it is to be trained for or was: its head; the family's first task if not said. */
   readonly objective?: ObjectiveSettings;
+  /** The plugins' objectives, where it may be one of them. */
+  readonly objectives?: Objectives | undefined;
   /** Adds rows for tokens of the tokenizer that the checkpoint has none for, each the mean of those it has. */
   readonly resizeVocabulary?: boolean;
 }
@@ -64,11 +66,15 @@ export interface LoadedModel {
 /** Opens a model folder, builds its family's model with the methods, and loads the weights. */
 export async function loadModel(options: LoadModelOptions): Promise<LoadedModel> {
   const { path, families, backend, methods = [], dtype = 'auto', seed = 0, stage = null, objective } = options;
-  const { quantization = null, resizeVocabulary = false } = options;
+  const { quantization = null, resizeVocabulary = false, objectives } = options;
   const folder = await openModelFolder(path);
   try {
     const tokenizer = await loadTokenizer(folder.path);
-    const form = { ...(objective && headOf(objective)), ...formOf(quantization), checkpoint: folder.tensors };
+    const form = {
+      ...(objective && headOf(objective, objectives)),
+      ...formOf(quantization),
+      checkpoint: folder.tensors,
+    };
     const plain = describeModel(folder.config, path, families, [], null, form);
     const resizing = { where: path, resize: resizeVocabulary };
     const { config, vocabularyBefore } = fitVocabulary(plain, folder.config, tokenizer, resizing);

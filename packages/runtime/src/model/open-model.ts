@@ -2,12 +2,8 @@ import { openModelFolder } from '@tunesmith/checkpoints';
 import { type Method, type MethodFactory, TunesmithError } from '@tunesmith/core';
 import { savedObjective } from '../objective/saved-objective.js';
 import { defaultObjective, type ObjectiveSettings } from '../objective/settings.js';
-import {
-  loadMethods,
-  loadMethodsForAdapterHub,
-  loadMethodsForPeft,
-  type MethodLookup,
-} from '../plugins/load-methods.js';
+import { loadMethods, loadMethodsForAdapterHub, loadMethodsForPeft } from '../plugins/load-methods.js';
+import type { MethodLookup } from '../plugins/load-offers.js';
 import {
   type AdapterDescription,
   configuredFactory,
@@ -60,7 +56,7 @@ export async function openModel(options: OpenModelOptions): Promise<AdaptedModel
   const stage = described.map(({ manifest }) => manifest?.stage ?? null).find((found) => found !== null) ?? null;
   const loaded = await loadModel({
     ...{ path, dtype, quantization, resizeVocabulary, methods, backend, families: engine.families, stage },
-    ...(saved && { objective: saved }),
+    ...(saved && { objective: saved, objectives: engine.objectives }),
   });
   try {
     for (const [index, adapter] of described.entries()) {

@@ -7,7 +7,7 @@ export async function resolveObjective({
   objective,
   data,
 }: Pick<Recipe, 'objective' | 'data'>): Promise<Recipe['objective']> {
-  const { name, labels, problemType } = objective;
+  const { name, labels, problemType = 'single-label' } = objective;
   if (name !== 'classification' || Array.isArray(labels)) return objective;
   if (typeof labels === 'number') return { ...objective, labels: numberedLabels(labels) };
   const { train, format, columns, header } = data;

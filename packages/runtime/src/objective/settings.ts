@@ -1,28 +1,40 @@
 import {
   classification,
+  didYouMean,
   maskedLm,
   type Objective,
+  type ObjectiveFactory,
   type ProblemType,
+  type RowKind,
   sft,
   type Task,
   TunesmithError,
 } from '@tunesmith/core';
 import type { LabelScheme, Tokenizer } from '@tunesmith/data';
 
+/** The objectives that need no plugin. */
+export const ownObjectives = ['sft', 'classification', 'masked-lm'] as const;
+
 /** What a recipe's `objective` says, or an adapter's. */
 export interface ObjectiveSettings {
-  readonly name: 'sft' | 'classification' | 'masked-lm';
+  /** One of the runtime's own, or one that a plugin offers. */
+  readonly name: string;
   /** Classification: the labels, or how many there are. */
   readonly labels?: number | readonly string[] | undefined;
   readonly problemType?: ProblemType;
   readonly maskShare?: number;
+  /** The options of a plugin's. */
+  readonly [option: string]: unknown;
 }
+
+/** The objectives of plugins that were loaded. */
+export type Objectives = readonly ObjectiveFactory[];
 
 /** What words are learnt by if nothing is said. */
 export const defaultObjective: ObjectiveSettings = { name: 'sft' };
 
 /** The task that a model has to be built for, and how many labels it gives logits for. */
-export function headOf(settings: ObjectiveSettings): { task: Task; labels?: number } {
+export function headOf(settings: ObjectiveSettings, plugins: Objectives = []): { task: Task; labels?: number } {
   switch (settings.name) {
     case 'sft':
       return { task: 'causal-lm' };
@@ -30,11 +42,19 @@ export function headOf(settings: ObjectiveSettings): { task: Task; labels?: numb
       return { task: 'masked-lm' };
     case 'classification':
       return { task: 'sequence-classification', labels: schemeOf(settings).names.length };
+    default: {
+      const { task = 'causal-lm', labels } = configured(settings, plugins);
+      return { task, ...(labels === undefined ? {} : { labels }) };
+    }
   }
 }
 
 /** What is minimised. @throws CONFIG_INVALID */
-export function createObjective(settings: ObjectiveSettings, tokenizer: Tokenizer): Objective {
+export function createObjective(
+  settings: ObjectiveSettings,
+  tokenizer: Tokenizer,
+  plugins: Objectives = [],
+): Objective {
   switch (settings.name) {
     case 'sft':
       return sft;
@@ -49,7 +69,35 @@ export function createObjective(settings: ObjectiveSettings, tokenizer: Tokenize
         specialTokens: tokenizer.specialIds,
         ...(settings.maskShare === undefined ? {} : { share: settings.maskShare }),
       });
+    default:
+      return configured(settings, plugins);
   }
+}
+
+/** What a data file's rows are for: labels, whole texts of which tokens are hidden, or what words are learnt from. */
+export function rowsOf(settings: ObjectiveSettings, plugins: Objectives = []): RowKind | 'labels' | 'texts' {
+  switch (settings.name) {
+    case 'sft':
+      return 'answers';
+    case 'classification':
+      return 'labels';
+    case 'masked-lm':
+      return 'texts';
+    default:
+      return pluginNamed(settings.name, plugins).definition.rows;
+  }
+}
+
+/** The plugin's objective of a name. @throws NAME_UNKNOWN */
+function pluginNamed(name: string, plugins: Objectives): ObjectiveFactory {
+  const found = plugins.find(({ definition }) => definition.name === name);
+  if (found !== undefined) return found;
+  const known = [...ownObjectives, ...plugins.map(({ definition }) => definition.name)];
+  throw new TunesmithError('NAME_UNKNOWN', `the objective "${name}" was not given`, { hint: didYouMean(name, known) });
+}
+
+function configured({ name, ...options }: ObjectiveSettings, plugins: Objectives): Objective {
+  return pluginNamed(name, plugins)(options);
 }
 
 /** The labels of a classification; null for other objectives. @throws CONFIG_INVALID where it doesn't name them */

@@ -9,6 +9,7 @@ import {
 } from '@tunesmith/core';
 import type { Engine, OnPhase } from '../model/engine.js';
 import { locateModel } from '../model/locate-model.js';
+import { createObjective } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { describeRun } from '../train/describe-run.js';
 import { openData } from '../train/open-data.js';
@@ -83,10 +84,13 @@ export async function planRecipe(
   const { model, tokenizer } = await describeRun(recipe, folder, engine);
   const maxLength = maxLengthOf(recipe.data, model.shape);
   const { cacheFolder } = engine;
-  const { objective, trainer } = recipe;
-  const options = { tokenizer, maxLength, seed: trainer.seed, objective, cacheFolder, onPhase };
+  const { trainer } = recipe;
+  const { objectives } = engine;
+  const shared = { objective: recipe.objective, objectives };
+  const options = { tokenizer, maxLength, seed: trainer.seed, ...shared, cacheFolder, onPhase };
   const data = await openData(recipe.data, options);
   const steps = stepsOf(recipe.trainer, data.train.length);
+  const objective = createObjective(recipe.objective, tokenizer, objectives);
   const sites = plannedSites(model, new Set(model.trained.map(({ key }) => key)));
   const trainedParameters = countOf(model.trained);
   const longest = recipe.data.packing ? maxLength : Math.min(data.report.longest, maxLength);
@@ -104,7 +108,12 @@ export async function planRecipe(
   // A run's stages patch the model anew, so that it is rehearsed last.
   return {
     ...plan,
-    ...(await measureRun({ recipe, model, folder, tokenizer, data, maxLength, steps }, engine, onPhase, bases)),
+    ...(await measureRun(
+      { recipe, model, objective, folder, tokenizer, data, maxLength, steps },
+      engine,
+      onPhase,
+      bases,
+    )),
   };
 }
 

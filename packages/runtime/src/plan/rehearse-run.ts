@@ -1,15 +1,17 @@
 import type { ModelFolder } from '@tunesmith/checkpoints';
-import { type Backend, type Model, startTrainingDryRun, type TrainingEstimate } from '@tunesmith/core';
+import { type Backend, type Model, type Objective, startTrainingDryRun, type TrainingEstimate } from '@tunesmith/core';
 import type { Tokenizer } from '@tunesmith/data';
 import { heldDtype, type LoadedModel } from '../model/load-model.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { evaluateUntrained } from '../train/evaluate-untrained.js';
 import type { RunData } from '../train/open-data.js';
 import { openTrainer } from '../train/open-run.js';
+import { dataWithPriors } from '../train/row-priors.js';
 
 export interface Rehearsal {
   readonly recipe: Recipe;
   readonly model: Model;
+  readonly objective: Objective;
   readonly folder: ModelFolder;
   readonly tokenizer: Tokenizer;
   readonly backend: Backend;
@@ -34,7 +36,7 @@ const mostSteps = 2000;
  * @throws CAPABILITY_MISSING for a backend that cannot estimate
  */
 export async function rehearseRun(rehearsal: Rehearsal): Promise<Rehearsed> {
-  const { recipe, model, folder, tokenizer, backend, data, maxLength, steps } = rehearsal;
+  const { recipe, model, objective, folder, tokenizer, backend, maxLength, steps } = rehearsal;
   const dtype = heldDtype(recipe.model.dtype, folder);
   const dry = startTrainingDryRun(model, backend, () => dtype);
   const loaded: LoadedModel = {
@@ -44,15 +46,18 @@ export async function rehearseRun(rehearsal: Rehearsal): Promise<Rehearsed> {
     storedDtype: () => 'F32',
     dispose: () => dry.parameters.tensors.dispose(),
   };
+  const { batchSize } = recipe.trainer;
+  const data = await dataWithPriors(rehearsal.data, { loaded, objective, batchSize, maxLength });
   const isStaged = model.methods.some(({ stages }) => stages !== undefined);
   const taken = isStaged ? steps : Math.min(steps, mostSteps);
   // A stage's evaluations come beside its own steps. Without stages, every evaluation has the same programs as the last.
   const { earlyStopping: _, ...trainerSettings } = recipe.trainer;
   const evaluateEvery = isStaged ? recipe.trainer.evaluateEvery : taken;
   const settings = { ...recipe, trainer: { ...trainerSettings, evaluateEvery } };
-  const trainer = await openTrainer({ recipe: settings, loaded, data, maxLength, steps }, {});
+  const trainer = await openTrainer({ recipe: settings, loaded, objective, data, maxLength, steps }, {});
   try {
-    if (data.validation !== null) await evaluateUntrained({ recipe: settings, loaded, maxLength }, data.validation);
+    if (data.validation !== null)
+      await evaluateUntrained({ recipe: settings, loaded, objective, maxLength }, data.validation);
     const flopsPerEvaluation = dry.flops();
     const enough = new AbortController();
     let seen = flopsPerEvaluation;

@@ -2,7 +2,7 @@ import { readdir, readFile, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 
-/** What a package's package.json says of the methods that it offers; read without running anything of it. */
+/** What a package's package.json says of the methods and objectives that it offers; read without running anything of it. */
 export interface Plugin {
   readonly name: string;
   readonly version: string;
@@ -10,6 +10,7 @@ export interface Plugin {
   readonly path: string;
   readonly apiVersion: number;
   readonly methods: readonly string[];
+  readonly objectives: readonly string[];
   /** Values of PEFT's `peft_type` whose adapters its methods load. */
   readonly peftTypes: readonly string[];
   /** Whether its methods load adapters of AdapterHub's library. */
@@ -20,12 +21,17 @@ export interface Plugin {
 
 const pluginKeyword = 'tunesmith-plugin';
 
-const manifestSchema = z.strictObject({
-  apiVersion: z.int(),
-  methods: z.array(z.string().min(1)).min(1),
-  peftTypes: z.array(z.string().min(1)).default([]),
-  readsAdapterHub: z.boolean().default(false),
-});
+const names = z.array(z.string().min(1)).default([]);
+
+const manifestSchema = z
+  .strictObject({
+    apiVersion: z.int(),
+    methods: names,
+    objectives: names,
+    peftTypes: z.array(z.string().min(1)).default([]),
+    readsAdapterHub: z.boolean().default(false),
+  })
+  .refine(({ methods, objectives }) => methods.length + objectives.length > 0, { message: 'it offers nothing' });
 
 const packageSchema = z.object({
   name: z.string(),
@@ -74,10 +80,11 @@ async function readPlugin(folder: string): Promise<Plugin | undefined> {
   const path = await realpath(folder);
   const offer = manifestSchema.safeParse(tunesmith);
   if (offer.success) return { name, version, path, ...offer.data };
-  const problem = `its "tunesmith" manifest is not { apiVersion, methods }: ${offer.error.issues
+  const problem = `its "tunesmith" manifest is not { apiVersion, methods, objectives }: ${offer.error.issues
     .map(({ path: keys, message }) => `${keys.join('.') || 'tunesmith'}: ${message}`)
     .join('; ')}`;
-  return { name, version, path, apiVersion: 0, methods: [], peftTypes: [], readsAdapterHub: false, problem };
+  const nothing = { apiVersion: 0, methods: [], objectives: [], peftTypes: [], readsAdapterHub: false };
+  return { name, version, path, ...nothing, problem };
 }
 
 /** Nothing for a folder that is not there. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { discoverPlugins } from './discover-plugins.js';
 import { loadMethods, loadMethodsForPeft } from './load-methods.js';
+import { loadObjectives } from './load-objectives.js';
 
 let root: string;
 beforeAll(async () => {
@@ -13,6 +14,11 @@ beforeAll(async () => {
     'sums',
     { apiVersion: 1, methods: ['sums'] },
     `${method('sums', 1, 'const')} export const methods = [sums];`,
+  );
+  await install(
+    'goals',
+    { apiVersion: 1, methods: ['way'], objectives: ['goal'] },
+    `${method('way')} ${method('goal').replace('config', "rows: 'preferences', config")}`,
   );
   await install('loud', { apiVersion: 1, methods: ['loud'] }, "throw new Error('I was run');");
   await install('old', { apiVersion: 0, methods: ['old'] }, method('old'));
@@ -56,6 +62,7 @@ describe('discoverPlugins', () => {
     expect(plugins.map(({ name }) => name)).toEqual([
       '@one/ranks',
       'broken',
+      'goals',
       'liar',
       'loud',
       'old',
@@ -65,6 +72,7 @@ describe('discoverPlugins', () => {
     ]);
     expect(plugins[0]).toMatchObject({ version: '1.2.3', apiVersion: 1, methods: ['ranks'], peftTypes: ['RANKS'] });
     expect(plugins[1]).toMatchObject({ methods: [], problem: expect.stringContaining('apiVersion') });
+    expect(plugins[2]).toMatchObject({ methods: ['way'], objectives: ['goal'] });
   });
 });
 
@@ -84,12 +92,22 @@ describe('loadMethods', () => {
     ['old', [], /API_VERSION: .*"old".*expected apiVersion 1, got 0/],
     ['gone', [], /NAME_UNKNOWN at liar: .*"gone".*Known: other/],
     ['x', ['missing-package'], /FILE_MISSING: .*"missing-package".*npm install missing-package/],
-    ['answer', ['none.mjs'], /NAME_UNKNOWN at .*none\.mjs: the plugin offers no method/],
+    ['answer', ['none.mjs'], /NAME_UNKNOWN at .*none\.mjs: the plugin offers no method and no objective/],
     ['future', ['future.mjs'], /API_VERSION: .*future\.mjs.*expected apiVersion 1, got 7/],
     ['local', ['local.mjs', 'local.mjs'], /METHOD_CONFLICT: two of the plugins given offer the method "local"/],
   ])('refuses %s from %j', async (name, plugins, message) => {
     const given = plugins.map((plugin) => (plugin.endsWith('.mjs') ? join(root, plugin) : plugin));
     await expect(loadMethods([name], lookup(given))).rejects.toThrow(message);
+  });
+});
+
+describe('loadObjectives', () => {
+  it('finds what manifests offer, and takes no method for an objective', async () => {
+    expect(namesOf(await loadObjectives(['goal'], lookup()))).toEqual(['goal']);
+    expect(namesOf(await loadObjectives(['goal'], lookup(['goals'])))).toEqual(['goal']);
+    expect(namesOf(await loadMethods(['way'], lookup(['goals'])))).toEqual(['way']);
+    await expect(loadObjectives(['way'], lookup())).rejects.toThrow(/no installed package offers the objective "way"/);
+    await expect(loadMethods(['goal'], lookup())).rejects.toThrow(/no installed package offers the method "goal"/);
   });
 });
 

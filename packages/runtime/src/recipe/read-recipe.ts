@@ -31,8 +31,11 @@ export async function readRecipe(file: string): Promise<RecipeSource> {
 
 /** Lays flags and settings over a recipe, key by key; lists and scalars replace. Paths are relative to `folder`. */
 export function overrideRecipe(source: RecipeSource, overrides: JsonObject, folder: string): RecipeSource {
-  const value = merge(source.value, withAbsolutePaths(overrides, folder)) as JsonObject;
-  // A method put in another's place leaves that one's block without a meaning.
+  const over = withNamedObjective(withAbsolutePaths(overrides, folder));
+  const value = merge(withNamedObjective(source.value), over) as JsonObject;
+  // An objective, or a method, put in another's place leaves that one's options without a meaning.
+  const [before, after] = [objectiveName(source), objectiveName({ value: over, where: source.where })];
+  if (after !== undefined && after !== before) value.objective = over.objective;
   const named = methodNames({ value, where: source.where });
   for (const left of methodNames(source)) if (!named.includes(left)) delete value[left];
   // A model given by path replaces one given by name, and the other way round.
@@ -73,6 +76,17 @@ export function parseSettings(settings: readonly string[]): JsonObject {
 export function methodNames({ value }: RecipeSource): string[] {
   const { method } = value;
   return (Array.isArray(method) ? method : [method]).filter((name): name is string => typeof name === 'string');
+}
+
+/** The objective that a recipe names, before anything else of it is checked; undefined where it names none. */
+export function objectiveName({ value: { objective } }: RecipeSource): string | undefined {
+  const name = isObject(objective) ? objective.name : objective;
+  return typeof name === 'string' ? name : undefined;
+}
+
+/** An objective that is written as its name alone, as the object that it stands for, so that settings can be laid over it. */
+function withNamedObjective(value: Readonly<JsonObject>): JsonObject {
+  return typeof value.objective === 'string' ? { ...value, objective: { name: value.objective } } : { ...value };
 }
 
 async function readText(path: string): Promise<string> {

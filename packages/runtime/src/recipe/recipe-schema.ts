@@ -1,5 +1,7 @@
 import { quantizationSchema } from '@tunesmith/core';
+import type { FormatName } from '@tunesmith/data';
 import { z } from 'zod';
+import { ownObjectives } from '../objective/settings.js';
 
 /** The version of the recipe format that this release writes. */
 export const recipeVersion = 1;
@@ -54,7 +56,11 @@ const data = z
       .optional()
       .describe('Held-out data: files, or the share of the training rows to hold out. None if not said.'),
     format: z
-      .enum(['messages', 'sharegpt', 'prompt-completion', 'alpaca', 'text', 'labelled', 'labelled-pair'])
+      .enum([
+        ...['messages', 'sharegpt', 'prompt-completion', 'alpaca', 'text', 'labelled', 'labelled-pair'],
+        ...['preference', 'preference-sharegpt', 'preference-alpaca'],
+        ...['rated', 'rated-messages', 'rated-sharegpt', 'rated-alpaca', 'prompt'],
+      ] as const satisfies readonly FormatName[])
       .optional()
       .describe('How rows become examples; detected from the columns if not said.'),
     columns: z
@@ -108,10 +114,10 @@ const data = z
 const objective = z
   .strictObject({
     name: z
-      .enum(['sft', 'classification', 'masked-lm'])
+      .enum(ownObjectives)
       .default('sft')
       .describe(
-        'What is learnt: answers token by token, labels of whole texts, or tokens that are hidden. The first is this project’s choice.',
+        'What is learnt: answers token by token, labels of whole texts, or tokens that are hidden; or what a plugin offers, with its own options beside the name. The first is this project’s choice.',
       ),
     labels: z
       .union([z.int().min(1), z.array(z.string().min(1)).min(1)])

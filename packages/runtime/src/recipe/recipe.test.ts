@@ -1,4 +1,4 @@
-import { apiVersion, defineMethod } from '@tunesmith/core';
+import { apiVersion, defineMethod, defineObjective, sft, TunesmithError } from '@tunesmith/core';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { methodNames } from './read-recipe.js';
@@ -31,7 +31,44 @@ const problemsOf = (value: Record<string, unknown>): string => {
   return '';
 };
 
+const odd = defineObjective({
+  ...{
+    name: 'odd',
+    apiVersion,
+    summary: 'Odd',
+    rows: 'preferences',
+    unpackable: 'it is odd',
+    defaults: { learningRate: 1e-6 },
+  },
+  config: z.object({ beta: z.number().positive().default(0.1).describe('β.'), even: z.boolean().default(false) }),
+  create({ even }) {
+    if (even) throw new TunesmithError('CONFIG_INVALID', 'it is not even', { where: 'odd.even' });
+    return sft;
+  },
+});
+
 describe('parseRecipe', () => {
+  it('takes the objective of a plugin, with its options and its rate, and reads what it wrote', () => {
+    const withOdd = (value: Record<string, unknown>) => parseRecipe({ value, where: 'r.yaml' }, [ranks], [odd]);
+    const recipe = withOdd({ ...least, objective: 'odd' });
+    expect(recipe).toMatchObject({ objective: { name: 'odd', beta: 0.1 }, trainer: { learningRate: 1e-6 } });
+    expect(withOdd(recipeDocument(recipe))).toEqual(recipe);
+    expect(withOdd({ ...least, objective: { name: 'odd', beta: 2 } }).objective).toMatchObject({ beta: 2 });
+    const refused: [Record<string, unknown>, string][] = [
+      [{ objective: { name: 'odd', beta: 0 } }, 'objective.beta: expected number to be >0, got 0'],
+      [{ objective: { name: 'odd', gamma: 0 } }, 'objective.gamma: unknown key'],
+      [{ objective: { name: 'odd', even: true } }, 'objective: CONFIG_INVALID at odd.even: it is not even'],
+      [{ objective: 'odd', data: { train: '/d.jsonl', packing: true } }, 'data.packing: not for odd: it is odd'],
+    ];
+    for (const [value, message] of refused) expect(() => withOdd({ ...least, ...value })).toThrow(message);
+    // Without the plugin it is no objective.
+    expect(problemsOf({ ...least, objective: 'odd' })).toContain(
+      'objective.name: expected sft, classification, masked-lm',
+    );
+    const { objective } = recipeJsonSchema([ranks], [odd]).properties as { objective: { anyOf: unknown[] } };
+    expect(objective.anyOf).toHaveLength(3);
+  });
+
   it('fills in every default, and reads what it wrote to the same recipe', () => {
     const recipe = parse(least);
     expect(recipe.methods).toEqual([{ name: 'ranks', config: { rank: 8, pattern: {} } }]);

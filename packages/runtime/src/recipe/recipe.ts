@@ -1,19 +1,23 @@
 import {
   didYouMean,
   type MethodFactory,
+  type ObjectiveFactory,
   type QuantizationSettings,
   quantizationSchema,
   TunesmithError,
 } from '@tunesmith/core';
 import { z } from 'zod';
+import type { ObjectiveSettings, Objectives } from '../objective/settings.js';
 import { describeIssue } from './describe-issue.js';
-import { methodNames, type RecipeSource } from './read-recipe.js';
+import { methodNames, objectiveName, type RecipeSource } from './read-recipe.js';
 import { recipeSchema, recipeVersion } from './recipe-schema.js';
 
 type Fields = z.output<typeof recipeSchema>;
 
 /** A recipe with every default filled in: what a run does, and all of it. */
-export interface Recipe extends Omit<Fields, '$schema' | 'method' | 'trainer'> {
+export interface Recipe extends Omit<Fields, '$schema' | 'method' | 'objective' | 'trainer'> {
+  /** One of the runtime's own, or a plugin's, with all of its options. */
+  readonly objective: ObjectiveSettings;
   readonly trainer: Fields['trainer'] & {
     readonly learningRate: number;
     readonly schedule: { readonly warmup: number };
@@ -26,7 +30,11 @@ export interface Recipe extends Omit<Fields, '$schema' | 'method' | 'trainer'> {
  * Checks a recipe against the schema and its methods' own, and fills the defaults in.
  * @throws CONFIG_INVALID with every problem at once; API_VERSION for a recipe of a newer Tunesmith
  */
-export function parseRecipe(source: RecipeSource, factories: readonly MethodFactory[]): Recipe {
+export function parseRecipe(
+  source: RecipeSource,
+  factories: readonly MethodFactory[],
+  objectives: Objectives = [],
+): Recipe {
   const { value, where } = source;
   checkVersion(value.version, where);
   const names = methodNames(source);
@@ -34,7 +42,9 @@ export function parseRecipe(source: RecipeSource, factories: readonly MethodFact
   const rest = Object.fromEntries(Object.entries(value).filter(([key]) => !names.includes(key)));
 
   const problems: string[] = [];
-  const parsed = recipeSchema.safeParse(rest, { reportInput: true });
+  const { objective, plugin, problems: wrong } = readObjective(source, objectives);
+  problems.push(...wrong);
+  const parsed = recipeSchema.safeParse({ ...rest, objective: plugin ? undefined : objective }, { reportInput: true });
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
       problems.push(
@@ -50,7 +60,7 @@ export function parseRecipe(source: RecipeSource, factories: readonly MethodFact
     if (earlyStopping !== undefined) problems.push('trainer.earlyStopping: needs data.validation');
     if (samplePrompts.length > 0) problems.push('trainer.samplePrompts: needs data.validation');
   }
-  if (parsed.success) problems.push(...objectiveProblems(parsed.data));
+  if (parsed.success) problems.push(...objectiveProblems(parsed.data, plugin));
   const methods = names.flatMap((name) => {
     const factory = factories.find(({ definition }) => definition.name === name);
     if (factory === undefined) throw new TunesmithError('INTERNAL', `the method "${name}" was not loaded`, { where });
@@ -63,17 +73,58 @@ export function parseRecipe(source: RecipeSource, factories: readonly MethodFact
   if (problems.length > 0 || !parsed.success) throw invalid(problems, where);
 
   const { $schema: _, method: __, ...fields } = parsed.data;
-  const learningRate = fields.trainer.learningRate ?? Math.min(...methods.map((method) => method.learningRate));
+  const rates = [...methods.map((method) => method.learningRate), plugin?.definition.defaults?.learningRate];
+  const least = Math.min(...rates.filter((rate) => rate !== undefined));
+  const learningRate = fields.trainer.learningRate ?? least;
   const { schedule } = fields.trainer;
   const warmup = schedule.warmup ?? (schedule.name === 'slanted-triangular' ? 0.1 : 0);
   return {
     ...fields,
+    ...(plugin && { objective: objective as ObjectiveSettings }),
     trainer: { ...fields.trainer, learningRate, schedule: { ...schedule, warmup } },
     methods: methods.map(({ name, config }) => ({ name, config })),
   };
 }
 
-function objectiveProblems({ objective, data, trainer }: Fields): string[] {
+/** A recipe's objective as it is to be checked; a plugin's, checked. Its name alone stands for it with its defaults. */
+function readObjective(
+  source: RecipeSource,
+  objectives: Objectives,
+): { objective: unknown; plugin?: ObjectiveFactory; problems: readonly string[] } {
+  const given = source.value.objective;
+  const name = objectiveName(source);
+  const objective = typeof given === 'string' ? { name: given } : given;
+  const plugin = objectives.find(({ definition }) => definition.name === name);
+  if (plugin === undefined) return { objective, problems: [] };
+  const { name: _, ...options } = objective as Record<string, unknown>;
+  const schema = plugin.definition.config;
+  const parsed = schema.strict().safeParse(options, { reportInput: true });
+  if (!parsed.success) {
+    return {
+      ...{ objective, plugin },
+      problems: parsed.error.issues.flatMap((issue) => describeIssue(issue, schema, ['objective'])),
+    };
+  }
+  const settings = { ...parsed.data, name: plugin.definition.name };
+  return { objective: settings, plugin, problems: problemOf(() => plugin(parsed.data)) };
+}
+
+/** What an objective says of options that do not go together. */
+function problemOf(create: () => unknown): string[] {
+  try {
+    create();
+    return [];
+  } catch (error) {
+    if (TunesmithError.isInstance(error)) return [`objective: ${error.message}`];
+    throw error;
+  }
+}
+
+function objectiveProblems({ objective, data, trainer }: Fields, plugin: ObjectiveFactory | undefined): string[] {
+  if (plugin !== undefined) {
+    const { name: own, unpackable } = plugin.definition;
+    return data.packing && unpackable !== undefined ? [`data.packing: not for ${own}: ${unpackable}`] : [];
+  }
   const { name, labels, problemType } = objective;
   const names = Array.isArray(labels) ? labels : [];
   const found: [boolean, string][] = [
@@ -114,9 +165,12 @@ export function parseData(value: unknown, where: string): Recipe['data'] {
  * Checks what is said of the objective by itself, as `eval` and `data check` take it.
  * @throws CONFIG_INVALID with every problem at once
  */
-export function parseObjective(value: unknown, where: string): Recipe['objective'] {
+export function parseObjective(value: unknown, where: string, objectives: Objectives = []): ObjectiveSettings {
+  const { objective, plugin, problems } = readObjective({ value: { objective: value }, where }, objectives);
+  if (problems.length > 0) throw invalid(problems, where);
+  if (plugin !== undefined) return objective as ObjectiveSettings;
   const schema = recipeSchema.shape.objective;
-  const parsed = schema.safeParse(value, { reportInput: true });
+  const parsed = schema.safeParse(objective, { reportInput: true });
   if (parsed.success) return parsed.data;
   throw invalid(
     parsed.error.issues.flatMap((issue) => describeIssue(issue, schema, ['objective'])),
@@ -159,12 +213,26 @@ export function recipeDocument({ methods, ...fields }: Recipe): Record<string, u
 }
 
 /** The JSON Schema of recipes with these methods, for editors. */
-export function recipeJsonSchema(factories: readonly MethodFactory[]): Record<string, unknown> {
+export function recipeJsonSchema(
+  factories: readonly MethodFactory[],
+  objectives: Objectives = [],
+): Record<string, unknown> {
+  const plugins = objectives.map(({ definition: { name, summary, config } }) =>
+    config
+      .strict()
+      .extend({ name: z.literal(name) })
+      .describe(summary),
+  );
+  const named = objectives.map(({ definition: { name } }) => z.literal(name));
+  const objective =
+    plugins.length === 0 ? {} : { objective: z.union([recipeSchema.shape.objective, ...plugins, ...named]) };
   const blocks = factories.map(({ definition: { name, summary, config } }) => [
     name,
     config.strict().describe(summary).optional(),
   ]);
-  return z.toJSONSchema(recipeSchema.extend(Object.fromEntries(blocks)), { io: 'input' }) as Record<string, unknown>;
+  return z.toJSONSchema(recipeSchema.extend({ ...Object.fromEntries(blocks), ...objective }), {
+    io: 'input',
+  }) as Record<string, unknown>;
 }
 
 function checkVersion(version: unknown, where: string): void {

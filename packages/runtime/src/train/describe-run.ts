@@ -12,10 +12,14 @@ import { configuredMethods } from './configured-methods.js';
 export async function describeRun(
   recipe: Recipe,
   { path, config, tensors }: ModelFolder,
-  { families, methods }: Pick<Engine, 'families' | 'methods'>,
+  { families, methods, objectives }: Pick<Engine, 'families' | 'methods' | 'objectives'>,
 ): Promise<{ readonly model: Model; readonly tokenizer: Tokenizer }> {
   const tokenizer = await loadTokenizer(path);
-  const form = { ...headOf(recipe.objective), ...formOf(recipe.model.quantization ?? null), checkpoint: tensors };
+  const form = {
+    ...headOf(recipe.objective, objectives),
+    ...formOf(recipe.model.quantization ?? null),
+    checkpoint: tensors,
+  };
   const plain = describeModel(config, path, families, [], null, form);
   const resizing = { where: path, resize: recipe.model.resizeVocabulary };
   const fitted = fitVocabulary(plain, config, tokenizer, resizing);

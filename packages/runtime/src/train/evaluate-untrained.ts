@@ -1,19 +1,17 @@
 import { createExecutableCache, type EvaluateEvent, evaluate } from '@tunesmith/core';
 import type { Dataset } from '@tunesmith/data';
-import { createObjective } from '../objective/settings.js';
 import type { OpenRun } from './open-run.js';
 import { sampleTexts } from './sample-texts.js';
 
 /** The held-out loss before the first step: what the run's later losses are compared with. */
 export async function evaluateUntrained(
-  { loaded, recipe, maxLength }: Pick<OpenRun, 'loaded' | 'recipe' | 'maxLength'>,
+  { loaded, recipe, objective, maxLength }: Pick<OpenRun, 'loaded' | 'recipe' | 'objective' | 'maxLength'>,
   validation: Dataset,
 ): Promise<EvaluateEvent> {
   const { model, parameters, backend, tokenizer } = loaded;
   const executables = createExecutableCache(backend, parameters.tensors);
   try {
     const collate = { rows: recipe.trainer.batchSize, maxLength, padToken: tokenizer.padId };
-    const objective = createObjective(recipe.objective, tokenizer);
     const parts = { model, parameters, objective, executables, collate };
     const { loss, perplexity, metrics } = await evaluate(validation.rows(), parts);
     const samples = await sampleTexts(loaded, recipe);

@@ -9,7 +9,13 @@ import {
   type Tokenizer,
 } from '@tunesmith/data';
 import type { OnPhase, OnWarning } from '../model/engine.js';
-import { defaultObjective, labelScheme, type ObjectiveSettings } from '../objective/settings.js';
+import {
+  defaultObjective,
+  labelScheme,
+  type ObjectiveSettings,
+  type Objectives,
+  rowsOf,
+} from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { dataWarnings } from './data-warnings.js';
 
@@ -26,6 +32,8 @@ export interface OpenDataOptions {
   readonly seed: number;
   /** What is learnt of the rows; words if not said. */
   readonly objective?: ObjectiveSettings;
+  /** The plugins' objectives, where it may be one of them. */
+  readonly objectives?: Objectives | undefined;
   readonly cacheFolder: string;
   readonly onPhase?: OnPhase;
   /** Told of answers that are cut or missing. */
@@ -38,7 +46,7 @@ export async function openData(data: Recipe['data'], options: OpenDataOptions): 
   const { validation, shuffle, packing } = data;
   const { onPhase } = options;
   const shared = {
-    ...rowOptions(data, options.tokenizer, options.maxLength, options.objective),
+    ...rowOptions(data, options.tokenizer, options.maxLength, options.objective, options.objectives),
     packing,
     seed: options.seed,
     cacheFolder: options.cacheFolder,
@@ -63,12 +71,14 @@ export function rowOptions(
   tokenizer: Tokenizer,
   maxLength: number,
   objective: ObjectiveSettings = defaultObjective,
+  objectives: Objectives = [],
 ): RowOptions {
+  const rows = rowsOf(objective, objectives);
   const labels = labelScheme(objective);
   const { format, columns, header, template, promptLossWeight, trainOnHistory, longText } = data;
   return {
     tokenizer,
-    template: objective.name === 'sft' ? loadChatTemplate(tokenizer, template) : null,
+    template: rows === 'labels' || rows === 'texts' ? null : loadChatTemplate(tokenizer, template),
     maxLength,
     promptLossWeight,
     trainOnHistory,
@@ -77,7 +87,8 @@ export function rowOptions(
     ...(columns === undefined ? {} : { columns }),
     ...(header === undefined ? {} : { header }),
     ...(labels === null ? {} : { labels }),
-    ...(objective.name === 'masked-lm' ? { wholeTexts: true } : {}),
+    ...(rows === 'texts' ? { wholeTexts: true } : {}),
+    ...(rows === 'labels' || rows === 'texts' || rows === 'answers' ? {} : { rows }),
   };
 }
 

@@ -1,4 +1,11 @@
-import { createTrainer, type EvaluationOptions, type Method, type Trainer, TunesmithError } from '@tunesmith/core';
+import {
+  createTrainer,
+  type EvaluationOptions,
+  type Method,
+  type Objective,
+  type Trainer,
+  TunesmithError,
+} from '@tunesmith/core';
 import type { Engine } from '../model/engine.js';
 import { type LoadedModel, loadModel } from '../model/load-model.js';
 import { locateModel } from '../model/locate-model.js';
@@ -11,6 +18,7 @@ import { configuredMethods } from './configured-methods.js';
 import { openData, type RunData } from './open-data.js';
 import { optimizerOf, scheduleOf, stepsOf } from './optimization.js';
 import { maxLengthOf } from './resolve-recipe.js';
+import { dataWithPriors } from './row-priors.js';
 import { sampleTexts } from './sample-texts.js';
 import type { TrainOptions } from './train.js';
 
@@ -20,6 +28,7 @@ export interface OpenRun {
   readonly recipe: Recipe;
   readonly methods: readonly Method[];
   readonly loaded: LoadedModel;
+  readonly objective: Objective;
   readonly data: RunData;
   readonly maxLength: number;
   readonly checkpoints: CheckpointFolder;
@@ -42,17 +51,18 @@ export async function openRun(folder: string, recipe: Recipe, engine: Engine, op
   onPhase('loading the model');
   const { dtype, quantization, resizeVocabulary } = recipe.model;
   const backend = await engine.createBackend(recipe.device);
+  const { families, objectives } = engine;
   const loaded = await loadModel({
-    ...{ path, dtype, quantization, resizeVocabulary, methods, backend, families: engine.families, seed },
+    ...{ path, dtype, quantization, resizeVocabulary, methods, backend, families, seed, objectives },
     objective: recipe.objective,
   });
   try {
     const maxLength = maxLengthOf(recipe.data, loaded.model.shape);
-    const data = await openData(recipe.data, {
+    const rows = await openData(recipe.data, {
       tokenizer: loaded.tokenizer,
       maxLength,
       seed,
-      objective: recipe.objective,
+      ...{ objective: recipe.objective, objectives },
       cacheFolder: engine.cacheFolder,
       onPhase,
       ...(onWarning === undefined ? {} : { onWarning }),
@@ -65,14 +75,32 @@ export async function openRun(folder: string, recipe: Recipe, engine: Engine, op
       keep: keepCheckpoints,
       beforeSave: () => metrics.flush(),
     });
-    const steps = stepsOf(recipe.trainer, data.train.length);
-    const trainer = await openTrainer({ recipe, loaded, data, maxLength, checkpoints, steps }, options);
+    const steps = stepsOf(recipe.trainer, rows.train.length);
+    const objective = createObjective(recipe.objective, loaded.tokenizer, objectives);
+    const { batchSize } = recipe.trainer;
+    const { cacheFolder } = engine;
+    // Before anything is trained or restored: what they are computed from is the model as it was loaded.
+    const data = await dataWithPriors(rows, { loaded, objective, batchSize, maxLength, cacheFolder, onPhase });
+    const trainer = await openTrainer({ recipe, loaded, objective, data, maxLength, checkpoints, steps }, options);
     const latest = await checkpoints.latest();
     if (latest !== null) await trainer.restore(latest);
     const resumedAt = latest?.step ?? null;
     const metrics = openMetricsFile(paths.metrics, resumedAt ?? -1);
     return {
-      ...{ folder, recipe, methods, loaded, data, maxLength, checkpoints, trainer, steps, metrics, resumedAt },
+      ...{
+        folder,
+        recipe,
+        methods,
+        loaded,
+        objective,
+        data,
+        maxLength,
+        checkpoints,
+        trainer,
+        steps,
+        metrics,
+        resumedAt,
+      },
       async dispose() {
         metrics.close();
         await trainer.dispose();
@@ -86,17 +114,16 @@ export async function openRun(folder: string, recipe: Recipe, engine: Engine, op
 }
 
 /** What a trainer is made of. Without checkpoints it writes none. */
-export type TrainerParts = Pick<OpenRun, 'recipe' | 'loaded' | 'data' | 'maxLength' | 'steps'> &
+export type TrainerParts = Pick<OpenRun, 'recipe' | 'loaded' | 'objective' | 'data' | 'maxLength' | 'steps'> &
   Partial<Pick<OpenRun, 'checkpoints'>>;
 
 export function openTrainer(parts: TrainerParts, options: TrainOptions): Promise<Trainer> {
-  const { recipe, loaded, data, maxLength, checkpoints, steps } = parts;
+  const { recipe, loaded, objective, data, maxLength, checkpoints, steps } = parts;
   const { model, parameters, backend, tokenizer } = loaded;
   const { learningRate, weightDecay, batchSize, gradientAccumulation, seed, gradientCheckpointing } = recipe.trainer;
   const evaluation = evaluationOf(parts, options);
   return createTrainer({
-    ...{ model, parameters, backend, rows: data.train, steps, maxLength },
-    objective: createObjective(recipe.objective, tokenizer),
+    ...{ model, parameters, backend, objective, rows: data.train, steps, maxLength },
     ...{ learningRate, weightDecay, batchSize, gradientAccumulation, seed, gradientCheckpointing },
     optimizer: optimizerOf(recipe.trainer),
     schedule: scheduleOf(recipe.trainer),

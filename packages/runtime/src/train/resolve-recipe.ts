@@ -22,7 +22,7 @@ const defaultMaxLength = 512;
  */
 export async function resolveRecipe(
   recipe: Recipe,
-  engine: Pick<Engine, 'families' | 'methods' | 'hub'>,
+  engine: Pick<Engine, 'families' | 'methods' | 'objectives' | 'hub'>,
   onPhase?: OnPhase,
   signal?: AbortSignal,
 ): Promise<Recipe> {

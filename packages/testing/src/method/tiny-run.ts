@@ -132,6 +132,7 @@ export type TinyTrainerOptions = Partial<
     | 'learningRate'
     | 'optimizer'
     | 'evaluation'
+    | 'rows'
   >
 > & { readonly checkpoints?: CheckpointStore };
 

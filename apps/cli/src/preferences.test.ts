@@ -1,0 +1,152 @@
+/** The recipes of examples/recipes on the bundled model, and what the command line says of preference data. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCli, runJson } from './fixtures/run-cli.js';
+
+const recipes = fileURLToPath(new URL('../../../examples/recipes', import.meta.url));
+const model = fileURLToPath(new URL('../../../packages/zoo/model', import.meta.url));
+const data = join(recipes, 'preferences.jsonl');
+const objective = ['--set', 'objective=dpo'];
+
+interface Result {
+  readonly before: { readonly loss: number; readonly metrics: Record<string, number> };
+  readonly after: { readonly loss: number; readonly metrics: Record<string, number> };
+}
+
+/** By recipe: what its result must show. */
+const shows: Record<string, (result: Result) => void> = {
+  'dpo.yaml'({ before, after }) {
+    expect(before.loss).toBeCloseTo(Math.LN2, 6);
+    expect(before.metrics['rewards/margins']).toBe(0);
+    expect(after.loss).toBeLessThan(0.2);
+    expect(after.metrics['rewards/accuracies']).toBe(1);
+    expect(after.metrics['rewards/margins']).toBeGreaterThan(1);
+  },
+};
+
+let home: string;
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'tunesmith-preferences-'));
+});
+afterAll(() => rm(home, { recursive: true, force: true }));
+
+describe('recipes', () => {
+  it('are all tried', () => {
+    expect(readdirSync(recipes).filter((name) => name.endsWith('.yaml'))).toEqual(Object.keys(shows));
+  });
+
+  it.each(Object.entries(shows))(
+    '%s',
+    async (name, check) => {
+      const result = await runJson(home, 'train', join(recipes, name), '--output', name);
+      expect(result).toMatchObject({ reason: 'finished' });
+      check(result as unknown as Result);
+    },
+    180_000,
+  );
+
+  it('give adapters that generate without the objective, and that eval measures with it', async () => {
+    const adapted = ['--model', model, '--adapter', 'dpo.yaml/adapter'];
+    const manifest = JSON.parse(readFileSync(join(home, 'dpo.yaml/adapter/tunesmith.json'), 'utf8'));
+    expect(manifest).toMatchObject({ objective: null });
+    const measured = await runJson(
+      home,
+      'eval',
+      ...adapted,
+      '--data',
+      data,
+      '--set',
+      'data.maxLength=64',
+      ...objective,
+    );
+    expect(measured).toMatchObject({ perplexity: null, rows: 40, metrics: { 'rewards/accuracies': 1 } });
+    const step = readFileSync(join(home, 'dpo.yaml/metrics.jsonl'), 'utf8')
+      .split('\n')
+      .find((line) => line.includes('"type":"step"'));
+    expect(JSON.parse(step as string)).toMatchObject({
+      terms: { 'rewards/margins': 0, 'logps/chosen': expect.any(Number) },
+    });
+  }, 120_000);
+});
+
+describe('a reference that is computed before', () => {
+  it('is kept on disk, found again, and is what full fine-tuning needs', async () => {
+    const recipe = ['train', join(recipes, 'dpo.yaml'), '--method', 'full', '--steps', '3'];
+    const settings = ['--set', 'trainer.samplePrompts=[]', '--set', 'data.validation=0.1'];
+    const refused = await runCli(home, ...recipe, ...settings, '--output', 'refused');
+    expect(refused.code).toBe(4);
+    expect(refused.stderr).toMatch(/CAPABILITY_MISSING.*reference: cached/s);
+    const cached = [
+      ...recipe,
+      ...settings,
+      '--set',
+      'objective.reference=cached',
+      '--set',
+      'trainer.learningRate=1e-4',
+    ];
+    const first = (await runJson(home, ...cached, '--output', 'first')) as unknown as Result;
+    expect(first.before.loss).toBeCloseTo(Math.LN2, 5);
+    expect(first.after.loss).toBeLessThan(first.before.loss);
+    const kept = readdirSync(join(home, 'cache/priors'));
+    expect(kept).toHaveLength(2);
+    const again = await runCli(home, ...cached, '--output', 'again');
+    expect(again.stderr).not.toContain('computing what the reference says');
+    expect(readdirSync(join(home, 'cache/priors'))).toEqual(kept);
+    const losses = (run: string) =>
+      readFileSync(join(home, run, 'metrics.jsonl'), 'utf8').match(/"loss":[^,]+/g) as string[];
+    expect(losses('again')).toEqual(losses('first'));
+  }, 180_000);
+});
+
+describe('preference data', () => {
+  it('is checked: both sides, answers cut on one side alone, pairs that are no pairs', async () => {
+    const long = 'and so on and on, '.repeat(12);
+    await writeFile(
+      join(home, 'pairs.jsonl'),
+      [
+        { prompt: 'Say yes.', chosen: ' Yes.', rejected: ' No.' },
+        { prompt: 'Say yes.', chosen: ' Yes.', rejected: ' Yes.' },
+        { prompt: 'Say yes.', chosen: ' Yes.', rejected: ` No, ${long}` },
+        { prompt: 'Say yes.', chosen: 5, rejected: ' No.' },
+      ]
+        .map((row) => JSON.stringify(row))
+        .join('\n'),
+    );
+    const check = ['data', 'check', 'pairs.jsonl', '--model', model, '--set', 'data.maxLength=32', ...objective];
+    const { code, stdout } = await runCli(home, ...check);
+    expect(code).toBe(2);
+    expect(stdout).toMatch(/format +preference\n/);
+    expect(stdout).toMatch(/chosen +median \d+ tokens/);
+    expect(stdout).toMatch(/rejected +median \d+ tokens, 95 % up to \d\d+, longest \d\d+/);
+    expect(stdout).toMatch(/uneven cut +1 +row 3\n/);
+    expect(stdout).toMatch(/identical +1 +row 2\n/);
+    expect(stdout).toMatch(/invalid +1\n.*pairs\.jsonl:4, column chosen/s);
+    expect(stdout).toMatch(/\nrejected {2}loss weights: 1 0\n.*Say yes\. No\./s);
+  }, 120_000);
+
+  it('is refused where answers are learnt, and where it cannot be packed', async () => {
+    const plain = await runCli(home, 'data', 'check', data, '--model', model);
+    expect(plain.stderr).toMatch(/the rows are preference data.*tunesmith plugins/s);
+    const packed = await runCli(home, 'train', join(recipes, 'dpo.yaml'), '--set', 'data.packing=true');
+    expect(packed.stderr).toMatch(/data\.packing: not for dpo: a row holds a prompt with one answer/);
+    const wrong = await runCli(home, 'train', join(recipes, 'dpo.yaml'), '--set', 'objective={ name: dpo, bta: 1 }');
+    expect(wrong.stderr).toMatch(/objective\.bta: unknown key\. Did you mean beta\?/);
+    const conflicting = ['--set', 'objective={ name: dpo, loss: hinge, labelSmoothing: 0.1 }'];
+    const smoothed = await runCli(home, 'train', join(recipes, 'dpo.yaml'), ...conflicting);
+    expect(smoothed.stderr).toMatch(/the loss hinge has no smoothing/);
+    const unknown = await runCli(home, 'train', join(recipes, 'dpo.yaml'), '--set', 'objective=dpp');
+    expect(unknown.stderr).toMatch(
+      /NAME_UNKNOWN: no installed package offers the objective "dpp".*Did you mean dpo\?/s,
+    );
+    expect(existsSync(join(home, 'runs'))).toBe(false);
+  }, 120_000);
+
+  it('is planned as it is trained', async () => {
+    const plan = await runJson(home, 'plan', join(recipes, 'dpo.yaml'), '--set', 'objective.reference=cached');
+    expect(plan).toMatchObject({ rows: 32, family: 'llama', estimate: { flopsPerStep: expect.any(Number) } });
+  }, 120_000);
+});

@@ -1,0 +1,195 @@
+/** Learning from pairs of answers with every method: what the reference is, and what is refused. */
+import { compacter, houlsby, scaledParallel } from '@tunesmith/adapter';
+import {
+  type CheckpointStore,
+  computePriors,
+  createExecutableCache,
+  fourBit,
+  type Method,
+  type Objective,
+  type Row,
+  type RowSource,
+  type TrainerCheckpoint,
+} from '@tunesmith/core';
+import { ia3 } from '@tunesmith/ia3';
+import { adalora, lora } from '@tunesmith/lora';
+import { prefixTuning, promptTuning, pTuning } from '@tunesmith/prefix';
+import { dpo } from '@tunesmith/rlhf-dpo';
+import { bitfit, diffPruning, far, fishMask, freeze, full, gradualUnfreezing } from '@tunesmith/selective';
+import {
+  relativeError,
+  rowSource,
+  type TinyModel,
+  type TinyModelCase,
+  tinyModel,
+  tinyRows,
+  tinyTrainer,
+} from '@tunesmith/testing';
+import { describe, expect, it } from 'vitest';
+import { backends } from './backends.js';
+import { tinyGpt2, tinyLlama } from './tiny-families.js';
+
+type TrainOptions = NonNullable<Parameters<typeof tinyTrainer>[1]>;
+
+/** What leaves the checkpoint's weights as they are: the reference is there at every step. */
+const beside: Record<string, () => Method> = {
+  lora: () => lora({ rank: 2, dropout: 0.1 }),
+  'a saved module': () => lora({ rank: 2, modulesToSave: ['lm_head'] }),
+  dora: () => lora({ rank: 2, useDora: true, targetModules: 'all-linear' }),
+  pissa: () => lora({ rank: 2, initLoraWeights: 'pissa', trainableTokenIndices: [3] }),
+  adalora: () => adalora({ initRank: 3, targetRank: 2 }),
+  ia3: () => ia3(),
+  houlsby: () => houlsby({ reductionFactor: 4 }),
+  'scaled-parallel': () => scaledParallel({ reductionFactor: 4 }),
+  compacter: () => compacter({ reductionFactor: 4 }),
+  prefix: () => prefixTuning({ virtualTokens: 3 }),
+  prompt: () => promptTuning({ virtualTokens: 3 }),
+  'p-tuning': () => pTuning({ virtualTokens: 3, encoderSize: 8 }),
+  'diff-pruning': () => diffPruning({ targetSparsity: 0.1 }),
+};
+/** What trains them in place: the reference is what was computed before. */
+const inPlace: Record<string, () => Method> = {
+  full: () => full(),
+  freeze: () => freeze({ layers: 1 }),
+  'gradual-unfreezing': () => gradualUnfreezing({ every: 'even' }),
+  'fish-mask': () => fishMask({ ratio: 0.1, samples: 2 }),
+  far: () => far({ priming: 0.5, keep: 0.25 }),
+};
+const [live, cached] = [dpo(), dpo({ reference: 'cached' })];
+
+/** Two tokens of a prompt, and two answers to it. */
+function pairs({ model }: Pick<TinyModel, 'model'>, count = 16): Row[] {
+  const texts = tinyRows(model, 2 * count);
+  const prompted = ({ tokens }: Row, prompt: Int32Array) => ({
+    tokens: Int32Array.from([...prompt, ...tokens.subarray(2)]),
+    weights: new Float32Array(tokens.length).fill(1, 2),
+  });
+  return Array.from({ length: count }, (_, pair) => {
+    const [chosen, rejected] = [texts[2 * pair] as Row, texts[2 * pair + 1] as Row];
+    const prompt = chosen.tokens.subarray(0, 2);
+    return { ...prompted(chosen, prompt), rejected: prompted(rejected, prompt) };
+  });
+}
+
+const prepare = (methods: readonly Method[], objective: Objective, family: TinyModelCase = tinyLlama) =>
+  tinyModel({ ...family, objective }, methods, backends['onnx-cpu']());
+
+async function priorsOf(tiny: TinyModel, rows: readonly Row[]): Promise<Float32Array[]> {
+  const executables = createExecutableCache(tiny.backend, tiny.parameters.tensors);
+  const collate = { rows: 4, maxLength: 16, padToken: 0 };
+  const priors: Float32Array[] = [];
+  for await (const each of computePriors(rows, { ...tiny, objective: cached, executables, collate })) priors.push(each);
+  await executables.dispose();
+  return priors;
+}
+
+async function train(tiny: TinyModel, rows: RowSource, options: TrainOptions = {}): Promise<Float32Array> {
+  const trainer = await tinyTrainer(tiny, { rows, steps: 2, ...options });
+  const losses: number[] = [];
+  try {
+    for await (const event of trainer.run()) if (event.type === 'step') losses.push(event.loss);
+  } finally {
+    await trainer.dispose();
+  }
+  return Float32Array.from(losses);
+}
+
+const rowsOf = (rows: readonly Row[], priors: readonly Float32Array[]): RowSource =>
+  rowSource(rows.map((row, index) => ({ ...row, prior: priors[index] as Float32Array })));
+const flat = (values: readonly Float32Array[]): Float32Array => Float32Array.from(values.flatMap((each) => [...each]));
+
+describe('the reference', () => {
+  const bases = [tinyLlama, tinyGpt2].map(async (family) => {
+    const tiny = await prepare([lora({ rank: 2 })], cached, family);
+    return priorsOf(tiny, pairs(tiny));
+  });
+  const named = Object.entries({ ...beside, ...inPlace }).map(([name, method]) => ({
+    name,
+    method,
+    family: tinyLlama,
+  }));
+  // Which has biases.
+  const cases = [...named, { name: 'bitfit', method: () => bitfit(), family: tinyGpt2 }];
+
+  it.each(cases)('is the checkpoint’s model under $name', async ({ name, method, family }) => {
+    const tiny = await prepare([method()], cached, family);
+    const rows = pairs(tiny);
+    const priors = await priorsOf(tiny, rows);
+    expect(
+      relativeError(flat(priors), flat(await (bases[Number(family !== tinyLlama)] as (typeof bases)[number]))),
+    ).toBeLessThan(1e-6);
+    const losses = await train(tiny, rowsOf(rows, priors));
+    if (tiny.model.methods.every(({ capabilities }) => capabilities.identityAtInit)) {
+      expect(losses[0]).toBeCloseTo(Math.LN2, 5);
+    }
+    const again = prepare([method()], live, family).then((other) => train(other, rowSource(rows)));
+    if (name in inPlace) {
+      await expect(again).rejects.toThrow(/CAPABILITY_MISSING.*reference: cached/);
+      return;
+    }
+    expect(relativeError(await again, losses)).toBeLessThan(1e-5);
+  });
+
+  it('is the checkpoint’s model under a recomputed block, and over codes', async () => {
+    const quantization = { codec: fourBit({ type: 'nf4' as const, blockSize: 16, doubleQuantization: true }) };
+    for (const family of [tinyLlama, { ...tinyLlama, quantization }, tinyGpt2]) {
+      const made = () => [lora({ rank: 2 })];
+      const tiny = await prepare(made(), live, family);
+      const rows = pairs(tiny);
+      const losses = await train(tiny, rowSource(rows));
+      expect(losses[0]).toBe(Math.fround(Math.LN2));
+      const recomputed = await train(await prepare(made(), live, family), rowSource(rows), {
+        gradientCheckpointing: true,
+      });
+      expect(relativeError(recomputed, losses)).toBeLessThan(1e-6);
+    }
+  });
+});
+
+describe('pairs', () => {
+  const method = () => lora({ rank: 2, dropout: 0.1 });
+
+  it('are one batch however it is divided, dropout and all', async () => {
+    const run = async (batchSize: number, gradientAccumulation: number) => {
+      const tiny = await prepare([method()], live);
+      return train(tiny, rowSource(pairs(tiny)), { batchSize, gradientAccumulation, steps: 4 });
+    };
+    expect(relativeError(await run(2, 4), await run(8, 1))).toBeLessThan(1e-5);
+  });
+
+  it('go on from a checkpoint to the same bits', async () => {
+    const saved: TrainerCheckpoint[] = [];
+    const store: CheckpointStore = { save: async (checkpoint) => void saved.push(checkpoint) };
+    const options = { gradientAccumulation: 2, batchSize: 2, steps: 6 };
+    const tiny = await prepare([method()], live);
+    const whole = await train(tiny, rowSource(pairs(tiny)), { ...options, checkpoints: store });
+    const other = await prepare([method()], live);
+    const trainer = await tinyTrainer(other, { ...options, rows: rowSource(pairs(other)) });
+    await trainer.restore(saved[2] as TrainerCheckpoint);
+    const rest: number[] = [];
+    for await (const event of trainer.run()) if (event.type === 'step') rest.push(event.loss);
+    await trainer.dispose();
+    expect(Float32Array.from(rest)).toEqual(whole.slice(3));
+    for (const handle of tiny.model.trained) {
+      expect(await other.parameters.read(handle)).toEqual(await tiny.parameters.read(handle));
+    }
+  });
+
+  it('are not packed, and a loss that sorts them is not accumulated', async () => {
+    const tiny = await prepare([method()], dpo({ loss: 'aot' }));
+    const rows = pairs(tiny);
+    const packed = rows.map((row) => ({ ...row, segments: new Int32Array(row.tokens.length).fill(1) }));
+    await expect(train(tiny, rowSource(packed))).rejects.toThrow('pairs cannot be packed');
+    const accumulated = train(await prepare([method()], dpo({ loss: 'aot' })), rowSource(rows), {
+      gradientAccumulation: 2,
+    });
+    await expect(accumulated).rejects.toThrow(/"dpo" cannot accumulate gradients: its loss sorts the pairs/);
+  });
+
+  it('need what they are compared with', async () => {
+    const tiny = await prepare([method()], cached);
+    await expect(train(tiny, rowSource(pairs(tiny)))).rejects.toThrow(/no log-probabilities by the reference/);
+    const answers = tinyRows(tiny.model);
+    await expect(train(await prepare([method()], live), rowSource(answers))).rejects.toThrow('a row is no pair');
+  });
+});

@@ -1,0 +1,65 @@
+import {
+  type Batch,
+  type CollateOptions,
+  collateTokens,
+  type HostTensor,
+  type Row,
+  TunesmithError,
+  targetColumns,
+  weightedTargets,
+} from '@tunesmith/core';
+
+/**
+ * Pairs as a batch of twice as many rows: row 2i is the text with the chosen answer, row 2i + 1 that with the rejected one.
+ *
+ * Columns, for n pairs: `ids`, `positions` int32 `[2n, length]`; the answers' tokens as `targetPositions`, `targets`,
+ * `targetRows` int32 `[count]` and `targetWeights` float32 `[count]`; `answerTokens` float32 `[2n]`, how many each answer
+ * has (1 at the least); `pairWeights` float32 `[n]`, 0 for pairs that only fill up the batch; and where the rows have it,
+ * `reference` float32 `[2n]`, the answers' log-probabilities by the reference.
+ * @throws DATA_INVALID for a row that is no pair
+ */
+export function collatePairs(name: string, rows: readonly Row[], options: CollateOptions): Batch {
+  const texts = rows.flatMap((row) => bothTexts(name, row));
+  const count = 2 * options.rows;
+  // Right padding needs no mask of its own: causal attention never looks at it.
+  const { length, columns } = collateTokens(texts, { ...options, rows: count });
+  const { segments: _, ...tokens } = columns;
+  const targets = weightedTargets(texts, length);
+  const answerTokens = new Float32Array(count);
+  for (const { row, weight } of targets) answerTokens[row] = (answerTokens[row] as number) + weight;
+  return {
+    columns: {
+      ...tokens,
+      ...targetColumns(targets, count * length),
+      answerTokens: float32(answerTokens.map((number) => Math.max(1, number))),
+      pairWeights: float32(new Float32Array(options.rows).fill(1, 0, rows.length)),
+      ...referenceColumn(rows, count),
+    },
+    rows: rows.length,
+    tokens: texts.reduce((sum, text) => sum + text.tokens.length, 0),
+    normalizers: { pairs: rows.length },
+  };
+}
+
+function bothTexts(name: string, { rejected, segments, ...row }: Row): Pick<Row, 'tokens' | 'weights'>[] {
+  if (segments === undefined && rejected !== undefined) return [row, rejected];
+  throw new TunesmithError(
+    'DATA_INVALID',
+    segments === undefined ? 'a row is no pair of answers' : 'pairs cannot be packed',
+    {
+      where: name,
+      expected: 'rows of preference data: a prompt, an answer that was chosen and one that was rejected',
+    },
+  );
+}
+
+function referenceColumn(rows: readonly Row[], count: number): { reference?: HostTensor } {
+  if (rows.some(({ prior }) => prior === undefined)) return {};
+  const data = new Float32Array(count);
+  for (const [index, { prior }] of rows.entries()) data.set(prior as Float32Array, 2 * index);
+  return { reference: float32(data) };
+}
+
+function float32(data: Float32Array): HostTensor {
+  return { dtype: 'float32', shape: [data.length], data };
+}
