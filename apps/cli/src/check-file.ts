@@ -1,10 +1,10 @@
-import { openModelFolder } from '@tunesmith/checkpoints';
 import { checkData, type DataCheck, loadTokenizer } from '@tunesmith/data';
 import {
   describeModel,
   loadObjectiveOf,
   locateModel,
   maxLengthOf,
+  openBase,
   parseData,
   parseObjective,
   parseSettings,
@@ -31,14 +31,15 @@ export async function checkFile(
   const { path } = await locateModel(model, hub, terminal.status);
   const settings = parseSettings(flags.set ?? []);
   const data = parseData({ ...(settings.data as object | undefined), train: file }, '--set');
-  const folder = await openModelFolder(path);
+  const folder = await openBase(path, families);
+  const tokenizer = await loadTokenizer(await folder.readTokenizer());
   await folder.close();
   const maxLength = maxLengthOf(data, describeModel(folder.config, path, families).shape);
   terminal.status(`reading ${file} …`);
   const objectives = await loadObjectiveOf({ value: settings, where: '--set' }, { roots: pluginRoots() });
   const given = parseObjective(settings.objective, '--set', objectives);
   const objective = await resolveObjective({ objective: given, data });
-  const check = await checkData(file, rowOptions(data, await loadTokenizer(path), maxLength, objective, objectives));
+  const check = await checkData(file, rowOptions(data, tokenizer, maxLength, objective, objectives));
   terminal.status('');
   if (terminal.json) terminal.printJson(check);
   else printCheck(check, maxLength, terminal);

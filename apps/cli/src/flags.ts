@@ -24,7 +24,7 @@ export function addRecipeFlags(command: Command): Command {
       '[recipe]',
       'recipe file: YAML, JSON or TypeScript (a TypeScript recipe executes code); flags win over it',
     )
-    .option('--model <folder|name>', 'model folder, or name on the Hugging Face Hub')
+    .option('--model <folder|file|name>', 'model folder, GGUF file, or name on the Hugging Face Hub')
     .addOption(
       quantizationOption(
         'keep the base’s matrices in 4 bits: nf4 or fp4; none: not, whatever the method or the checkpoint has',
@@ -59,7 +59,7 @@ export interface ModelFlags {
 
 export function addModelFlags(command: Command, base = 'as the adapters were trained over it'): Command {
   return command
-    .requiredOption('--model <folder|name>', 'model folder, or name on the Hugging Face Hub')
+    .requiredOption('--model <folder|file|name>', 'model folder, GGUF file, or name on the Hugging Face Hub')
     .option('--revision <name>', 'branch, tag or commit on the Hub')
     .addOption(
       quantizationOption(

@@ -8,6 +8,7 @@ export {
   type EncodedWeight,
   hasBitsandbytesForm,
 } from './bitsandbytes/write-bitsandbytes.js';
+export { type GgufFile, isGguf, openGguf } from './gguf/open-gguf.js';
 export {
   type DownloadedModel,
   type DownloadOptions,

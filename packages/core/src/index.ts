@@ -66,6 +66,7 @@ export type {
 export { currentSite } from './model/current-site.js';
 export type { Derived } from './model/derived.js';
 export type { AdapterModules, Family, ModelShape, Task, TaskHead, TaskModel, TokenColumns } from './model/family.js';
+export type { GgufContents, GgufLayout } from './model/gguf-layout.js';
 export type { LoadWeightsOptions, WeightDtype } from './model/load-weights.js';
 export { loadWeights } from './model/load-weights.js';
 export type { MethodHooks, Model, ModelOptions, ModelRun, ModelUnderStack } from './model/model.js';

@@ -51,6 +51,7 @@ export type { ExampleSpanOptions } from './tokenize/example-spans.js';
 export { instructionMessages } from './tokenize/example-spans.js';
 export type { TokenizedExample, TokenizedPair, TokenizeOptions } from './tokenize/tokenize-example.js';
 export { defaultPromptLossWeight, tokenizeExample } from './tokenize/tokenize-example.js';
+export { ggufTokenizer } from './tokenizer/gguf-tokenizer.js';
 export type { SpecialTokens } from './tokenizer/special-tokens.js';
 export type { TextStream } from './tokenizer/text-stream.js';
 export type { TemplatePart, TextTemplates } from './tokenizer/text-template.js';

@@ -19,6 +19,7 @@ export type { LocatedModel } from './model/locate-model.js';
 export { locateModel } from './model/locate-model.js';
 export type { LogitChange } from './model/merge-into-codes.js';
 export { mergeIntoCodes } from './model/merge-into-codes.js';
+export { type OpenBase, openBase } from './model/open-base.js';
 export type { AdaptedModel, OpenModelOptions } from './model/open-model.js';
 export { openModel } from './model/open-model.js';
 export { probeBackend } from './model/probe-backend.js';

@@ -13,6 +13,8 @@ import { planShards } from './weight-index.js';
 export interface ModelFolderContents {
   readonly config: JsonObject;
   readonly tensors: Iterable<StoredTensor> | AsyncIterable<StoredTensor>;
+  /** Files to write beside the weights, by name. */
+  readonly files?: Readonly<Record<string, JsonObject>>;
   /** A model folder whose tokenizer files and generation_config.json are taken over. */
   readonly copyFrom?: string;
   /** Weights above this are split over several files with an index; 5 GB by default, as transformers long had it. */
@@ -26,6 +28,8 @@ export interface ModelFolderContents {
 export async function writeModelFolder(path: string, contents: ModelFolderContents): Promise<void> {
   await writeFolderAtomically(path, async (folder) => {
     await writeNew(join(folder, configFile), formatJson(contents.config, { sortKeys: true }));
+    for (const [name, json] of Object.entries(contents.files ?? {}))
+      await writeNew(join(folder, name), formatJson(json));
     await writeWeights(folder, contents);
     if (contents.copyFrom !== undefined) await copyTokenizer(contents.copyFrom, folder);
   });

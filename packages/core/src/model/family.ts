@@ -1,5 +1,6 @@
 import type { Tensor } from '../tensor/tfjs.js';
 import type { ModelBuilder, SiteFunction } from './builder.js';
+import type { GgufLayout } from './gguf-layout.js';
 import type { Trace } from './trace.js';
 
 /** Token ids and where they stand, as a forward pass reads them. */
@@ -79,6 +80,8 @@ export interface Family<Config = unknown> {
    * (adapters/models/<model>/mixin_<model>.py); where absent, those whose output is added to the stream.
    */
   readonly adapterModules?: AdapterModules;
+  /** How GGUF files hold its models; it reads none where absent. */
+  readonly gguf?: GgufLayout;
   /** PEFT marks adapters of models whose linear weights lie `[in, out]` with `fan_in_fan_out`. */
   readonly fanInFanOut?: boolean;
 }

@@ -1,4 +1,5 @@
 import { decoderFamily } from '../decoder/decoder-family.js';
+import { decoderGguf } from '../decoder/decoder-gguf.js';
 import { parseLlamaConfig } from './config.js';
 
 /** Llama 1 to 3 (Touvron et al. 2023; Grattafiori et al. 2024) and those built like it: SmolLM, SmolLM2, TinyLlama. */
@@ -11,4 +12,10 @@ export const llama = decoderFamily({
     ia3: ['k_proj', 'v_proj', 'down_proj'],
     'ia3.feedforward': ['down_proj'],
   },
+  gguf: decoderGguf({
+    architecture: 'llama',
+    className: 'LlamaForCausalLM',
+    pairedRotary: true,
+    biases: { attention_bias: 'attn_q.bias', mlp_bias: 'ffn_up.bias' },
+  }),
 });

@@ -1,4 +1,3 @@
-import { type ModelFolder, openModelFolder } from '@tunesmith/checkpoints';
 import {
   type Backend,
   buildModel,
@@ -22,6 +21,7 @@ import {
 import { loadTokenizer, type Tokenizer } from '@tunesmith/data';
 import { headOf, type ObjectiveSettings, type Objectives } from '../objective/settings.js';
 import { fitVocabulary } from './fit-vocabulary.js';
+import { type OpenBase, openBase } from './open-base.js';
 
 export interface LoadModelOptions {
   readonly path: string;
@@ -47,7 +47,7 @@ export interface LoadModelOptions {
 /** A model with its weights in a backend's store, and its tokenizer. */
 export interface LoadedModel {
   readonly path: string;
-  /** The folder's config.json, with the size that the vocabulary has now. */
+  /** The model's config.json, with the size that the vocabulary has now. */
   readonly config: Readonly<Record<string, unknown>>;
   /** Tokens that the checkpoint has rows for, where more were added; else null. */
   readonly vocabularyBefore: number | null;
@@ -63,13 +63,13 @@ export interface LoadedModel {
   dispose(): void;
 }
 
-/** Opens a model folder, builds its family's model with the methods, and loads the weights. */
+/** Opens a model, builds its family's model with the methods, and loads the weights. */
 export async function loadModel(options: LoadModelOptions): Promise<LoadedModel> {
   const { path, families, backend, methods = [], dtype = 'auto', seed = 0, stage = null, objective } = options;
   const { quantization = null, resizeVocabulary = false, objectives } = options;
-  const folder = await openModelFolder(path);
+  const folder = await openBase(path, families);
   try {
-    const tokenizer = await loadTokenizer(folder.path);
+    const tokenizer = await loadTokenizer(await folder.readTokenizer());
     const form = {
       ...(objective && headOf(objective, objectives)),
       ...formOf(quantization),
@@ -142,17 +142,21 @@ function familyOf(
 }
 
 /** The type of a base weight in its checkpoint, by its path; float32 for a weight that this has not. */
-export function storedDtypeIn({ tensors }: ModelFolder, { weightAliases }: Family, weight: string): StoredDtype {
+export function storedDtypeIn(
+  { tensors }: Pick<OpenBase, 'tensors'>,
+  { weightAliases }: Family,
+  weight: string,
+): StoredDtype {
   const names = [weight, ...(weightAliases?.(weight) ?? [])];
   return names.map((name) => tensors.get(name)?.dtype).find((found) => found !== undefined) ?? 'F32';
 }
 
 /** How a model's frozen weights are held: as asked for, or as most of the checkpoint has them, where programs can. */
-export function heldDtype(dtype: 'auto' | WeightDtype, folder: ModelFolder): WeightDtype {
+export function heldDtype(dtype: 'auto' | WeightDtype, folder: Pick<OpenBase, 'tensors'>): WeightDtype {
   return dtype === 'auto' ? dtypeOf(folder) : dtype;
 }
 
-function dtypeOf({ tensors }: ModelFolder): WeightDtype {
+function dtypeOf({ tensors }: Pick<OpenBase, 'tensors'>): WeightDtype {
   const count = (dtype: StoredDtype) => tensors.names().filter((name) => tensors.get(name)?.dtype === dtype).length;
   const half = tensors.names().length / 2;
   if (count('BF16') > half) return 'bfloat16';

@@ -4,7 +4,7 @@ import type { Recipe } from '../recipe/recipe.js';
 import type { HubSettings, OnPhase } from './engine.js';
 
 export interface LocatedModel {
-  /** A folder that `openModelFolder` takes. */
+  /** What `openBase` takes: a folder, or a GGUF file. */
   readonly path: string;
   /** The recipe's model, with the commit that a Hub name stood for. */
   readonly model: Recipe['model'];

@@ -1,4 +1,3 @@
-import { openModelFolder } from '@tunesmith/checkpoints';
 import { type Method, type MethodFactory, TunesmithError } from '@tunesmith/core';
 import { savedObjective } from '../objective/saved-objective.js';
 import { defaultObjective, type ObjectiveSettings } from '../objective/settings.js';
@@ -15,6 +14,7 @@ import { type BaseOptions, baseFor } from './base-options.js';
 import type { Device, Engine, OnPhase } from './engine.js';
 import { type LoadedModel, loadModel } from './load-model.js';
 import { locateModel } from './locate-model.js';
+import { openBase } from './open-base.js';
 
 export interface OpenModelOptions {
   readonly model: BaseOptions;
@@ -47,7 +47,7 @@ export async function openModel(options: OpenModelOptions): Promise<AdaptedModel
   for (const adapter of described) methods.push(await methodFor(adapter, lookup));
   const { quantization, ...model } = baseFor(options.model, described);
   const { path } = await locateModel(model, engine.hub, onPhase, signal);
-  const folder = await openModelFolder(path);
+  const folder = await openBase(path, engine.families);
   await folder.close();
   const saved = options.objective ?? (await savedObjective(described, folder.config));
   onPhase('loading the model');

@@ -1,4 +1,11 @@
-import { bitsandbytesConfig, bitsandbytesTensors, hasBitsandbytesForm, writeModelFolder } from '@tunesmith/checkpoints';
+import {
+  bitsandbytesConfig,
+  bitsandbytesTensors,
+  hasBitsandbytesForm,
+  isGguf,
+  type ModelFolderContents,
+  writeModelFolder,
+} from '@tunesmith/checkpoints';
 import {
   decodeWeight,
   type Encoding,
@@ -36,8 +43,16 @@ export async function saveModel(
   await writeModelFolder(path, {
     config: { ...config, ...quantizationConfig(loaded) },
     tensors: weights(loaded, options),
-    copyFrom: loaded.path,
+    ...tokenizerOf(loaded),
   });
+}
+
+/** A folder's files as they are, or what was made of a GGUF file's metadata. */
+function tokenizerOf({ path, tokenizer }: LoadedModel): Pick<ModelFolderContents, 'copyFrom' | 'files'> {
+  if (!isGguf(path)) return { copyFrom: path };
+  const { tokenizerJson, tokenizerConfig = {}, generationConfig = {} } = tokenizer.files;
+  const names = ['tokenizer.json', 'tokenizer_config.json', 'generation_config.json'] as const;
+  return { files: { [names[0]]: tokenizerJson, [names[1]]: tokenizerConfig, [names[2]]: generationConfig } };
 }
 
 async function* weights(loaded: LoadedModel, options: SaveModelOptions): AsyncGenerator<StoredTensor> {

@@ -1,5 +1,4 @@
 import { totalmem } from 'node:os';
-import type { ModelFolder } from '@tunesmith/checkpoints';
 import {
   bytesPerElement,
   elementCount,
@@ -11,6 +10,7 @@ import {
 } from '@tunesmith/core';
 import type { Engine } from '../model/engine.js';
 import { heldDtype, storedDtypeIn } from '../model/load-model.js';
+import type { OpenBase } from '../model/open-base.js';
 import { describeRun } from '../train/describe-run.js';
 import { type Rehearsal, rehearseRun } from './rehearse-run.js';
 
@@ -37,7 +37,7 @@ export interface PlannedSaving {
 }
 
 /** What a model's codes take, against the checkpoint's own types; null where nothing is quantised. */
-export function savingOf(model: Model, folder: ModelFolder): PlannedSaving | null {
+export function savingOf(model: Model, folder: Pick<OpenBase, 'tensors'>): PlannedSaving | null {
   let [values, checkpointBytes, keptBytes] = [0, 0, 0];
   for (const handle of model.handles) {
     const encoding = model.encodingOf(handle);

@@ -1,4 +1,3 @@
-import { openModelFolder } from '@tunesmith/checkpoints';
 import {
   bucketLength,
   elementCount,
@@ -9,6 +8,7 @@ import {
 } from '@tunesmith/core';
 import type { Engine, OnPhase } from '../model/engine.js';
 import { locateModel } from '../model/locate-model.js';
+import { openBase } from '../model/open-base.js';
 import { createObjective } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { describeRun } from '../train/describe-run.js';
@@ -79,7 +79,7 @@ export async function planRecipe(
   { bases = true }: PlanOptions = {},
 ): Promise<RunPlan> {
   const { path } = await locateModel(recipe.model, engine.hub, onPhase);
-  const folder = await openModelFolder(path);
+  const folder = await openBase(path, engine.families);
   await folder.close();
   const { model, tokenizer } = await describeRun(recipe, folder, engine);
   const maxLength = maxLengthOf(recipe.data, model.shape);

@@ -1,7 +1,7 @@
-import type { ModelFolder } from '@tunesmith/checkpoints';
 import { type Backend, type Model, type Objective, startTrainingDryRun, type TrainingEstimate } from '@tunesmith/core';
 import type { Tokenizer } from '@tunesmith/data';
 import { heldDtype, type LoadedModel } from '../model/load-model.js';
+import type { OpenBase } from '../model/open-base.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { evaluateUntrained } from '../train/evaluate-untrained.js';
 import type { RunData } from '../train/open-data.js';
@@ -12,7 +12,7 @@ export interface Rehearsal {
   readonly recipe: Recipe;
   readonly model: Model;
   readonly objective: Objective;
-  readonly folder: ModelFolder;
+  readonly folder: OpenBase;
   readonly tokenizer: Tokenizer;
   readonly backend: Backend;
   readonly data: RunData;

@@ -10,7 +10,7 @@ const files = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
 
 const model = z
   .strictObject({
-    path: z.string().min(1).optional().describe('Folder of a Hugging Face model. Give this or `name`.'),
+    path: z.string().min(1).optional().describe('Folder of a Hugging Face model, or a GGUF file. Give this or `name`.'),
     name: z.string().min(1).optional().describe('Name on the Hugging Face Hub, such as `HuggingFaceTB/SmolLM2-135M`.'),
     revision: z
       .string()

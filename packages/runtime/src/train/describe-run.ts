@@ -1,9 +1,9 @@
-import type { ModelFolder } from '@tunesmith/checkpoints';
 import type { Model } from '@tunesmith/core';
 import { loadTokenizer, type Tokenizer } from '@tunesmith/data';
 import type { Engine } from '../model/engine.js';
 import { checkNewTokensTrain, fitVocabulary } from '../model/fit-vocabulary.js';
 import { describeModel, formOf } from '../model/load-model.js';
+import type { OpenBase } from '../model/open-base.js';
 import { headOf } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { configuredMethods } from './configured-methods.js';
@@ -11,10 +11,10 @@ import { configuredMethods } from './configured-methods.js';
 /** A recipe's model without its weights, patched by its methods, and the tokenizer beside it. */
 export async function describeRun(
   recipe: Recipe,
-  { path, config, tensors }: ModelFolder,
+  { path, config, tensors, readTokenizer }: OpenBase,
   { families, methods, objectives }: Pick<Engine, 'families' | 'methods' | 'objectives'>,
 ): Promise<{ readonly model: Model; readonly tokenizer: Tokenizer }> {
-  const tokenizer = await loadTokenizer(path);
+  const tokenizer = await loadTokenizer(await readTokenizer());
   const form = {
     ...headOf(recipe.objective, objectives),
     ...formOf(recipe.model.quantization ?? null),

@@ -1,4 +1,3 @@
-import { openModelFolder } from '@tunesmith/checkpoints';
 import {
   isQuantized,
   type ModelShape,
@@ -8,6 +7,7 @@ import {
 } from '@tunesmith/core';
 import type { Engine, OnPhase } from '../model/engine.js';
 import { locateModel } from '../model/locate-model.js';
+import { openBase } from '../model/open-base.js';
 import { resolveObjective } from '../objective/resolve-objective.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { describeRun } from './describe-run.js';
@@ -27,7 +27,7 @@ export async function resolveRecipe(
   signal?: AbortSignal,
 ): Promise<Recipe> {
   const { path, model } = await locateModel(recipe.model, engine.hub, onPhase, signal);
-  const folder = await openModelFolder(path);
+  const folder = await openBase(path, engine.families);
   await folder.close();
   const objective = await resolveObjective(recipe);
   const quantization = recipe.model.quantization ?? (isQuantized(folder.tensors) ? undefined : preset(recipe, engine));
