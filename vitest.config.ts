@@ -1,7 +1,11 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 
 /** Tests that open a GPU: workers that open one at the same time crash, so these files run one after the other. */
-const onGpu = ['packages/backend-onnx/src/webgpu.contract.test.ts', 'matrix/webgpu.test.ts'];
+const onGpu = [
+  'packages/backend-onnx/src/webgpu.contract.test.ts',
+  'packages/backend-onnx/src/cuda.contract.test.ts',
+  'matrix/webgpu.test.ts',
+];
 
 const projects = [
   {

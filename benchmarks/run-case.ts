@@ -11,6 +11,8 @@ export interface StepResult extends StepOptions {
   readonly secondsPerStep: number;
   readonly cpuSecondsPerStep: number;
   readonly peakBytes: number;
+  /** Memory that the steps took on a GPU. */
+  readonly gpuBytes?: number;
   readonly nodes: number;
   readonly matmulFlops: number;
   readonly traceMilliseconds: number;
@@ -20,10 +22,10 @@ export interface StepResult extends StepOptions {
 const tsx = createRequire(import.meta.url).resolve('tsx/cli');
 
 /** Measures one case in a fresh process, which is set up as those that `tunesmith train` starts. */
-export async function runCase(options: Partial<StepOptions>): Promise<StepResult> {
+export async function runCase(options: Partial<StepOptions>, environment: NodeJS.ProcessEnv = {}): Promise<StepResult> {
   const script = fileURLToPath(new URL('./step-case.ts', import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, [tsx, script, JSON.stringify(options)], {
-    env: trainingEnvironment(),
+    env: { ...trainingEnvironment(), ...environment },
   });
   return JSON.parse(stdout) as StepResult;
 }

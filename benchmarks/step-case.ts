@@ -2,6 +2,7 @@
  * Measures one case in a process of its own, so that its peak memory is its own: the argument is StepOptions as JSON,
  * the output one line of JSON.
  */
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createOnnxBackend } from '@tunesmith/backend-onnx';
 import {
@@ -26,7 +27,7 @@ const options: StepOptions = { ...defaults, ...JSON.parse(process.argv[2] ?? '{}
 const { rows, length, weightedShare, steps } = options;
 
 const model = buildShape(options);
-const backend = createOnnxBackend({ device: 'cpu', threads: 2 });
+const backend = createOnnxBackend({ device: options.device, threads: options.threads });
 const parameters = createParameterStore(backend.createStore());
 let state = 1;
 for (const handle of model.handles) {
@@ -51,6 +52,7 @@ function randomRow(index: number): Row {
   return { tokens, weights };
 }
 
+const gpuBefore = gpuBytes();
 const compiled: Executable[] = [];
 const trainer = await createTrainer({
   model,
@@ -100,6 +102,7 @@ for await (const event of trainer.run()) {
   last = now;
   lastCpu = process.cpuUsage();
 }
+const gpuAfter = gpuBytes();
 const info = compiled.at(-1)?.info ?? {};
 await trainer.dispose();
 const peakKilobytes = Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
@@ -109,8 +112,16 @@ const result = {
   secondsPerStep: median(seconds),
   cpuSecondsPerStep: median(cpuSeconds),
   peakBytes: peakKilobytes * 1024,
+  ...(options.device === 'cpu' ? {} : { gpuBytes: gpuAfter - gpuBefore }),
   ...info,
 };
+
+/** Memory in use on the first NVIDIA GPU; sessions keep their peak. */
+function gpuBytes(): number {
+  if (options.device === 'cpu') return 0;
+  const query = ['--query-gpu=memory.used', '--format=csv,noheader,nounits', '--id=0'];
+  return Number(execFileSync('nvidia-smi', query, { encoding: 'utf8' })) * 2 ** 20;
+}
 
 function count(handles: Model['handles']): number {
   return handles.reduce((sum, { shape }) => sum + elementCount(shape), 0);

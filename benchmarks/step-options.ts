@@ -15,6 +15,9 @@ export interface StepOptions {
   readonly weightedShare: number;
   /** How the base's matrices are kept. */
   readonly base: keyof typeof bases;
+  readonly device: 'cpu' | 'cuda' | 'webgpu';
+  /** Threads of the CPU. */
+  readonly threads: number;
   /** Steps measured after the first, which compiles. */
   readonly steps: number;
 }
@@ -28,6 +31,8 @@ export const defaults: StepOptions = {
   checkpointing: false,
   weightedShare: 1,
   base: 'float32',
+  device: 'cpu',
+  threads: 2,
   steps: 5,
 };
 

@@ -18,16 +18,17 @@ const cases = recordedCases(topic);
 
 const backends: Record<string, () => Promise<Backend>> = {
   'onnx-cpu': async () => createOnnxBackend({ device: 'cpu' }),
+  'onnx-cuda': async () => createOnnxBackend({ device: 'cuda' }),
+  'onnx-webgpu': async () => createOnnxBackend({ device: 'webgpu' }),
   'tfjs-cpu': () => createTfjsBackend({ prefer: 'cpu' }),
   'tfjs-node': () => createTfjsBackend({ prefer: 'tfjs-node' }),
 };
-/** The script that builds tfjs-node natively asks for it; elsewhere it is not installed. */
-const hasTfjsNode = process.env.TUNESMITH_REQUIRE?.split(',').includes('tfjs-node') ?? false;
-/** One case shows that the eager backends take the same twenty steps; the compiled one takes them all. */
+/** What a machine's own script asks for by name: a GPU, or tfjs-node built natively. */
+const asked = process.env.TUNESMITH_PARITY?.split(',') ?? [];
+/** One case shows that the other backends take the same twenty steps; the compiled one on the CPU takes them all. */
 const runs = Object.keys(cases).flatMap((name) => [
   { name, backendName: 'onnx-cpu' },
-  ...(name === 'llama' ? [{ name, backendName: 'tfjs-cpu' }] : []),
-  ...(name === 'llama' && hasTfjsNode ? [{ name, backendName: 'tfjs-node' }] : []),
+  ...(name === 'llama' ? ['tfjs-cpu', ...asked].map((backendName) => ({ name, backendName })) : []),
 ]);
 
 describe.each(runs)('$name on $backendName', ({ name, backendName }) => {

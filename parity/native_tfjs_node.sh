@@ -47,7 +47,7 @@ PYTHON
 cd "$repository"
 echo "# tfjs-node $tfjs, built against tensorflow-cpu $tensorflow; Node $(node --version), $(uname -sm)"
 status=0
-TF_CPP_MIN_LOG_LEVEL=3 NODE_PATH="$folder/node_modules" TUNESMITH_REQUIRE=tfjs-node \
+TF_CPP_MIN_LOG_LEVEL=3 NODE_PATH="$folder/node_modules" TUNESMITH_REQUIRE=tfjs-node TUNESMITH_PARITY=tfjs-node \
   npx vitest run packages/backend-tfjs/src/tfjs-node.contract.test.ts parity/lora-training.test.ts \
   -t 'tfjs-node' --reporter=tap-flat --silent \
   > "$folder/suite.tap" 2>> "$log" || status=$?

@@ -2,6 +2,7 @@
 
     python parity/peers/bench_peft_step.py                 # every case, each in a fresh process
     python parity/peers/bench_peft_step.py --only qv/1x512 # the cases whose name contains this
+    python parity/peers/bench_peft_step.py --device cuda   # on a GPU, products in float32; --tf32: in TF32
 
 Random weights, float32, SDPA attention, LoRA r=8 without dropout or all parameters (`full`), clipping at norm 1 and AdamW; all
 tokens weigh 1.
@@ -34,12 +35,13 @@ def peak_bytes() -> int:
     return peak if sys.platform == 'darwin' else peak * 1024
 
 
-def run_case(name: str, warmup: int, steps: int, threads: int) -> dict:
+def run_case(name: str, warmup: int, steps: int, threads: int, device: str, tf32: bool) -> dict:
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.set_num_threads(threads)
+    torch.backends.cuda.matmul.allow_tf32 = tf32
     torch.manual_seed(0)
     targets, batch, length, checkpointing = CASES[name]
     config = LlamaConfig(
@@ -64,13 +66,14 @@ def run_case(name: str, warmup: int, steps: int, threads: int) -> dict:
     if TARGETS[targets] is not None:
         lora = LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0, target_modules=TARGETS[targets], task_type='CAUSAL_LM')
         model = get_peft_model(base, lora).train()
+    model = model.to(device)
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=2e-4)
     loaded = peak_bytes()
 
     seconds = []
     for _ in range(warmup + steps):
-        ids = torch.randint(config.vocab_size, (batch, length))
+        ids = torch.randint(config.vocab_size, (batch, length), device=device)
         begin = perf_counter()
         loss = model(input_ids=ids, labels=ids, use_cache=False).loss
         optimizer.zero_grad()
@@ -87,6 +90,8 @@ def run_case(name: str, warmup: int, steps: int, threads: int) -> dict:
         'gradientCheckpointing': checkpointing,
         'trainableParameters': sum(parameter.numel() for parameter in trainable),
         'threads': threads,
+        'device': torch.cuda.get_device_name() if device == 'cuda' else device,
+        'tf32': tf32,
         'steps': steps,
         'medianSeconds': round(median(timed), 4),
         'leastSeconds': round(min(timed), 4),
@@ -94,6 +99,7 @@ def run_case(name: str, warmup: int, steps: int, threads: int) -> dict:
         'tokensPerSecond': round(batch * length / median(timed), 1),
         'loadedPeakBytes': loaded,
         'peakBytes': peak_bytes(),
+        **({'gpuPeakBytes': torch.cuda.max_memory_reserved()} if device == 'cuda' else {}),
         'versions': {package: version(package) for package in ('torch', 'transformers', 'peft')},
     }
 
@@ -104,10 +110,12 @@ def main() -> None:
     parser.add_argument('--warmup', type=int, default=2)
     parser.add_argument('--steps', type=int, default=7)
     parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')
+    parser.add_argument('--tf32', action='store_true', help='let a GPU compute products in TF32')
     parser.add_argument('--case', choices=CASES, help='run this case in this process')
     args = parser.parse_args()
     if args.case:
-        print(json.dumps(run_case(args.case, args.warmup, args.steps, args.threads)), flush=True)
+        print(json.dumps(run_case(args.case, args.warmup, args.steps, args.threads, args.device, args.tf32)), flush=True)
         return
     chosen = [name for name in CASES if args.only in name]
     if not chosen:
@@ -115,6 +123,7 @@ def main() -> None:
     environment = {**os.environ, 'OMP_NUM_THREADS': str(args.threads), 'MKL_NUM_THREADS': str(args.threads)}
     for name in chosen:
         options = ['--warmup', str(args.warmup), '--steps', str(args.steps), '--threads', str(args.threads)]
+        options += ['--device', args.device, *(['--tf32'] if args.tf32 else [])]
         subprocess.run([sys.executable, __file__, '--case', name, *options], env=environment, check=True)
 
 

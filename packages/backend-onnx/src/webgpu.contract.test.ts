@@ -1,25 +1,11 @@
 import '@tensorflow/tfjs-backend-cpu';
-import { TunesmithError, tf } from '@tunesmith/core';
+import { TunesmithError } from '@tunesmith/core';
 import { describeBackend } from '@tunesmith/testing';
 import { expect, it } from 'vitest';
+import { obstacle } from './fixtures/obstacle.js';
 import { createOnnxBackend } from './index.js';
 
-/** What compiling for WebGPU throws on this machine: nothing where there is an adapter. */
-async function obstacle(): Promise<unknown> {
-  const backend = createOnnxBackend({ device: 'webgpu' });
-  const store = backend.createStore();
-  try {
-    const body = () => ({ outputs: { one: tf.scalar(1) } });
-    await (await backend.compile({ name: 'probe', inputs: {}, body }, store)).dispose();
-    return undefined;
-  } catch (error) {
-    return error;
-  } finally {
-    store.dispose();
-  }
-}
-
-const error = await obstacle();
+const error = await obstacle('webgpu');
 if (error === undefined) {
   describeBackend('onnx-webgpu', async () => createOnnxBackend({ device: 'webgpu' }), {
     // WGSL leaves sines and cosines an error of 2⁻¹¹ within a half turn, which is 49 times the table's 1e-5.

@@ -40,10 +40,16 @@ export interface Initializer extends ValueInfo {
   readonly bytes: Uint8Array;
 }
 
+/** A constant whose elements are given to the session beside the model, under its name. */
+export interface ExternalInitializer extends ValueInfo {
+  readonly shape: readonly number[];
+}
+
 export interface OnnxModel {
   readonly name: string;
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
   readonly initializers: readonly Initializer[];
+  readonly externalInitializers?: readonly ExternalInitializer[];
   readonly nodes: readonly OnnxNode[];
 }

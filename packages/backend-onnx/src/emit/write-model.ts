@@ -1,6 +1,7 @@
 import { PbfWriter } from 'pbf';
 import {
   type Attribute,
+  type ExternalInitializer,
   elementTypeCodes,
   type Initializer,
   type OnnxModel,
@@ -31,6 +32,7 @@ function writeGraph(model: OnnxModel, writer: PbfWriter): void {
   for (const node of model.nodes) writer.writeMessage(1, writeNode, node);
   writer.writeStringField(2, model.name);
   for (const initializer of model.initializers) writer.writeMessage(5, writeTensor, initializer);
+  for (const initializer of model.externalInitializers ?? []) writer.writeMessage(5, writeExternalTensor, initializer);
   for (const input of model.inputs) writer.writeMessage(11, writeValueInfo, input);
   for (const output of model.outputs) writer.writeMessage(12, writeValueInfo, output);
 }
@@ -67,6 +69,20 @@ function writeTensor(tensor: Initializer, writer: PbfWriter): void {
   writer.writeVarintField(2, elementTypeCodes[tensor.type]);
   writer.writeStringField(8, tensor.name);
   writer.writeBytesField(9, tensor.bytes);
+}
+
+/** `TensorProto.data_location`: EXTERNAL 1. The elements' place is a file's name, or what a session is told to take for it. */
+function writeExternalTensor({ name, type, shape }: ExternalInitializer, writer: PbfWriter): void {
+  for (const size of shape) writer.writeVarintField(1, size);
+  writer.writeVarintField(2, elementTypeCodes[type]);
+  writer.writeStringField(8, name);
+  writer.writeMessage(13, writeEntry, ['location', name]);
+  writer.writeVarintField(14, 1);
+}
+
+function writeEntry([key, value]: [string, string], writer: PbfWriter): void {
+  writer.writeStringField(1, key);
+  writer.writeStringField(2, value);
 }
 
 function writeValueInfo({ name, type, shape }: ValueInfo, writer: PbfWriter): void {

@@ -6,11 +6,12 @@ import { lowerProgram } from '../lower/lower-program.js';
 import { opTable, webgpuOpTable } from '../lower/op-table.js';
 import { matmulFlops } from '../trace/matmul-flops.js';
 import { traceProgram } from '../trace/trace-program.js';
-import { type SessionSettings, sessionError, sessionOptions } from './device.js';
+import { keepFloat32, keepsWeights, type SessionSettings, sessionError, sessionOptions } from './device.js';
 import { GpuMemory } from './gpu-memory.js';
 import { OnnxExecutable } from './onnx-executable.js';
 import { loadOnnxRuntime, type OnnxRuntime, type OnnxSession } from './onnx-runtime.js';
-import { OnnxStore } from './onnx-store.js';
+import { OnnxStore, type StoredValue } from './onnx-store.js';
+import { holdWeights, ResidentSession } from './resident-session.js';
 
 export type OnnxBackendOptions = Partial<SessionSettings>;
 
@@ -30,10 +31,14 @@ async function compile(program: Program, store: OnnxStore, settings: SessionSett
   const started = performance.now();
   const rules = settings.device === 'webgpu' ? webgpuOpTable : opTable;
   const traced = traceProgram(program, store.specs(), rules);
-  const lowered = lowerProgram(traced, rules, (name) => store.value(name));
+  const whole = lowerProgram(traced, rules, (name) => store.value(name));
+  const { lowered, weights } = keepsWeights(settings.device) ? holdWeights(whole) : { lowered: whole, weights: [] };
   const model = writeModel(runInListedOrder(lowered.model));
   const emitted = performance.now();
-  const session = await open(runtime, model, () => sessionOptions(settings, lowered, store), settings, program.name);
+  const openWith = (held: ReadonlyMap<string, StoredValue>): Promise<OnnxSession> =>
+    open(runtime, model, () => sessionOptions(settings, lowered, store, held), settings, program.name);
+  const session = new ResidentSession(openWith, weights, store);
+  await session.current();
   const info = {
     nodes: lowered.model.nodes.length,
     modelBytes: model.byteLength,
@@ -41,7 +46,7 @@ async function compile(program: Program, store: OnnxStore, settings: SessionSett
     traceMilliseconds: emitted - started,
     openMilliseconds: performance.now() - emitted,
   };
-  return new OnnxExecutable({ runtime, session, program, lowered, store, info });
+  return new OnnxExecutable({ runtime, session, weights, program, lowered, store, info });
 }
 
 async function open(
@@ -51,6 +56,7 @@ async function open(
   { device }: SessionSettings,
   program: string,
 ): Promise<OnnxSession> {
+  if (device === 'cuda') keepFloat32();
   try {
     return await runtime.InferenceSession.create(model, options());
   } catch (cause) {

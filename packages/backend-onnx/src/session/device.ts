@@ -1,7 +1,7 @@
-import { TunesmithError } from '@tunesmith/core';
+import { type HostTensor, TunesmithError } from '@tunesmith/core';
 import type { InferenceSession } from 'onnxruntime-node';
 import type { LoweredProgram } from '../lower/lower-program.js';
-import type { OnnxStore } from './onnx-store.js';
+import type { OnnxStore, StoredValue } from './onnx-store.js';
 
 /** Where ONNX Runtime computes. */
 export type OnnxDevice = 'cpu' | 'webgpu' | 'cuda';
@@ -10,6 +10,19 @@ export interface SessionSettings {
   readonly device: OnnxDevice;
   /** Threads of one run; ONNX Runtime's choice (one a physical core) if not said. */
   readonly threads?: number;
+}
+
+/** Whether sessions keep what programs only read: ONNX Runtime takes tensors on a CUDA device from no one but itself. */
+export function keepsWeights(device: OnnxDevice): boolean {
+  return device === 'cuda';
+}
+
+/**
+ * Has CUDA compute float32 in float32. ONNX Runtime asks for TF32, whose factors keep 10 of 23 bits, and JavaScript has no
+ * option for it. The libraries read the variable when a process first opens them; who wants TF32 sets it to 1.
+ */
+export function keepFloat32(): void {
+  process.env.NVIDIA_TF32_OVERRIDE ??= '0';
 }
 
 /**
@@ -22,6 +35,7 @@ export function sessionOptions(
   { device, threads }: SessionSettings,
   { outputs, updates }: LoweredProgram,
   store: OnnxStore,
+  weights: ReadonlyMap<string, StoredValue> = new Map(),
 ): InferenceSession.SessionOptions {
   const locations = [
     ...[...outputs.values()].map(({ graphName }) => [graphName, 'cpu'] as const),
@@ -40,6 +54,7 @@ export function sessionOptions(
     extra: { optimization: { disable_specified_optimizers: 'ReshapeFusion' } },
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     ...(device === 'webgpu' ? { preferredOutputLocation: Object.fromEntries(locations) } : {}),
+    ...(keepsWeights(device) ? weightOptions(weights) : {}),
   };
 }
 
@@ -69,4 +84,23 @@ export function sessionError(device: OnnxDevice, program: string, cause: unknown
 
 function firstLine(text: string): string {
   return text.split('\n', 1)[0] as string;
+}
+
+/**
+ * Constant folding would keep a transposed or widened copy beside a weight that is a constant, and an arena would take
+ * up to twice its size.
+ */
+export function weightOptions(weights: ReadonlyMap<string, StoredValue>): InferenceSession.SessionOptions {
+  return {
+    extra: {
+      optimization: { disable_specified_optimizers: 'ReshapeFusion;ConstantFolding' },
+      session: { use_device_allocator_for_initializers: '1' },
+    },
+    externalData: [...weights].map(([path, { held }]) => ({ path, data: bytesOf(held) })),
+  };
+}
+
+function bytesOf(held: StoredValue['held']): Uint8Array {
+  const { buffer, byteOffset, byteLength } = held as HostTensor['data'];
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }

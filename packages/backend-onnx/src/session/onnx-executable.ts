@@ -13,14 +13,17 @@ import type { ElementType } from '../emit/onnx-model.js';
 import type { LoweredProgram } from '../lower/lower-program.js';
 import type { BoundInput } from '../lower/lowering.js';
 import { elementCount } from '../trace/graph.js';
-import type { OnnxRuntime, OnnxSession, OnnxTensor } from './onnx-runtime.js';
+import type { OnnxRuntime, OnnxTensor } from './onnx-runtime.js';
 import type { OnnxStore } from './onnx-store.js';
+import type { ResidentSession, Weight } from './resident-session.js';
 
 type Data = HostTensor['data'];
 
 export interface ExecutableParts {
   readonly runtime: OnnxRuntime;
-  readonly session: OnnxSession;
+  readonly session: ResidentSession;
+  /** What the session holds of the store; nobody feeds it. */
+  readonly weights: readonly Weight[];
   readonly program: Program;
   readonly lowered: LoweredProgram;
   readonly store: OnnxStore;
@@ -62,10 +65,14 @@ export class OnnxExecutable implements Executable {
         throw new TunesmithError('INTERNAL', 'the executable is disposed', { where: `program ${program.name}` });
       }
       this.#draw(options);
+      for (const weight of this.#parts.weights) this.#checkStored(weight.binding.name, weight);
       const results = await this.#execute(await this.#feeds(inputs), this.#fetches());
       for (const [name, data] of this.#spare) this.#spare.set(name, store.swap(name, data));
-      for (const [name, { graphName, type }] of this.#parts.lowered.updates) {
-        if (!store.isResident(type)) continue;
+      for (const [name, { graphName, type, inPlace }] of this.#parts.lowered.updates) {
+        if (!store.isResident(type)) {
+          if (inPlace) store.touch(name);
+          continue;
+        }
         const made = results[graphName] as OnnxTensor;
         store.replace(name, made);
         this.#made.set(name, made);
@@ -153,7 +160,8 @@ export class OnnxExecutable implements Executable {
   ): Promise<Readonly<Record<string, OnnxTensor>>> {
     if (Object.keys(fetches).length === 0) return {};
     try {
-      return (await this.#parts.session.run(feeds, fetches)) as Record<string, OnnxTensor>;
+      const session = await this.#parts.session.current();
+      return (await session.run(feeds, fetches)) as Record<string, OnnxTensor>;
     } catch (cause) {
       throw new TunesmithError('INTERNAL', 'ONNX Runtime failed while running a program', {
         where: `program ${this.#parts.program.name}`,

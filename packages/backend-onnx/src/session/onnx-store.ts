@@ -15,7 +15,10 @@ import type { OnnxTensor } from './onnx-runtime.js';
 
 type Data = HostTensor['data'];
 
-/** A tensor as sessions see it: `dtype` is what was set, `type` what is held, in host memory or on a GPU. */
+/**
+ * A tensor as sessions see it: `dtype` is what was set, `type` what is held, in host memory or on a GPU. A tensor that
+ * changes is another object.
+ */
 export interface StoredValue {
   readonly dtype: HostTensor['dtype'];
   readonly type: StoredType;
@@ -129,6 +132,11 @@ export class OnnxStore implements TensorStore {
     const { held } = this.value(name);
     this.#values.set(name, { ...this.value(name), held: data });
     return held as Data;
+  }
+
+  /** Notes that a stored array was written over: whoever holds a copy holds an old one. */
+  touch(name: string): void {
+    this.#values.set(name, { ...this.value(name) });
   }
 
   /** Puts a tensor on the GPU behind a name and frees the one that was there. */
