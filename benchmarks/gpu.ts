@@ -1,5 +1,5 @@
 /**
- * `npm run bench:gpu`: LoRA r=8 on q and v of SmolLM2-135M's shape with random weights, fp32, on an NVIDIA GPU through CUDA
+ * `npm run bench:gpu [-- cuda webgpu cpu]`: LoRA r=8 on q and v of SmolLM2-135M's shape with random weights, fp32, on an NVIDIA GPU through CUDA
  * and WebGPU, and on the CPU of the same machine. Each case runs in a process of its own. A device that fails says why and
  * leaves the others be.
  */
@@ -23,7 +23,9 @@ const steps = 10;
 
 const header = ['device', 'batch', 's/step', 'tokens/s', 'TFLOPS', 'GPU GB', 'host GB', 'trace + open s'];
 process.stdout.write(`| ${header.join(' | ')} |\n|${' --- |'.repeat(header.length)}\n`);
+const wanted = process.argv.slice(2);
 for (const [name, given, environment] of devices) {
+  if (wanted.length > 0 && !wanted.includes(given.device ?? '')) continue;
   for (const [rows, length] of batches) {
     try {
       const result = await runCase({ ...given, rows, length, threads, steps }, environment);

@@ -65,7 +65,8 @@ function absmaxOf(onnx: Lowering, { inputs, attributes }: TraceNode, after: Valu
   const blocks = Math.ceil((rows * columns) / blockSize);
   const [, , absmax, nested, offset] = inputs as readonly [Value, Value, Value, Value?, Value?];
   if (nested === undefined || offset === undefined) return heldBack(onnx, onnx.use(absmax), [blocks], after);
-  const codes = heldBack(onnx, onnx.bytes(absmax), absmax.shape, after);
+  // Not every GPU computes with bytes.
+  const codes = heldBack(onnx, onnx.bytes(absmax), absmax.shape, after, false);
   const map = dynamicMap();
   const distances = onnx.op('Gather', [onnx.constant('float32', [map.length], map), onnx.cast(codes, 'int32')]);
   const expanded = onnx.op('Add', [onnx.op('Mul', [distances, onnx.use(nested)]), onnx.use(offset)]);

@@ -32,9 +32,10 @@ export function lowerProgram(
   program: TracedProgram,
   rules: OpTable,
   formatOf: (name: string) => StoredFormat,
+  onGpu = false,
 ): LoweredProgram {
   const graph = new GraphBuilder();
-  const onnx = new Lowering(graph, formatOf);
+  const onnx = new Lowering(graph, formatOf, onGpu);
   for (const node of program.nodes) {
     const lowered = (rules[node.kernel] as OpRule).lower(onnx, node);
     const names = typeof lowered === 'string' ? [lowered] : lowered;

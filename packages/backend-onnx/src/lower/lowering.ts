@@ -46,6 +46,8 @@ interface Operand {
 /** The state of one lowering: which ONNX value stands for which traced value, and what the graph's inputs are bound to. */
 export class Lowering {
   readonly bound: BoundInput[] = [];
+  /** Whether the device is not the host, which would have to wait for any shape that it computes. */
+  readonly onGpu: boolean;
   readonly #graph: GraphBuilder;
   readonly #formatOf: (name: string) => StoredFormat;
   readonly #names = new Map<number, string>();
@@ -53,7 +55,8 @@ export class Lowering {
   /** Smaller tensors that broadcast to a value. */
   readonly #compact = new Map<number, Operand>();
 
-  constructor(graph: GraphBuilder, formatOf: (name: string) => StoredFormat) {
+  constructor(graph: GraphBuilder, formatOf: (name: string) => StoredFormat, onGpu: boolean) {
+    this.onGpu = onGpu;
     this.#graph = graph;
     this.#formatOf = formatOf;
   }

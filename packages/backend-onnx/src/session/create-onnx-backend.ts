@@ -31,7 +31,7 @@ async function compile(program: Program, store: OnnxStore, settings: SessionSett
   const started = performance.now();
   const rules = settings.device === 'webgpu' ? webgpuOpTable : opTable;
   const traced = traceProgram(program, store.specs(), rules);
-  const whole = lowerProgram(traced, rules, (name) => store.value(name));
+  const whole = lowerProgram(traced, rules, (name) => store.value(name), settings.device !== 'cpu');
   const { lowered, weights } = keepsWeights(settings.device) ? holdWeights(whole) : { lowered: whole, weights: [] };
   const model = writeModel(runInListedOrder(lowered.model));
   const emitted = performance.now();
