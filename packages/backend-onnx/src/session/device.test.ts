@@ -1,13 +1,42 @@
 import { tf } from '@tunesmith/core';
 import { expect, it } from 'vitest';
 import { createOnnxBackend } from '../index.js';
-import { sessionError } from './device.js';
+import { keepFloat32, sessionError } from './device.js';
 
 it('names the command that installs CUDA where its libraries are missing', async () => {
   const message = 'OrtSessionOptionsAppendExecutionProvider_Cuda: Failed to load shared library';
   const error = sessionError('cuda', 'step', new Error(message));
   expect(error).toMatchObject({ code: 'BACKEND_UNAVAILABLE', got: message });
-  expect(error.hint).toContain('--onnxruntime-node-install-cuda=v12');
+  expect(error.hint).toContain('ONNXRUNTIME_NODE_INSTALL_CUDA=v12 npm rebuild onnxruntime-node');
+});
+
+it('says what CUDA said where a device cannot be used', () => {
+  const message =
+    'cuda_call.cc:154 CudaCall(...) CUDA failure 100: no CUDA-capable device ; GPU=-1 ; expr=cudaSetDevice(0);';
+  expect(sessionError('cuda', 'step', new Error(message))).toMatchObject({
+    code: 'BACKEND_UNAVAILABLE',
+    got: 'CUDA failure 100: no CUDA-capable device',
+  });
+});
+
+it('does not take a program that CUDA cannot run for a machine without CUDA', () => {
+  const error = sessionError('cuda', 'step', new Error('CUDAExecutionProvider has no kernel of that type'));
+  expect(error).toMatchObject({ code: 'INTERNAL', where: 'program step' });
+});
+
+it('has CUDA compute float32 in float32, unless TF32 is asked for', () => {
+  const before = process.env.NVIDIA_TF32_OVERRIDE;
+  try {
+    delete process.env.NVIDIA_TF32_OVERRIDE;
+    keepFloat32();
+    expect(process.env.NVIDIA_TF32_OVERRIDE).toBe('0');
+    process.env.NVIDIA_TF32_OVERRIDE = '1';
+    keepFloat32();
+    expect(process.env.NVIDIA_TF32_OVERRIDE).toBe('1');
+  } finally {
+    if (before === undefined) delete process.env.NVIDIA_TF32_OVERRIDE;
+    else process.env.NVIDIA_TF32_OVERRIDE = before;
+  }
 });
 
 it('says which program ONNX Runtime refused', () => {

@@ -61,10 +61,19 @@ export function sessionOptions(
 /** Says why a session could not be opened. */
 export function sessionError(device: OnnxDevice, program: string, cause: unknown): TunesmithError {
   const message = cause instanceof Error ? cause.message : String(cause);
-  if (device === 'cuda' && /cuda|provider/i.test(message)) {
+  if (device === 'cuda' && /shared library|providers_cuda|unsupported: 'cuda'/i.test(message)) {
     return new TunesmithError('BACKEND_UNAVAILABLE', 'ONNX Runtime has no CUDA on this machine', {
       got: firstLine(message),
-      hint: 'Install its libraries with: npm install onnxruntime-node --onnxruntime-node-install-cuda=v12',
+      hint:
+        'Install its libraries with: ONNXRUNTIME_NODE_INSTALL_CUDA=v12 npm rebuild onnxruntime-node. ' +
+        "Those of CUDA itself (cuBLAS, cuRAND, cuDNN) must be on the loader's path, as LD_LIBRARY_PATH.",
+      cause,
+    });
+  }
+  if (device === 'cuda' && /CUDA failure/.test(message)) {
+    return new TunesmithError('BACKEND_UNAVAILABLE', 'CUDA failed on this machine', {
+      got: /CUDA failure[^;]*/.exec(message)?.[0].trim() ?? '',
+      hint: 'See with nvidia-smi whether there is a device, a driver for its libraries, and memory.',
       cause,
     });
   }
