@@ -1,4 +1,12 @@
-export type { Attribute, ElementType, Initializer, OnnxModel, OnnxNode, ValueInfo } from './emit/onnx-model.js';
+export type {
+  Attribute,
+  ElementType,
+  ExternalInitializer,
+  Initializer,
+  OnnxModel,
+  OnnxNode,
+  ValueInfo,
+} from './emit/onnx-model.js';
 export { writeModel } from './emit/write-model.js';
 export type { LoweredProgram, OutputSpec } from './lower/lower-program.js';
 export { lowerProgram } from './lower/lower-program.js';

@@ -27,7 +27,10 @@ export interface OutputSpec {
   readonly shape: readonly number[];
 }
 
-/** Turns a traced program into an ONNX model. `formatOf` says how the store keeps a tensor. */
+/**
+ * Turns a traced program into an ONNX model. `formatOf` says how the store keeps a tensor, `onGpu` that the host would have
+ * to wait for what the device computes.
+ */
 export function lowerProgram(
   program: TracedProgram,
   rules: OpTable,

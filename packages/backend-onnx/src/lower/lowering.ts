@@ -46,7 +46,7 @@ interface Operand {
 /** The state of one lowering: which ONNX value stands for which traced value, and what the graph's inputs are bound to. */
 export class Lowering {
   readonly bound: BoundInput[] = [];
-  /** Whether the device is not the host, which would have to wait for any shape that it computes. */
+  /** Whether the host would have to wait for any shape that the device computes. */
   readonly onGpu: boolean;
   readonly #graph: GraphBuilder;
   readonly #formatOf: (name: string) => StoredFormat;
