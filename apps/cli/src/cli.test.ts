@@ -342,7 +342,7 @@ describe('errors', () => {
       ['train', 'recipe.yaml', '--device', 'cuda', '--output', 'cuda'],
       4,
       'BACKEND_UNAVAILABLE',
-      /npm install/,
+      /npm rebuild onnxruntime-node/,
     ],
     ['a folder without a run', ['resume', 'model'], 2, 'FILE_MISSING', /no folder of a run/],
   ])('%s', async (_, args, code, name, message) => {
