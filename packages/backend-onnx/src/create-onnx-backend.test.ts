@@ -138,6 +138,19 @@ describe('stored tensors', () => {
     store.dispose();
   });
 
+  it('of another type of 16 bits are refused by what was compiled for the first', async () => {
+    const backend = createOnnxBackend({ threads: 1 });
+    const store = backend.createStore();
+    store.set('w', { dtype: 'bfloat16', shape: [1], data: Uint16Array.of(0x3f80) });
+    const body: Program['body'] = (io) => ({ outputs: { w: tf.add(io.read('w'), 1) } });
+    const executable = await backend.compile({ name: 'reader', inputs: {}, body }, store);
+    store.delete('w');
+    store.set('w', { dtype: 'float16', shape: [1], data: Uint16Array.of(0x3c00) });
+    await expect(executable.run({})).rejects.toMatchObject({ code: 'SHAPE_MISMATCH' });
+    await executable.dispose();
+    store.dispose();
+  });
+
   it('may be given in memory that threads share, which ONNX Runtime refuses', async () => {
     const backend = createOnnxBackend({ threads: 1 });
     const store = backend.createStore();

@@ -108,6 +108,8 @@ function encode(type: ElementType, values: ArrayLike<number>): Uint8Array {
       return new Uint8Array(BigInt64Array.from(Array.from(values, BigInt)).buffer);
     case 'float16':
     case 'bfloat16':
+    case 'uint16':
+    case 'int16':
       return new Uint8Array(Uint16Array.from(values).buffer);
     case 'int8':
       return new Uint8Array(Int8Array.from(values).buffer);

@@ -10,7 +10,8 @@ import {
 } from './onnx-model.js';
 
 const irVersion = 10;
-const opset = 21;
+/** The newest that has all we need but BitCast, which is of 26. */
+const opsets = { usual: 21, withBitCast: 26 };
 
 /** Serialises a model as `ModelProto`; field numbers are those of onnx/onnx.proto. */
 export function writeModel(model: OnnxModel): Uint8Array {
@@ -18,7 +19,8 @@ export function writeModel(model: OnnxModel): Uint8Array {
   writer.writeVarintField(1, irVersion);
   writer.writeStringField(2, 'tunesmith');
   writer.writeMessage(7, writeGraph, model);
-  writer.writeMessage(8, writeOpset, { domain: '', version: opset });
+  const version = model.nodes.some(({ type }) => type === 'BitCast') ? opsets.withBitCast : opsets.usual;
+  writer.writeMessage(8, writeOpset, { domain: '', version });
   writer.writeMessage(8, writeOpset, { domain: 'com.microsoft', version: 1 });
   return writer.finish();
 }

@@ -10,8 +10,7 @@ import { peakActivations } from './peak-activations.js';
 /** What a program takes, from its trace over stored tensors of these shapes. */
 export function estimateProgram(program: Program, stored: ReadonlyMap<string, StoredSpec>): ProgramEstimate {
   const traced = traceProgram(program, new Map([...stored].map(([name, spec]) => [name, read(spec)])), opTable);
-  const isHalf = ({ origin }: Value): boolean =>
-    origin.kind === 'stored' && stored.get(origin.name)?.dtype === 'float16';
+  const isHalf = ({ origin }: Value): boolean => origin.kind === 'stored' && is16Bits(stored.get(origin.name)?.dtype);
   return {
     nodes: traced.nodes.length,
     activationBytes: peakActivations(traced, isHalf),
@@ -28,7 +27,7 @@ export function estimateProgram(program: Program, stored: ReadonlyMap<string, St
 function updateBytes(traced: TracedProgram, stored: ReadonlyMap<string, StoredSpec>): number {
   const formatOf = (name: string): StoredFormat => {
     const { dtype } = stored.get(name) as StoredSpec;
-    return { dtype, type: dtype === 'bfloat16' ? 'float32' : dtype };
+    return { dtype, type: dtype === 'bfloat16' ? 'uint16' : dtype };
   };
   const { updates } = lowerProgram(traced, opTable, formatOf);
   return [...updates.values()].reduce((sum, { shape, inPlace }) => sum + (inPlace ? 0 : 4 * elementCount(shape)), 0);
@@ -37,7 +36,11 @@ function updateBytes(traced: TracedProgram, stored: ReadonlyMap<string, StoredSp
 /** Programs read 16 bits wide tensors as float32. */
 function read({ shape, dtype }: StoredSpec): TensorSpec {
   if (dtype === 'uint8') return { shape, dtype: 'int32' };
-  return { shape, dtype: dtype === 'float16' || dtype === 'bfloat16' ? 'float32' : dtype };
+  return { shape, dtype: is16Bits(dtype) ? 'float32' : dtype };
+}
+
+function is16Bits(dtype: StoredSpec['dtype'] | undefined): dtype is 'float16' | 'bfloat16' {
+  return dtype === 'float16' || dtype === 'bfloat16';
 }
 
 const fedKinds: ReadonlySet<Value['origin']['kind']> = new Set(['keepMask', 'uniform', 'constant']);

@@ -101,5 +101,13 @@ describe('peakActivations', () => {
       (isHalf) => Math.round(peakActivations(traced, isHalf) / bytes),
     );
     expect([whole, half]).toEqual([1, 2]);
+    // Read by the first product and the last, with as much between.
+    const twice = (io: ProgramIO) => {
+      const [x, w] = [io.input('x'), io.read('w')];
+      const between = tf.matMul(tf.tanh(tf.matMul(x, w)), x);
+      return { outputs: { y: tf.sum(tf.matMul(between, w)) } };
+    };
+    const again = traceProgram({ ...program, body: twice }, stored, opTable);
+    expect(Math.round(peakActivations(again, ({ origin }) => origin.kind === 'stored') / bytes)).toBe(3);
   });
 });

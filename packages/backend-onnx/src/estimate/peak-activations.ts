@@ -9,7 +9,7 @@ const unpacking = new Set(['Linear4Bit', 'Dequantize4Bit']);
 /**
  * The bytes that a program's intermediate values take in an arena when its nodes run as ONNX Runtime orders
  * them and a buffer is freed after the last use of the last value in it. Inputs, stored tensors, outputs and updates lie
- * elsewhere, but for what is stored 16 bits wide: its float32 values are there from their first use to their last.
+ * elsewhere, but for what is stored 16 bits wide: its float32 values are there for each node that reads them.
  */
 export function peakActivations(traced: TracedProgram, isHalf: (value: Value) => boolean = () => false): number {
   const program = inExecutionOrder(traced);
@@ -26,12 +26,12 @@ export function peakActivations(traced: TracedProgram, isHalf: (value: Value) =>
   const alive = new Map<number, ReturnType<Arena['allocate']>>();
   nodes.forEach(({ kernel, attributes, inputs, outputs: made }, index) => {
     const unpacked = unpacking.has(kernel) ? arena.allocate(unpackedBytes(attributes)) : undefined;
-    const needed = [...inputs.filter(isHalf), ...made.filter((value) => bufferOf(value) === value.id)];
-    for (const value of needed) {
+    const widened = inputs.filter(isHalf).map((value) => arena.allocate(byteSize(value)));
+    for (const value of made.filter((value) => bufferOf(value) === value.id)) {
       const buffer = bufferOf(value);
       if (!alive.has(buffer) && !kept.has(buffer)) alive.set(buffer, arena.allocate(byteSize(value)));
     }
-    if (unpacked !== undefined) arena.release(unpacked);
+    for (const chunk of [...widened, ...(unpacked === undefined ? [] : [unpacked])]) arena.release(chunk);
     for (const value of [...inputs, ...made]) {
       const buffer = bufferOf(value);
       const chunk = alive.get(buffer);

@@ -37,6 +37,17 @@ export function storedInput(name: string): string {
 /** Constants up to this many elements live in the model; larger ones are bound like weights. */
 const inlineLimit = 256;
 
+/** Stored tensors of fewer elements are widened once; their float32 values are worth no second node. */
+const detourElements = 4096;
+
+const sixteenBits: readonly ElementType[] = ['int16', 'uint16', 'float16'];
+
+/** Ways from 16 bits to the same 16 bits: the forward pass, its recomputation and the backward pass each take one. */
+function detours({ dtype, type }: StoredFormat): ElementType[][] {
+  const between = sixteenBits.filter((other) => other !== dtype && other !== type);
+  return [[], ...between.map((one) => [one]), between];
+}
+
 /** A tensor in the ONNX graph. */
 interface Operand {
   readonly name: string;
@@ -52,6 +63,10 @@ export class Lowering {
   readonly #formatOf: (name: string) => StoredFormat;
   readonly #names = new Map<number, string>();
   readonly #results = new Map<string, string>();
+  /** Stored tensors of 16 bits: their graph inputs, and how many nodes have read them. */
+  readonly #halves = new Map<number, { readonly name: string; readonly uses: number }>();
+  /** Their float32 values, for the node that is being lowered. */
+  readonly #widened = new Map<number, string>();
   /** Smaller tensors that broadcast to a value. */
   readonly #compact = new Map<number, Operand>();
 
@@ -99,7 +114,13 @@ export class Lowering {
   rounded(value: Value, { dtype, type }: StoredFormat): string {
     const name = this.use(value);
     const rounded = dtype === value.dtype ? name : this.cast(name, dtype);
-    return dtype === type ? rounded : this.cast(rounded, type);
+    if (dtype === type) return rounded;
+    return type === 'uint16' ? this.#bits(rounded, type) : this.cast(rounded, type);
+  }
+
+  /** The same bits under another type of as many. */
+  #bits(name: string, type: ElementType): string {
+    return this.op('BitCast', [name], { to: elementTypeCodes[type] });
   }
 
   cast(name: string, type: ElementType): string {
@@ -128,10 +149,20 @@ export class Lowering {
     this.#compact.set(value.id, source);
   }
 
+  /** Says that what is used from here on is used by another node. */
+  beginNode(): void {
+    this.#widened.clear();
+  }
+
   /** The name of a value at its full shape. */
   use(value: Value): string {
-    const known = this.#names.get(value.id);
+    const known = this.#names.get(value.id) ?? this.#widened.get(value.id);
     if (known !== undefined) return known;
+    const { origin } = value;
+    if (origin.kind === 'stored' && value.dtype === 'float32') {
+      const format = this.#formatOf(origin.name);
+      if (sixteenBits.includes(format.type)) return this.#widen(value, origin, format);
+    }
     const name = this.#introduce(value);
     this.define(value, name);
     return name;
@@ -157,6 +188,30 @@ export class Lowering {
     const { origin, dtype } = value;
     if (origin.kind === 'fill') return { name: this.scalar(dtype, origin.value), shape: [] };
     return this.#compact.get(value.id);
+  }
+
+  /**
+   * The float32 values of a tensor that is stored 16 bits wide, made anew for each node that reads them: kept, they would
+   * lie in memory from the forward pass to the backward. Detours over other types of 16 bits tell the uses apart; ONNX
+   * Runtime would make one of equal ones.
+   */
+  #widen(value: Value, binding: Binding & { kind: 'stored' }, format: StoredFormat): string {
+    const { dtype, type } = format;
+    const { id, shape } = value;
+    const half = this.#halves.get(id) ?? {
+      name: this.#bind({ graphName: storedInput(binding.name), type, shape, binding }),
+      uses: 0,
+    };
+    this.#halves.set(id, { ...half, uses: half.uses + 1 });
+    const ways = detours(format);
+    const detour = elementCount(shape) < detourElements ? [] : (ways[half.uses % ways.length] as ElementType[]);
+    const path = dtype === type && detour.length === 0 ? [] : [...detour, dtype];
+    const name = this.cast(
+      path.reduce((bits, next) => this.#bits(bits, next), half.name),
+      value.dtype,
+    );
+    this.#widened.set(id, name);
+    return name;
   }
 
   #introduce({ id, shape, dtype, origin }: Value): string {

@@ -2,7 +2,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import { setTimeout } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { type Program, tf } from '@tunesmith/core';
+import { linear, type Program, type Tensor, tf } from '@tunesmith/core';
 import { expect, it } from 'vitest';
 import { createOnnxBackend } from '../index.js';
 
@@ -56,6 +56,35 @@ it('returns the memory of twenty executables and their stores', { timeout: 120_0
     before = after;
   }
   expect(Math.min(...growths)).toBeLessThan(8 * megabytes);
+});
+
+it.each(['float16', 'bfloat16'] as const)('keeps %s weights 16 bits wide, forward and backward', async (dtype) => {
+  const backend = createOnnxBackend({ threads: 1 });
+  const [size, layers] = [1024, 24];
+  const before = await residentMegabytes();
+  const store = backend.createStore();
+  for (let layer = 0; layer < layers; layer++) {
+    // About 1/1000, by its bits.
+    const data = new Uint16Array(size * size).fill(dtype === 'float16' ? 0x1419 : 0x3a83);
+    store.set(`w${layer}`, { dtype, shape: [size, size], data });
+  }
+  const x = { shape: [16, size], dtype: 'float32' } as const;
+  const product = (h: Tensor, w: Tensor): Tensor => tf.add(tf.tanh(linear(h, w)), 1);
+  const body: Program['body'] = (io) => {
+    const forward = (input: Tensor): Tensor => {
+      let h = input;
+      for (let layer = 0; layer < layers; layer++) h = product(h, io.read(`w${layer}`));
+      return tf.sum(h);
+    };
+    return { outputs: { slope: tf.sum(tf.grad(forward)(io.input('x'))) } };
+  };
+  const executable = await backend.compile({ name: 'deep', inputs: { x }, body }, store);
+  const data = new Float32Array(16 * size).fill(1);
+  expect((await executable.run({ x: { ...x, data } })).slope?.data[0]).toBeGreaterThan(0);
+  // 48 MiB of weights, one of them at a time as float32; all of them would be 96 MiB more.
+  expect((await residentMegabytes()) - before).toBeLessThan(layers * 2 + 28);
+  await executable.dispose();
+  store.dispose();
 });
 
 it('shares a stored weight between programs, without a copy in any', { timeout: 120_000 }, async () => {

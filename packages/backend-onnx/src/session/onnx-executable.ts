@@ -211,6 +211,7 @@ function allocate(type: ElementType, length: number): Data {
     case 'int32':
       return new Int32Array(length);
     case 'float16':
+    case 'uint16':
       return new Uint16Array(length);
     case 'bool':
     case 'uint8':

@@ -26,12 +26,13 @@ export interface StoredValue {
   readonly held: Data | OnnxTensor;
 }
 
-export type StoredType = Exclude<HostTensor['dtype'], 'bfloat16'>;
+export type StoredType = Exclude<HostTensor['dtype'], 'bfloat16'> | 'uint16';
 
 /**
  * Tensors in host memory, which sessions on the CPU read in place, or on a GPU from their first use on.
- * float16 stays 16 bits wide and is widened inside the graph, but for GPUs, of which not all have the type. ONNX Runtime
- * takes no bfloat16 from JavaScript. What cannot stay 16 bits wide is held as float32, and costs as much.
+ * float16 and bfloat16 stay 16 bits wide and are widened inside the graph, but for GPUs, of which not all have the types:
+ * there they are held as float32, and cost as much. ONNX Runtime takes no bfloat16 from JavaScript, so that its
+ * bits travel as uint16.
  */
 export class OnnxStore implements TensorStore {
   readonly #values = new Map<string, StoredValue>();
@@ -65,8 +66,8 @@ export class OnnxStore implements TensorStore {
         },
       );
     }
-    const isWidened = dtype === 'bfloat16' || (dtype === 'float16' && this.#gpu !== undefined);
-    const type = isWidened ? 'float32' : dtype;
+    const isWidened = this.#gpu !== undefined && (dtype === 'bfloat16' || dtype === 'float16');
+    const type = isWidened ? 'float32' : dtype === 'bfloat16' ? 'uint16' : dtype;
     const held = isWidened ? widen(dtype, tensor.data) : unshared(tensor.data);
     this.#put(name, { dtype, type, shape, held });
   }
@@ -76,7 +77,7 @@ export class OnnxStore implements TensorStore {
     return this.exclusive(async () => {
       const { dtype, type, shape, held } = this.value(name);
       const data = isData(held) ? held.slice() : await this.#gpu?.download(type, held);
-      return { dtype, shape, data: dtype === type ? data : narrow(dtype, data as Float32Array) } as HostTensor;
+      return { dtype, shape, data: data instanceof Float32Array ? ofType(dtype, data) : data } as HostTensor;
     });
   }
 
@@ -174,7 +175,7 @@ function free(held: Data | OnnxTensor | undefined): void {
 
 function programDtype(type: StoredType): TensorSpec['dtype'] {
   if (type === 'uint8') return 'int32';
-  return type === 'float16' ? 'float32' : type;
+  return type === 'float16' || type === 'uint16' ? 'float32' : type;
 }
 
 function describe({ dtype, shape }: Pick<HostTensor, 'dtype' | 'shape'>): string {
@@ -187,7 +188,8 @@ function widen(dtype: HostTensor['dtype'], { buffer, byteOffset, byteLength }: D
   return toFloat32(codecs[dtype as keyof typeof codecs], new Uint8Array(buffer, byteOffset, byteLength));
 }
 
-function narrow(dtype: HostTensor['dtype'], values: Float32Array): Uint16Array {
+function ofType(dtype: HostTensor['dtype'], values: Float32Array): Float32Array | Uint16Array {
+  if (dtype === 'float32') return values;
   const { buffer, byteOffset, byteLength } = fromFloat32(codecs[dtype as keyof typeof codecs], values);
   return new Uint16Array(buffer, byteOffset, byteLength / 2);
 }

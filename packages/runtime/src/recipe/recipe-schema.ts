@@ -22,7 +22,7 @@ const model = z
       .default('auto')
       .describe(
         'How frozen weights are held in memory; computation is float32. `auto` keeps the checkpoint’s own type, as ' +
-          '`dtype="auto"` of transformers.',
+          '`dtype="auto"` of transformers. Of 16 bits on the CPU; WebGPU holds them as float32.',
       ),
     resizeVocabulary: z
       .boolean()
