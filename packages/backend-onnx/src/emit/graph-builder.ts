@@ -109,7 +109,6 @@ function encode(type: ElementType, values: ArrayLike<number>): Uint8Array {
     case 'float16':
     case 'bfloat16':
     case 'uint16':
-    case 'int16':
       return new Uint8Array(Uint16Array.from(values).buffer);
     case 'int8':
       return new Uint8Array(Int8Array.from(values).buffer);

@@ -1,15 +1,5 @@
 /** The part of ONNX's model format that lowering uses, as plain data. */
-export type ElementType =
-  | 'float32'
-  | 'int32'
-  | 'int64'
-  | 'bool'
-  | 'float16'
-  | 'bfloat16'
-  | 'int16'
-  | 'uint16'
-  | 'uint8'
-  | 'int8';
+export type ElementType = 'float32' | 'int32' | 'int64' | 'bool' | 'float16' | 'bfloat16' | 'uint16' | 'uint8' | 'int8';
 
 /** `TensorProto.DataType` (onnx/onnx.proto). */
 export const elementTypeCodes: Readonly<Record<ElementType, number>> = {
@@ -17,7 +7,6 @@ export const elementTypeCodes: Readonly<Record<ElementType, number>> = {
   uint8: 2,
   int8: 3,
   uint16: 4,
-  int16: 5,
   int32: 6,
   int64: 7,
   bool: 9,

@@ -40,7 +40,7 @@ export function lowerProgram(
   const graph = new GraphBuilder();
   const onnx = new Lowering(graph, formatOf, onGpu);
   for (const node of program.nodes) {
-    onnx.beginNode();
+    onnx.beginNode(node);
     const lowered = (rules[node.kernel] as OpRule).lower(onnx, node);
     const names = typeof lowered === 'string' ? [lowered] : lowered;
     for (const [index, output] of node.outputs.entries()) onnx.define(output, names[index] as string);

@@ -1,7 +1,8 @@
 import type { NoiseScope, Shape } from '@tunesmith/core';
 import type { GraphBuilder, NodeOptions } from '../emit/graph-builder.js';
 import { type Attribute, type ElementType, elementTypeCodes } from '../emit/onnx-model.js';
-import { elementCount, type Value } from '../trace/graph.js';
+import { elementCount, type TraceNode, type Value } from '../trace/graph.js';
+import { heldBack } from './hold-back.js';
 import { broadcastShapes, sameShape } from './shapes.js';
 
 /** What a graph input is fed with at every run. */
@@ -38,15 +39,9 @@ export function storedInput(name: string): string {
 const inlineLimit = 256;
 
 /** Stored tensors of fewer elements are widened once; their float32 values are worth no second node. */
-const detourElements = 4096;
+const keptElements = 4096;
 
-const sixteenBits: readonly ElementType[] = ['int16', 'uint16', 'float16'];
-
-/** Ways from 16 bits to the same 16 bits: the forward pass, its recomputation and the backward pass each take one. */
-function detours({ dtype, type }: StoredFormat): ElementType[][] {
-  const between = sixteenBits.filter((other) => other !== dtype && other !== type);
-  return [[], ...between.map((one) => [one]), between];
-}
+const sixteenBits: readonly ElementType[] = ['uint16', 'float16'];
 
 /** A tensor in the ONNX graph. */
 interface Operand {
@@ -63,10 +58,12 @@ export class Lowering {
   readonly #formatOf: (name: string) => StoredFormat;
   readonly #names = new Map<number, string>();
   readonly #results = new Map<string, string>();
-  /** Stored tensors of 16 bits: their graph inputs, and how many nodes have read them. */
-  readonly #halves = new Map<number, { readonly name: string; readonly uses: number }>();
+  /** The graph inputs of stored tensors of 16 bits. */
+  readonly #halves = new Map<number, string>();
   /** Their float32 values, for the node that is being lowered. */
   readonly #widened = new Map<number, string>();
+  /** What that node waits for. */
+  #awaited: Value | undefined;
   /** Smaller tensors that broadcast to a value. */
   readonly #compact = new Map<number, Operand>();
 
@@ -149,9 +146,10 @@ export class Lowering {
     this.#compact.set(value.id, source);
   }
 
-  /** Says that what is used from here on is used by another node. */
-  beginNode(): void {
+  /** Says that what is used from here on is used by this node. */
+  beginNode({ inputs }: TraceNode): void {
     this.#widened.clear();
+    this.#awaited = inputs.find(({ origin }) => origin.kind === 'computed' || origin.kind === 'input');
   }
 
   /** The name of a value at its full shape. */
@@ -191,25 +189,17 @@ export class Lowering {
   }
 
   /**
-   * The float32 values of a tensor that is stored 16 bits wide, made anew for each node that reads them: kept, they would
-   * lie in memory from the forward pass to the backward. Detours over other types of 16 bits tell the uses apart; ONNX
-   * Runtime would make one of equal ones.
+   * The float32 values of a tensor that is stored 16 bits wide, made anew for each node that reads them and not before its
+   * other operand is there: kept, they would lie in memory from the forward pass to the backward, and ONNX Runtime would
+   * make them all up front.
    */
-  #widen(value: Value, binding: Binding & { kind: 'stored' }, format: StoredFormat): string {
-    const { dtype, type } = format;
+  #widen(value: Value, binding: Binding & { kind: 'stored' }, { dtype, type }: StoredFormat): string {
     const { id, shape } = value;
-    const half = this.#halves.get(id) ?? {
-      name: this.#bind({ graphName: storedInput(binding.name), type, shape, binding }),
-      uses: 0,
-    };
-    this.#halves.set(id, { ...half, uses: half.uses + 1 });
-    const ways = detours(format);
-    const detour = elementCount(shape) < detourElements ? [] : (ways[half.uses % ways.length] as ElementType[]);
-    const path = dtype === type && detour.length === 0 ? [] : [...detour, dtype];
-    const name = this.cast(
-      path.reduce((bits, next) => this.#bits(bits, next), half.name),
-      value.dtype,
-    );
+    const half = this.#halves.get(id) ?? this.#bind({ graphName: storedInput(binding.name), type, shape, binding });
+    this.#halves.set(id, half);
+    const isSmall = elementCount(shape) < keptElements;
+    const held = isSmall || this.#awaited === undefined ? half : heldBack(this, half, shape, this.#awaited);
+    const name = this.cast(dtype === type ? held : this.#bits(held, dtype), value.dtype);
     this.#widened.set(id, name);
     return name;
   }
