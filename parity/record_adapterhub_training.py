@@ -14,12 +14,13 @@ from transformers import BertConfig, BertForSequenceClassification, GPT2LMHeadMo
 
 from recording import (
     FIXTURES,
+    change_by,
     disturb_last_bit,
     folder,
     generator,
     normal,
     randomise,
-    relative_error,
+    rounding_of,
     save_meta,
     save_tensors,
 )
@@ -194,24 +195,14 @@ def record(name: str, batches) -> dict:
     recorded = run(case, batches, path)
     save_tensors(path / 'expected.safetensors', recorded['results'])
     disturbed = [run(case, batches, disturbance=case.seed + i) for i in (1, 2)]
-
-    def rounding(part: str, key: str) -> float:
-        return max(relative_error(other[part][key], recorded[part][key]) for other in disturbed)
-
-    moved = {key: rounding('results', key) for key in recorded['results']}
-    moved['weights'] = max(rounding('weights', key) for key in recorded['weights'])
-    for key, limit in LARGEST_ROUNDING.items():
-        assert moved[key] < limit, f'{name}: {key} moves by {moved[key]} with the last bit of the weights'
+    moved = rounding_of(name, recorded, disturbed, LARGEST_ROUNDING)
     sensitivity = {}
     for mistake, wrong_case in {
         'clipping': replace(case, max_norm=float('inf')),
         'weightDecay': replace(case, adamw={**case.adamw, 'weight_decay': 0.0}),
     }.items():
         wrong = run(wrong_case, batches)
-        weights = max(relative_error(wrong['weights'][key], recorded['weights'][key]) for key in recorded['weights'])
-        losses = relative_error(wrong['results']['losses'], recorded['results']['losses'])
-        sensitivity[mistake] = {'losses': losses, 'weights': weights}
-        assert weights > LEAST_SENSITIVITY / 3, f'{name}: {mistake} changes the weights by {weights} only'
+        sensitivity[mistake] = change_by(name, mistake, wrong, recorded, LEAST_SENSITIVITY / 3)
     norms = recorded['results']['gradient_norms']
     return {
         'seed': case.seed,

@@ -22,11 +22,12 @@ from transformers import AutoModelForCausalLM
 from record_lora_training import probe, save_adapter, weighted_loss
 from recording import (
     FIXTURES,
+    change_by,
     disturb_last_bit,
     folder,
     generator,
     normal,
-    relative_error,
+    rounding_of,
     save_json,
     save_meta,
     save_tensors,
@@ -221,21 +222,11 @@ def record(name: str, batches) -> dict:
     recorded = run(case, batches, folder(TOPIC, name))
     save_tensors(path / 'expected.safetensors', recorded['results'])
     disturbed = [run(case, batches, disturbance=case.seed + i) for i in (1, 2, 3)]
-
-    def rounding(part: str, key: str) -> float:
-        return max(relative_error(other[part][key], recorded[part][key]) for other in disturbed)
-
-    moved = {key: rounding('results', key) for key in recorded['results']}
-    moved['weights'] = max(rounding('weights', key) for key in recorded['weights'])
-    for key, limit in LARGEST_ROUNDING.items():
-        assert moved[key] < limit, f'{name}: {key} moves by {moved[key]} with the last bit of the weights'
+    moved = rounding_of(name, recorded, disturbed, LARGEST_ROUNDING)
     sensitivity = {}
     for mistake, wrong_case in mistakes(case):
         wrong = run(wrong_case, batches)
-        losses = relative_error(wrong['results']['losses'], recorded['results']['losses'])
-        weights = max(relative_error(wrong['weights'][key], recorded['weights'][key]) for key in recorded['weights'])
-        assert weights > LEAST_SENSITIVITY, f'{name}: {mistake} changes the weights by {weights} only'
-        sensitivity[mistake] = {'losses': losses, 'weights': weights}
+        sensitivity[mistake] = change_by(name, mistake, wrong, recorded, LEAST_SENSITIVITY)
     norms = recorded['results'].get('gradient_norms', torch.zeros(0))
     return {
         'seed': case.seed,

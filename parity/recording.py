@@ -77,3 +77,24 @@ def disturb_last_bit(model: torch.nn.Module, seed: int) -> None:
     gen = generator(seed)
     for parameter in model.parameters():
         parameter.mul_(1 + normal(gen, *parameter.shape).sign() * 2.0**-23)
+
+
+def rounding_of(name: str, recorded: dict, disturbed: list[dict], limits: dict[str, float]) -> dict[str, float]:
+    """How far each result, and the weights, of a run move at most when the initial weights move by one rounding."""
+
+    def moved(part: str, key: str) -> float:
+        return max(relative_error(other[part][key], recorded[part][key]) for other in disturbed)
+
+    moves = {key: moved('results', key) for key in recorded['results']}
+    moves['weights'] = max(moved('weights', key) for key in recorded['weights'])
+    for key, limit in limits.items():
+        assert moves[key] < limit, f'{name}: {key} moves by {moves[key]} with the last bit of the weights'
+    return moves
+
+
+def change_by(name: str, mistake: str, wrong: dict, recorded: dict, least: float) -> dict[str, float]:
+    """How far a run with one thing done wrongly ends from the right one: less than `least` would not show."""
+    losses = relative_error(wrong['results']['losses'], recorded['results']['losses'])
+    weights = max(relative_error(wrong['weights'][key], recorded['weights'][key]) for key in recorded['weights'])
+    assert weights > least, f'{name}: {mistake} changes the weights by {weights} only'
+    return {'losses': losses, 'weights': weights}
