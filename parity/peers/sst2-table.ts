@@ -33,9 +33,10 @@ for (const method of new Set(results.map((result) => result.method))) {
   print(method, String(rate), shown(ours), shown(theirs), difference(ours, theirs));
 }
 
-/** Mean and standard deviation. */
+/** Mean and standard deviation, which one seed has none of. */
 function shown(values: readonly number[]): string {
-  return values.length === 0 ? '' : `${mean(values).toFixed(2)} ± ${Math.sqrt(variance(values)).toFixed(2)}`;
+  if (values.length < 2) return values.map((value) => value.toFixed(2)).join('');
+  return `${mean(values).toFixed(2)} ± ${Math.sqrt(variance(values)).toFixed(2)}`;
 }
 
 function difference(a: readonly number[], b: readonly number[]): string {
