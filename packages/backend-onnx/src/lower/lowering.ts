@@ -135,10 +135,9 @@ export class Lowering {
   }
 
   /** A value of codes as bytes: what the store keeps, where programs see int32. */
-  bytes(value: Value): string {
+  bytes(value: Value, type: 'uint8' | 'int8' = 'uint8'): string {
     const name = this.use(value);
-    if (value.origin.kind !== 'stored' || this.#formatOf(value.origin.name).type !== 'uint8')
-      return this.cast(name, 'uint8');
+    if (value.origin.kind !== 'stored' || this.#formatOf(value.origin.name).type !== type) return this.cast(name, type);
     return storedInput(value.origin.name);
   }
 
