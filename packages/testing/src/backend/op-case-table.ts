@@ -3,16 +3,19 @@ import {
   attentionMask,
   checkpoint,
   dequantize4Bit,
+  dequantizeInt8,
   type FourBitLayout,
   type FourBitTensors,
   geGlu,
   gelu,
   geluTanh,
   holdBack,
+  type Int8Tensors,
   layerNorm,
   linear,
   linear4Bit,
   linearCrossEntropy,
+  linearInt8,
   logProbabilities,
   rmsNorm,
   rotary,
@@ -249,6 +252,30 @@ const fourBit: OpCase[] = [
   ...fourBitCases({ type: 'fp4', blockSize: 16, rows: 7, columns: 5 }, true, 3), // an odd number
 ];
 
+/** With outliers in some columns, in none, and not looked for; with dy rounded and as it is. */
+function int8Cases(rows: number, columns: number, outlierThreshold: number, ...lead: number[]): OpCase[] {
+  const weight = [whole(-127, 128, rows, columns), positive(rows)];
+  return [true, false].map((integerGradient) =>
+    differentiable(
+      `linearInt8, outliers from ${outlierThreshold}, gradient ${integerGradient ? 'rounded' : 'as it is'}`,
+      [float(...lead, columns), ...weight],
+      (x, ...tensors) =>
+        linearInt8(x, tensors as unknown as Int8Tensors, { rows, columns, outlierThreshold, integerGradient }),
+      approximate,
+    ),
+  );
+}
+
+const int8: OpCase[] = [
+  ...int8Cases(16, 32, 2.5, 2, 3),
+  ...int8Cases(7, 5, 0, 3),
+  ...int8Cases(64, 80, 6, 9),
+  ...int8Cases(33, 130, 1.5, 1),
+  differentiable('dequantizeInt8', [float(6, 5), whole(-127, 128, 6, 5), positive(6)], (y, ...weight) =>
+    tf.mul(y, dequantizeInt8(weight as unknown as Int8Tensors, y)),
+  ),
+];
+
 function rotated(x: Tensor, positions: Tensor): Tensor {
   const { cosine, sine } = rotaryTable(positions, [1, 0.1]);
   return rotary(x, cosine, sine);
@@ -343,4 +370,5 @@ export const opCases: readonly OpCase[] = [
   ...indexing,
   ...extension,
   ...fourBit,
+  ...int8,
 ];
