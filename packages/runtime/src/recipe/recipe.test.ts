@@ -63,11 +63,22 @@ describe('parseRecipe', () => {
     expect(quantized({})).toEqual({ type: 'nf4', blockSize: 64, doubleQuantization: true, exclude: [] });
     expect(quantized(undefined, 'small')).toMatchObject({ type: 'fp4', blockSize: 64 });
     expect(quantized({ blockSize: 128 }, 'small')).toMatchObject({ type: 'nf4', blockSize: 128 });
-    const recipe = parse({ ...least, method: 'small' });
-    expect(parse(recipeDocument(recipe))).toEqual(recipe);
-    const wrong = { ...least, model: { path: '/m', quantization: { type: 'nf5', blockSize: 48 } } };
-    expect(problemsOf(wrong)).toContain('model.quantization.type');
-    expect(problemsOf(wrong)).toContain('model.quantization.blockSize');
+    expect(quantized({ type: 'int8' })).toEqual({
+      type: 'int8',
+      outlierThreshold: 6,
+      integerGradient: true,
+      exclude: [],
+    });
+    for (const method of ['small', 'ranks']) {
+      const recipe = parse({ ...least, method, model: { path: '/m', quantization: { type: 'int8' } } });
+      expect(parse(recipeDocument(recipe))).toEqual(recipe);
+    }
+    const wrong = (quantization: object) => problemsOf({ ...least, model: { path: '/m', quantization } });
+    expect(wrong({ type: 'nf5', blockSize: 48 })).toContain('model.quantization.type');
+    expect(wrong({ type: 'nf5', blockSize: 48 })).toContain('model.quantization.blockSize');
+    expect(wrong({ type: 'int8', blockSize: 64 })).toContain('model.quantization.blockSize: is no option of int8');
+    expect(wrong({ outlierThreshold: 5 })).toContain('model.quantization.outlierThreshold: is no option of nf4');
+    expect(wrong({ blokSize: 64 })).toContain('blockSize');
   });
   it('takes an objective, and says what does not go with it', () => {
     expect(parse(least).objective).toMatchObject({ name: 'sft' });
