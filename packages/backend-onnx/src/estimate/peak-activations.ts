@@ -11,6 +11,8 @@ import { inExecutionOrder } from './execution-order.js';
 const scratchBytes: Readonly<Record<string, (node: TraceNode) => number>> = {
   Linear4Bit: (node) => 4 * matrixSize(node),
   Dequantize4Bit: (node) => 4 * matrixSize(node),
+  LinearBlocks: (node) => 4 * matrixSize(node),
+  DequantizeLinearBlocks: (node) => 4 * matrixSize(node),
   LinearInt8: (node) => Math.max(matrixSize(node) + inputSize(node), 9 * inputSize(node)),
   LinearInt8Gradient: (node) => 9 * inputSize(node),
 };

@@ -3,6 +3,7 @@ import type { TraceNode, Value } from '../trace/graph.js';
 import { dequantize4Bit, linear4Bit } from './four-bit.js';
 import { heldBack } from './hold-back.js';
 import { dequantizeInt8 } from './int8.js';
+import { dequantizeLinearBlocks, linearBlocks } from './linear-blocks.js';
 import type { Lowering } from './lowering.js';
 import type { OpRule, OpTable } from './op-rule.js';
 import { range } from './shapes.js';
@@ -94,4 +95,6 @@ export const extensionOps: OpTable = {
   Linear4Bit: linear4Bit,
   Dequantize4Bit: dequantize4Bit,
   DequantizeInt8: dequantizeInt8,
+  LinearBlocks: linearBlocks,
+  DequantizeLinearBlocks: dequantizeLinearBlocks,
 };

@@ -2,6 +2,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import {
   dequantize4Bit,
   dequantizeInt8,
+  dequantizeLinearBlocks,
   type FourBitLayout,
   geGlu,
   gelu,
@@ -9,8 +10,10 @@ import {
   type HostTensor,
   holdBack,
   type Int8Layout,
+  type LinearBlockLayout,
   layerNorm,
   linear4Bit,
+  linearBlocks,
   linearInt8,
   type Program,
   rmsNorm,
@@ -78,6 +81,7 @@ const bytes = (shape: number[]): HostTensor =>
   );
 const nf4: FourBitLayout = { type: 'nf4', blockSize: 16, rows: 4, columns: 8 };
 const fp4: FourBitLayout = { type: 'fp4', blockSize: 16, rows: 5, columns: 9 };
+const q4: LinearBlockLayout = { type: 'q4_1', rows: 5, columns: 40 };
 const int8: Int8Layout = { rows: 5, columns: 11, outlierThreshold: 2, integerGradient: true };
 
 const cases: readonly Case[] = [
@@ -330,6 +334,16 @@ const cases: readonly Case[] = [
     (x, codes, absmax, dy) => tf.grad((at) => tf.sum(tf.mul(linearInt8(at, [codes!, absmax!], int8), dy!)))(x!),
   ],
   ['DequantizeInt8', [i([5, 11]), p([5])], (...weight) => dequantizeInt8(weight as never)],
+  [
+    'LinearBlocks',
+    [f([3, 40]), bytes([5, 2, 16]), p([5, 2]), f([5, 2])],
+    (x, ...weight) => linearBlocks(x, weight as never, q4),
+  ],
+  [
+    'DequantizeLinearBlocks',
+    [bytes([5, 2, 16]), p([5, 2]), f([5, 2])],
+    (...weight) => dequantizeLinearBlocks(weight as never, q4),
+  ],
   ['RmsNorm', [cube, f([4])], (x, weight) => rmsNorm(x, weight, 1e-5)],
   ['LayerNorm', [cube, f([4]), p([4])], (x, weight, bias) => layerNorm(x, weight, bias, 1e-5)],
   ['Silu', [special], (x) => silu(x)],

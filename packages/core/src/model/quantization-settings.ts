@@ -1,9 +1,12 @@
 import { z } from 'zod';
 import { fourBit, fourBitBlockSizes } from '../storage/four-bit-codec.js';
 import { int8 } from '../storage/int8-codec.js';
+import { linearBlockCodec } from '../storage/linear-blocks-codec.js';
+import type { WeightCodec } from '../storage/weight-codec.js';
+import type { LinearBlockType } from '../tensor/linear-blocks.js';
 import type { Quantization } from './quantization.js';
 
-const types = ['nf4', 'fp4', 'int8'] as const;
+const types = ['nf4', 'fp4', 'int8', 'q8_0', 'q4_0', 'q4_1'] as const;
 
 /** What is said of every base, and what of some types only. */
 const fields = z.strictObject({
@@ -11,8 +14,9 @@ const fields = z.strictObject({
     .enum(types)
     .default('nf4')
     .describe(
-      'How a matrix is kept: in 4 bits (`bnb_4bit_quant_type`) as NF4 (QLoRA: Dettmers et al. 2023, §3) or FP4, or in 8 bits, ' +
-        '`int8` (`load_in_8bit`; LLM.int8: Dettmers et al. 2022), whose inputs are rounded too.',
+      'How a matrix is kept: in 4 bits (`bnb_4bit_quant_type`) as NF4 (QLoRA: Dettmers et al. 2023, §3) or FP4; in 8 bits as ' +
+        '`int8` (`load_in_8bit`; LLM.int8: Dettmers et al. 2022), whose inputs are rounded too; or in blocks of 32 whole ' +
+        'numbers, as GGUF has them: `q8_0` (8.5 bits a value), `q4_0` (4.5), `q4_1` (5, with a minimum for each block).',
     ),
   blockSize: z
     .literal(fourBitBlockSizes)
@@ -57,13 +61,17 @@ type OptionsOf<Type extends Fields['type'], Name extends keyof Fields> = { reado
 /** A type with what it has to say, and modules that stay as they are. */
 export type QuantizationSettings =
   | OptionsOf<'nf4' | 'fp4', 'blockSize' | 'doubleQuantization'>
-  | OptionsOf<'int8', 'outlierThreshold' | 'integerGradient'>;
+  | OptionsOf<'int8', 'outlierThreshold' | 'integerGradient'>
+  | OptionsOf<LinearBlockType, never>;
 
 /** The options of each type, with what they are if nothing is said. */
 const defaults = {
   nf4: { blockSize: 64, doubleQuantization: true },
   fp4: { blockSize: 64, doubleQuantization: true },
   int8: { outlierThreshold: 6, integerGradient: true },
+  q8_0: {},
+  q4_0: {},
+  q4_1: {},
 } as const satisfies Record<Fields['type'], Partial<Fields>>;
 
 /** How a base is quantised, as recipes say it. */
@@ -79,6 +87,17 @@ export const quantizationSchema = fields
   .transform((said) => ({ ...defaults[said.type], ...said }) as QuantizationSettings);
 
 export function quantizationOf(settings: QuantizationSettings): Quantization {
-  const codec = settings.type === 'int8' ? int8(settings) : fourBit(settings);
-  return { codec, exclude: settings.exclude };
+  return { codec: codecOf(settings), exclude: settings.exclude };
+}
+
+function codecOf(settings: QuantizationSettings): WeightCodec {
+  switch (settings.type) {
+    case 'nf4':
+    case 'fp4':
+      return fourBit(settings);
+    case 'int8':
+      return int8(settings);
+    default:
+      return linearBlockCodec(settings);
+  }
 }

@@ -4,6 +4,7 @@ import {
   checkpoint,
   dequantize4Bit,
   dequantizeInt8,
+  dequantizeLinearBlocks,
   type FourBitLayout,
   type FourBitTensors,
   geGlu,
@@ -11,9 +12,13 @@ import {
   geluTanh,
   holdBack,
   type Int8Tensors,
+  type LinearBlockLayout,
+  type LinearBlockTensors,
   layerNorm,
   linear,
   linear4Bit,
+  linearBlockForms,
+  linearBlocks,
   linearCrossEntropy,
   linearInt8,
   logProbabilities,
@@ -276,6 +281,34 @@ const int8: OpCase[] = [
   ),
 ];
 
+function linearBlockCases(layout: LinearBlockLayout, ...lead: number[]): OpCase[] {
+  const { type, rows, columns } = layout;
+  const { bits, hasMinimum } = linearBlockForms[type];
+  const blocks = Math.ceil(columns / 32);
+  const weight = [whole(0, 256, rows, blocks, 4 * bits), float(rows, blocks)];
+  const inputs = [float(...lead, columns), ...weight, ...(hasMinimum ? [float(rows, blocks)] : [])];
+  return [
+    differentiable(
+      `linearBlocks, ${type}`,
+      inputs,
+      (x, ...tensors) => linearBlocks(x, tensors as unknown as LinearBlockTensors, layout),
+      approximate,
+    ),
+    differentiable(`dequantizeLinearBlocks, ${type}`, [float(rows, columns), ...inputs], (y, x, ...tensors) =>
+      tf.mul(y, dequantizeLinearBlocks(tensors as unknown as LinearBlockTensors, layout, x)),
+    ),
+  ];
+}
+
+const linearBlock: OpCase[] = [
+  ...linearBlockCases({ type: 'q8_0', rows: 16, columns: 64 }, 2, 3),
+  ...linearBlockCases({ type: 'q8_0', rows: 5, columns: 70 }, 1), // the last block is not full
+  ...linearBlockCases({ type: 'q4_0', rows: 24, columns: 96 }, 5),
+  ...linearBlockCases({ type: 'q4_0', rows: 3, columns: 9 }, 2),
+  ...linearBlockCases({ type: 'q4_1', rows: 16, columns: 64 }, 2, 3),
+  ...linearBlockCases({ type: 'q4_1', rows: 5, columns: 45 }, 3),
+];
+
 function rotated(x: Tensor, positions: Tensor): Tensor {
   const { cosine, sine } = rotaryTable(positions, [1, 0.1]);
   return rotary(x, cosine, sine);
@@ -371,4 +404,5 @@ export const opCases: readonly OpCase[] = [
   ...extension,
   ...fourBit,
   ...int8,
+  ...linearBlock,
 ];
