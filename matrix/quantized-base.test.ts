@@ -8,6 +8,7 @@ import {
   fourBit,
   type Handle,
   int8,
+  linearBlockCodec,
   loadWeights,
   type Method,
   memoryTensor,
@@ -21,7 +22,7 @@ import {
 import { lora } from '@tunesmith/lora';
 import { llama } from '@tunesmith/models';
 import { full } from '@tunesmith/selective';
-import { relativeError, tinyModel, trainTiny } from '@tunesmith/testing';
+import { relativeError, type TinyModel, tinyModel, trainTiny } from '@tunesmith/testing';
 import { describe, expect, it } from 'vitest';
 import { backends } from './backends.js';
 import { tinyFamilies, tinyGpt2, tinyLlama } from './tiny-families.js';
@@ -55,6 +56,27 @@ describe.each(Object.entries(tinyFamilies))('%s', (_, testCase) => {
   });
 });
 
+/** Gives a model in full precision what another's codes stand for. */
+async function giveValues(quantized: TinyModel, plain: TinyModel): Promise<void> {
+  const places = new Map(plain.model.handles.map((handle) => [handle.key, handle]));
+  for (const handle of quantized.model.handles) {
+    await plain.parameters.write(places.get(handle.key) as Handle, (await quantized.parameters.read(handle)).slice());
+  }
+}
+
+it.each(['q8_0', 'q4_0', 'q4_1'] as const)(
+  'LoRA trains over blocks in %s as over the values that they stand for',
+  async (type) => {
+    const over = (): Method => lora({ rank: 2, targetModules: 'all-linear' });
+    const quantization = { codec: linearBlockCodec({ type }) };
+    const blocks = await tinyModel({ ...tinyGpt2, quantization }, [over()], backends['onnx-cpu']());
+    const plain = await tinyModel(tinyGpt2, [over()], backends['onnx-cpu']());
+    await giveValues(blocks, plain);
+    const [losses, expected] = [await trainTiny(blocks), await trainTiny(plain)];
+    expect(relativeError(Float32Array.from(losses), Float32Array.from(expected))).toBeLessThan(1e-5);
+  },
+);
+
 it.each([true, false])(
   'LLM.int8 trains as the values of its codes do, nearly (gradient rounded: %s)',
   async (integerGradient) => {
@@ -62,10 +84,7 @@ it.each([true, false])(
     const quantization = { codec: int8({ integerGradient }) };
     const rounded = await tinyModel({ ...tinyLlama, quantization }, [over()], backends['onnx-cpu']());
     const plain = await tinyModel(tinyLlama, [over()], backends['onnx-cpu']());
-    const places = new Map(plain.model.handles.map((handle) => [handle.key, handle]));
-    for (const handle of rounded.model.handles) {
-      await plain.parameters.write(places.get(handle.key) as Handle, (await rounded.parameters.read(handle)).slice());
-    }
+    await giveValues(rounded, plain);
     const [losses, expected] = [await trainTiny(rounded, { steps: 8 }), await trainTiny(plain, { steps: 8 })];
     const error = relativeError(Float32Array.from(losses), Float32Array.from(expected));
     expect(error).toBeGreaterThan(1e-6);
@@ -116,6 +135,8 @@ describe('a model with a quantised base', () => {
     ['NF4', fourBit({ type: 'nf4', blockSize: 16 })],
     ['NF4, double quantisation', fourBit({ type: 'nf4', blockSize: 16, doubleQuantization: true })],
     ['int8', int8()],
+    ['Q8_0', linearBlockCodec({ type: 'q8_0' })],
+    ['Q4_1', linearBlockCodec({ type: 'q4_1' })],
   ])('is planned at the bytes that it takes (%s)', async (_, codec) => {
     const quantization = { codec };
     const backend = backends['onnx-cpu']();

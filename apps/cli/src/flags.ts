@@ -25,7 +25,7 @@ export function addRecipeFlags(command: Command): Command {
       'recipe file: YAML, JSON or TypeScript (a TypeScript recipe executes code); flags win over it',
     )
     .option('--model <folder|name>', 'model folder, or name on the Hugging Face Hub')
-    .addOption(quantizationOption('keep the base’s matrices in 4 bits, nf4 or fp4, or in 8: int8'))
+    .addOption(quantizationOption('keep the base’s matrices in 4 bits, nf4, fp4, q4_0 or q4_1, or in 8: int8, q8_0'))
     .option('--data <file>', 'training data; repeatable', collect)
     .option(
       '--validation <file|share>',
@@ -57,7 +57,9 @@ export function addModelFlags(command: Command, base = 'as the adapters were tra
   return command
     .requiredOption('--model <folder|name>', 'model folder, or name on the Hugging Face Hub')
     .option('--revision <name>', 'branch, tag or commit on the Hub')
-    .addOption(quantizationOption(`how the base is kept: none, nf4, fp4 or int8; if not said, ${base}`))
+    .addOption(
+      quantizationOption(`how the base is kept: none, nf4, fp4, int8, q8_0, q4_0 or q4_1; if not said, ${base}`),
+    )
     .addOption(new Option('--adapter <folder>', 'adapter to put on it; repeatable').argParser(collect))
     .addOption(pluginOption())
     .addOption(deviceOption().default('cpu'));

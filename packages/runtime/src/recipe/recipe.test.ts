@@ -69,6 +69,7 @@ describe('parseRecipe', () => {
       integerGradient: true,
       exclude: [],
     });
+    expect(quantized({ type: 'q4_1' })).toEqual({ type: 'q4_1', exclude: [] });
     for (const method of ['small', 'ranks']) {
       const recipe = parse({ ...least, method, model: { path: '/m', quantization: { type: 'int8' } } });
       expect(parse(recipeDocument(recipe))).toEqual(recipe);
@@ -77,6 +78,7 @@ describe('parseRecipe', () => {
     expect(wrong({ type: 'nf5', blockSize: 48 })).toContain('model.quantization.type');
     expect(wrong({ type: 'nf5', blockSize: 48 })).toContain('model.quantization.blockSize');
     expect(wrong({ type: 'int8', blockSize: 64 })).toContain('model.quantization.blockSize: is no option of int8');
+    expect(wrong({ type: 'q8_0', blockSize: 32 })).toContain('model.quantization.blockSize: is no option of q8_0');
     expect(wrong({ outlierThreshold: 5 })).toContain('model.quantization.outlierThreshold: is no option of nf4');
     expect(wrong({ blokSize: 64 })).toContain('blockSize');
   });
