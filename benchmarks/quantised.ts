@@ -21,6 +21,7 @@ const forms: readonly Form[] = [
   { name: 'full, float32', method: 'full', base: 'float32' },
   loraForm,
   { name: 'QLoRA, NF4 double', method: 'lora-all', base: 'nf4-double' },
+  { name: 'LoRA, Q8_0', method: 'lora-all', base: 'q8_0' },
   { name: 'LoRA, int8', method: 'lora-all', base: 'int8' },
   { name: 'LoRA, int8, gradient in float32', method: 'lora-all', base: 'int8-float-gradient' },
 ];
