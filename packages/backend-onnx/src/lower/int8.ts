@@ -83,29 +83,46 @@ interface RoundedRows {
 
 /** Equal to core's `roundRows`. Several layers that read one x share it: equal nodes are emitted once. */
 function roundRows(onnx: Lowering, x: string, outlierThreshold: number): RoundedRows {
-  const magnitudes = onnx.op('Abs', [x]);
-  if (outlierThreshold === 0) return rounded(onnx, x, magnitudes);
-  const threshold = onnx.scalar('float32', outlierThreshold);
-  const isOutlier = onnx.op('GreaterOrEqual', [magnitudes, threshold]);
-  const ordinary = onnx.op('Where', [isOutlier, onnx.scalar('float32', 0), magnitudes]);
-  const { codes, scale } = rounded(onnx, x, ordinary);
-  const largest = onnx.op('ReduceMax', [magnitudes, onnx.int64s([0])], { keepdims: 0 }); // [columns]
-  const at = onnx.reshape(onnx.op('NonZero', [onnx.op('GreaterOrEqual', [largest, threshold])]), [-1]);
+  const { ordinary, columns } = withoutOutliers(onnx, onnx.op('Abs', [x]), outlierThreshold);
+  const { steps, scale } = stepsOf(onnx, x, ordinary);
+  // It rounds halves to even, and outliers to the ends of the range.
+  const codes = onnx.op('QuantizeLinear', [steps, onnx.scalar('float32', 1), onnx.scalar('uint8', zeroPoint)]);
+  if (columns === undefined) return { codes, scale };
+  const at = onnx.reshape(onnx.op('NonZero', [columns]), [-1]);
   const [values, theirCodes] = [x, codes].map((each) => onnx.op('Gather', [each, at], { axis: 1 })) as [string, string];
-  const steps = onnx.op('Sub', [onnx.cast(theirCodes, 'float32'), onnx.scalar('float32', zeroPoint)]);
-  return { codes, scale, outliers: { at, rest: onnx.op('Sub', [values, onnx.op('Mul', [steps, scale])]) } };
+  const whole = onnx.op('Sub', [onnx.cast(theirCodes, 'float32'), onnx.scalar('float32', zeroPoint)]);
+  return { codes, scale, outliers: { at, rest: onnx.op('Sub', [values, onnx.op('Mul', [whole, scale])]) } };
 }
 
 /** The code of zero, where codes are unsigned. */
 const zeroPoint = 128;
 
-function rounded(onnx: Lowering, x: string, magnitudes: string): RoundedRows {
+/** Magnitudes [n, columns] with outliers as zero, and in which columns there are any, bool [columns]. */
+export function withoutOutliers(
+  onnx: Lowering,
+  magnitudes: string,
+  outlierThreshold: number,
+): { readonly ordinary: string; readonly columns: string | undefined } {
+  if (outlierThreshold === 0) return { ordinary: magnitudes, columns: undefined };
+  const threshold = onnx.scalar('float32', outlierThreshold);
+  const isOutlier = onnx.op('GreaterOrEqual', [magnitudes, threshold]);
+  const largest = onnx.op('ReduceMax', [magnitudes, onnx.int64s([0])], { keepdims: 0 }); // [columns]
+  return {
+    ordinary: onnx.op('Where', [isOutlier, onnx.scalar('float32', 0), magnitudes]),
+    columns: onnx.op('GreaterOrEqual', [largest, threshold]),
+  };
+}
+
+/** x in 127ths of the largest of each row's magnitudes, and what one of them is: [n, 1]. */
+export function stepsOf(
+  onnx: Lowering,
+  x: string,
+  magnitudes: string,
+): { readonly steps: string; readonly scale: string } {
   const absmax = onnx.op('ReduceMax', [magnitudes, onnx.int64s([1])], { keepdims: 1 }); // [n, 1]
   const largest = onnx.op('Max', [absmax, onnx.scalar('float32', leastRowMagnitude)]);
   const steps = onnx.op('Mul', [x, onnx.op('Div', [onnx.scalar('float32', 127), largest])]);
-  // It rounds halves to even, and outliers to the ends of the range.
-  const codes = onnx.op('QuantizeLinear', [steps, onnx.scalar('float32', 1), onnx.scalar('uint8', zeroPoint)]);
-  return { codes, scale: times(onnx, largest, 1 / 127) };
+  return { steps, scale: times(onnx, largest, 1 / 127) };
 }
 
 /** x · weight, with x as its rows are rounded: weight [inner, outer] of codes, each column of which is scaled. */
@@ -129,6 +146,6 @@ function codesAs(onnx: Lowering, form: CodeForm, codes: string): string {
   return onnx.op('BitwiseXor', [onnx.cast(codes, 'uint8'), onnx.scalar('uint8', zeroPoint)]);
 }
 
-function times(onnx: Lowering, x: string, factor: number): string {
+export function times(onnx: Lowering, x: string, factor: number): string {
   return onnx.op('Mul', [x, onnx.scalar('float32', factor)]);
 }

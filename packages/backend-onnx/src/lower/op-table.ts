@@ -3,6 +3,7 @@ import { elementwise } from './elementwise.js';
 import { extensionOps } from './extension-ops.js';
 import { indexing } from './indexing.js';
 import { int8Products } from './int8.js';
+import { int8ProductsInFloat } from './int8-in-float.js';
 import { layout } from './layout.js';
 import { products } from './matmul.js';
 import type { OpTable } from './op-rule.js';
@@ -28,11 +29,10 @@ export const saturatingOpTable: OpTable = { ...opTable, ...int8Products('unsigne
 
 /**
  * What WebGPU runs right: its shading language lets an implementation assume that there is no NaN and no infinity (WGSL,
- * "Floating point evaluation"), so that asking for them is answered wrongly without a word. Products of bytes it has none:
- * they run composed, in float32.
+ * "Floating point evaluation"), so that asking for them is answered wrongly without a word. It has no products of bytes.
  */
 export const webgpuOpTable: OpTable = Object.fromEntries(
-  Object.entries(opTable).filter(
-    ([kernel]) => !['IsNan', 'IsInf', 'IsFinite'].includes(kernel) && !byteProducts.has(kernel),
+  Object.entries({ ...opTable, ...int8ProductsInFloat }).filter(
+    ([kernel]) => !['IsNan', 'IsInf', 'IsFinite'].includes(kernel),
   ),
 );

@@ -32,7 +32,7 @@ async function compile(program: Program, store: OnnxStore, settings: SessionSett
   const started = performance.now();
   const table = settings.device === 'webgpu' ? webgpuOpTable : opTable;
   const traced = traceProgram(program, store.specs(), table);
-  const rules = (await saturates(traced)) ? saturatingOpTable : table;
+  const rules = table === opTable && (await saturates(traced)) ? saturatingOpTable : table;
   const lowered = lowerProgram(traced, rules, (name) => store.value(name));
   const model = writeModel(runInListedOrder(lowered.model));
   const emitted = performance.now();
