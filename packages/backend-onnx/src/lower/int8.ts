@@ -6,6 +6,7 @@
  */
 import { type Int8Layout, leastRowMagnitude } from '@tunesmith/core';
 import type { TraceNode, Value } from '../trace/graph.js';
+import { productShape } from './coded-shapes.js';
 import { heldBack } from './hold-back.js';
 import type { Lowering } from './lowering.js';
 import { inputAt, type OpRule, type OpTable } from './op-rule.js';
@@ -20,12 +21,7 @@ export function int8Products(form: CodeForm): OpTable {
 
 function linearInt8(form: CodeForm): OpRule {
   return {
-    infer: ([x], attributes) => {
-      const { rows, columns } = attributes as unknown as Int8Layout;
-      const { shape } = x as Value;
-      if (shape.at(-1) !== columns) throw new Error('the inner dimensions differ');
-      return [{ shape: [...shape.slice(0, -1), rows], dtype: 'float32' }];
-    },
+    infer: productShape,
     lower: (onnx, node) => {
       const { rows, columns, outlierThreshold } = node.attributes as unknown as Int8Layout;
       const [x, codes, absmax] = node.inputs as readonly [Value, Value, Value];

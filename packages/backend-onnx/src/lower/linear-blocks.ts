@@ -4,17 +4,13 @@
  */
 import { type LinearBlockLayout, linearBlockForms, linearBlockSize } from '@tunesmith/core';
 import type { TraceNode, Value } from '../trace/graph.js';
+import { matrixShape, productShape } from './coded-shapes.js';
 import { heldBack } from './hold-back.js';
 import type { Lowering } from './lowering.js';
 import { inputAt, type OpRule } from './op-rule.js';
 
 export const linearBlocks: OpRule = {
-  infer: ([x], attributes) => {
-    const { rows, columns } = attributes as unknown as LinearBlockLayout;
-    const { shape } = x as Value;
-    if (shape.at(-1) !== columns) throw new Error('the inner dimensions differ');
-    return [{ shape: [...shape.slice(0, -1), rows], dtype: 'float32' }];
-  },
+  infer: productShape,
   lower: (onnx, node) => {
     const { type, rows, columns } = node.attributes as unknown as LinearBlockLayout;
     const x = inputAt(node, 0);
@@ -29,10 +25,7 @@ export const linearBlocks: OpRule = {
 
 /** The kernel unpacks what it multiplies: each block, taken as a row of its own, times the unit matrix. */
 export const dequantizeLinearBlocks: OpRule = {
-  infer: (_, attributes) => {
-    const { rows, columns } = attributes as unknown as LinearBlockLayout;
-    return [{ shape: [rows, columns], dtype: 'float32' }];
-  },
+  infer: matrixShape,
   lower: (onnx, node) => {
     const { type, rows, columns } = node.attributes as unknown as LinearBlockLayout;
     const { bits } = linearBlockForms[type];
