@@ -1,9 +1,11 @@
 /**
- * `npm run bench:quantised [shape] [--quick]`: full fine-tuning, LoRA and QLoRA (NF4, double quantisation) on random weights
- * of SmolLM2-135M's shape, or of another such as `tinyllama-1.1b`, 1×512, fp32, two threads, without and with gradient
- * checkpointing. Each case runs in a process of its own, whose peak memory and time a step are set against LoRA's over
- * float32 weights.
+ * `npm run bench:quantised [shape] [--quick]`: full fine-tuning, LoRA, QLoRA (NF4, double quantisation) and LoRA over LLM.int8 on
+ * random weights of SmolLM2-135M's shape, or of another such as `tinyllama-1.1b`, 1×512, fp32, two threads, without and
+ * with gradient checkpointing. Each case runs in a process of its own, whose peak memory and time a step are set against
+ * LoRA's over float32 weights. Random weights give no outliers, so that int8's columns in float32 are looked for and not found.
  */
+import { readFileSync } from 'node:fs';
+import { arch, cpus } from 'node:os';
 import { elementCount, encodedBytes } from '@tunesmith/core';
 import { runCase, type StepResult } from './run-case.js';
 import { buildShape, defaults, type StepOptions, shapes } from './step-options.js';
@@ -19,6 +21,9 @@ const forms: readonly Form[] = [
   { name: 'full, float32', method: 'full', base: 'float32' },
   loraForm,
   { name: 'QLoRA, NF4 double', method: 'lora-all', base: 'nf4-double' },
+  { name: 'LoRA, Q8_0', method: 'lora-all', base: 'q8_0' },
+  { name: 'LoRA, int8', method: 'lora-all', base: 'int8' },
+  { name: 'LoRA, int8, gradient in float32', method: 'lora-all', base: 'int8-float-gradient' },
 ];
 
 /** Bits a value of what a codec keeps, as its parts are stored. */
@@ -34,10 +39,25 @@ function bitsOf(form: Form): number {
   return (8 * bytes) / values;
 }
 
-const codes = bitsOf(forms.at(-1) as Form);
-process.stdout.write(
-  `${shape}, 1×512; quantised layers: ${codes.toFixed(4)} bits a value (4.127: ${(codes / 4.127).toFixed(4)})\n\n`,
-);
+/** What of the processor decides how fast bytes are multiplied. */
+function processor(): string {
+  const model = `${cpus()[0]?.model.trim()} (${arch()})`;
+  try {
+    const flags = /^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1]?.trim().split(' ') ?? [];
+    const telling = ['avx2', 'avx512f', 'avx_vnni', 'avx512_vnni', 'amx_int8'].map(
+      (flag) => `${flags.includes(flag) ? '' : 'no '}${flag}`,
+    );
+    return `${model}: ${telling.join(', ')}`;
+  } catch {
+    return `${model}; its instructions are not known here`;
+  }
+}
+
+process.stdout.write(`${shape}, 1×512, on ${processor()}\n`);
+for (const form of forms.filter(({ base }) => base !== 'float32')) {
+  process.stdout.write(`${form.name}: ${bitsOf(form).toFixed(4)} bits a value of quantised layers\n`);
+}
+process.stdout.write('\n');
 const header = ['method', 'checkpointing', 'peak GB', 'of LoRA', 's/step', 'of LoRA'];
 process.stdout.write(`| ${header.join(' | ')} |\n|${' --- |'.repeat(header.length)}\n`);
 for (const checkpointing of [false, true]) {

@@ -1,4 +1,4 @@
-import { buildModel, fourBit, type Model } from '@tunesmith/core';
+import { buildModel, fourBit, int8, linearBlockCodec, type Model } from '@tunesmith/core';
 import { llama } from '@tunesmith/models';
 import { type BenchMethod, benchConfigs, benchMethods } from './bench-methods.js';
 
@@ -81,6 +81,10 @@ export const bases = {
   nf4: fourBit({ type: 'nf4' }),
   'nf4-double': fourBit({ type: 'nf4', doubleQuantization: true }),
   'fp4-double': fourBit({ type: 'fp4', doubleQuantization: true }),
+  q8_0: linearBlockCodec({ type: 'q8_0' }),
+  q4_0: linearBlockCodec({ type: 'q4_0' }),
+  int8: int8(),
+  'int8-float-gradient': int8({ integerGradient: false }),
 } as const;
 
 export function buildShape({ shape, method, base }: Pick<StepOptions, 'shape' | 'method' | 'base'>): Model {

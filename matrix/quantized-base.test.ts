@@ -7,7 +7,10 @@ import {
   estimateTraining,
   fourBit,
   type Handle,
+  int8,
+  linearBlockCodec,
   loadWeights,
+  type Method,
   memoryTensor,
   mergeInPlace,
   type Quantization,
@@ -19,7 +22,7 @@ import {
 import { lora } from '@tunesmith/lora';
 import { llama } from '@tunesmith/models';
 import { full } from '@tunesmith/selective';
-import { relativeError, tinyModel, trainTiny } from '@tunesmith/testing';
+import { relativeError, type TinyModel, tinyModel, trainTiny } from '@tunesmith/testing';
 import { describe, expect, it } from 'vitest';
 import { backends } from './backends.js';
 import { tinyFamilies, tinyGpt2, tinyLlama } from './tiny-families.js';
@@ -52,6 +55,42 @@ describe.each(Object.entries(tinyFamilies))('%s', (_, testCase) => {
     expect(relativeError(losses as Float32Array, expected as Float32Array)).toBeLessThan(1e-5);
   });
 });
+
+/** Gives a model in full precision what another's codes stand for. */
+async function giveValues(quantized: TinyModel, plain: TinyModel): Promise<void> {
+  const places = new Map(plain.model.handles.map((handle) => [handle.key, handle]));
+  for (const handle of quantized.model.handles) {
+    await plain.parameters.write(places.get(handle.key) as Handle, (await quantized.parameters.read(handle)).slice());
+  }
+}
+
+it.each(['q8_0', 'q4_0', 'q4_1'] as const)(
+  'LoRA trains over blocks in %s as over the values that they stand for',
+  async (type) => {
+    const over = (): Method => lora({ rank: 2, targetModules: 'all-linear' });
+    const quantization = { codec: linearBlockCodec({ type }) };
+    const blocks = await tinyModel({ ...tinyGpt2, quantization }, [over()], backends['onnx-cpu']());
+    const plain = await tinyModel(tinyGpt2, [over()], backends['onnx-cpu']());
+    await giveValues(blocks, plain);
+    const [losses, expected] = [await trainTiny(blocks), await trainTiny(plain)];
+    expect(relativeError(Float32Array.from(losses), Float32Array.from(expected))).toBeLessThan(1e-5);
+  },
+);
+
+it.each([true, false])(
+  'LLM.int8 trains as the values of its codes do, nearly (gradient rounded: %s)',
+  async (integerGradient) => {
+    const over = (): Method => lora({ rank: 2, targetModules: 'all-linear' });
+    const quantization = { codec: int8({ integerGradient }) };
+    const rounded = await tinyModel({ ...tinyLlama, quantization }, [over()], backends['onnx-cpu']());
+    const plain = await tinyModel(tinyLlama, [over()], backends['onnx-cpu']());
+    await giveValues(rounded, plain);
+    const [losses, expected] = [await trainTiny(rounded, { steps: 8 }), await trainTiny(plain, { steps: 8 })];
+    const error = relativeError(Float32Array.from(losses), Float32Array.from(expected));
+    expect(error).toBeGreaterThan(1e-6);
+    expect(error).toBeLessThan(5e-3);
+  },
+);
 
 /** Normal values for each weight of a model, as a checkpoint. */
 function randomCheckpoint(handles: readonly Handle[]): TensorSource {
@@ -92,18 +131,21 @@ describe('a model with a quantised base', () => {
     expect(bits / count / 4.127).toBeLessThan(1.02);
   });
 
-  it.each([true, false])(
-    'is planned at the bytes that it takes (double quantisation: %s)',
-    async (doubleQuantization) => {
-      const quantization = { codec: fourBit({ type: 'nf4', blockSize: 16, doubleQuantization }) };
-      const backend = backends['onnx-cpu']();
-      const { model, parameters } = await tinyModel({ ...tinyLlama, quantization }, [lora({ rank: 2 })], backend);
-      const held = await Promise.all(parameters.tensors.names().map((name) => parameters.tensors.get(name)));
-      const options = { model, backend, objective: sft, optimizer: adamw(), batchSize: 2, length: 8 };
-      const { weightBytes } = await estimateTraining(options);
-      expect(weightBytes).toBe(held.reduce((sum, { data }) => sum + data.byteLength, 0));
-    },
-  );
+  it.each([
+    ['NF4', fourBit({ type: 'nf4', blockSize: 16 })],
+    ['NF4, double quantisation', fourBit({ type: 'nf4', blockSize: 16, doubleQuantization: true })],
+    ['int8', int8()],
+    ['Q8_0', linearBlockCodec({ type: 'q8_0' })],
+    ['Q4_1', linearBlockCodec({ type: 'q4_1' })],
+  ])('is planned at the bytes that it takes (%s)', async (_, codec) => {
+    const quantization = { codec };
+    const backend = backends['onnx-cpu']();
+    const { model, parameters } = await tinyModel({ ...tinyLlama, quantization }, [lora({ rank: 2 })], backend);
+    const held = await Promise.all(parameters.tensors.names().map((name) => parameters.tensors.get(name)));
+    const options = { model, backend, objective: sft, optimizer: adamw(), batchSize: 2, length: 8 };
+    const { weightBytes } = await estimateTraining(options);
+    expect(weightBytes).toBe(held.reduce((sum, { data }) => sum + data.byteLength, 0));
+  });
 
   it('leaves modules as they are that are named, and refuses names that match nothing', async () => {
     const build = (exclude: readonly string[]) =>

@@ -27,7 +27,7 @@ export function addRecipeFlags(command: Command): Command {
     .option('--model <folder|file|name>', 'model folder, GGUF file, or name on the Hugging Face Hub')
     .addOption(
       quantizationOption(
-        'keep the base’s matrices in 4 bits: nf4 or fp4; none: not, whatever the method or the checkpoint has',
+        'keep the base’s matrices in 4 bits, nf4, fp4, q4_0 or q4_1, or in 8: int8, q8_0; none: not, whatever the method or the checkpoint has',
       ),
     )
     .option('--data <file>', 'training data; repeatable', collect)
@@ -63,7 +63,7 @@ export function addModelFlags(command: Command, base = 'as the adapters were tra
     .option('--revision <name>', 'branch, tag or commit on the Hub')
     .addOption(
       quantizationOption(
-        `how the base is kept: none, nf4 or fp4, as an adapter of that type has it; if not said, ${base}`,
+        `how the base is kept: none, nf4, fp4, int8, q8_0, q4_0 or q4_1, as an adapter of that type has it; if not said, ${base}`,
       ),
     )
     .addOption(new Option('--adapter <folder>', 'adapter to put on it; repeatable').argParser(collect))

@@ -150,6 +150,7 @@ describe('a plan', () => {
     expect(plan.bases.map(({ name, chosen }) => ({ name, chosen }))).toEqual([
       { name: 'float32', chosen: true },
       { name: 'float16', chosen: false },
+      { name: 'int8', chosen: false },
       { name: 'nf4', chosen: false },
     ]);
     for (const { fits, peakBytes } of plan.bases) expect(fits).toBe(peakBytes <= plan.memoryBytes);

@@ -70,7 +70,7 @@ it('plan says what codes save against the checkpoint, and which base fits', asyn
   const { stdout } = await runCli(home, ...flags, '--quantization', settings);
   expect(stdout).toMatch(/quantised: [\d,]+ values in \d.*B, 6\.000 bits each, where the checkpoint has .* less\n/);
   expect(stdout).toMatch(
-    /base: with .* of memory here, float32 .* fits; float16 .* fits; nf4 .* fits \(this recipe\)\n/,
+    /base: with .* of memory here, float32 .* fits; float16 .* fits; int8 .* fits; nf4 .* fits \(this recipe\)\n/,
   );
 });
 
@@ -88,6 +88,8 @@ describe('an adapter that was trained over a quantised base', () => {
     expect(Math.abs(full - heldOut)).toBeGreaterThan(1e-3);
     expect(await evaluate(...adapted, '--quantization', settings)).toBeCloseTo(heldOut, 5);
     expect(await evaluate(...adapted, '--quantization', 'fp4')).not.toBeCloseTo(heldOut, 3);
+    expect(await evaluate(...base, '--quantization', 'int8')).toBeCloseTo(await evaluate(...base), 2);
+    expect(await evaluate(...base, '--quantization', 'int8')).not.toBe(await evaluate(...base));
     expect(await evaluate(...base, '--quantization', 'nf4')).not.toBeCloseTo(await evaluate(...base), 3);
     expect(await failure('eval', ...base, '--data', 'data.jsonl', '--quantization', 'int3')).toMatchObject({
       error: { code: 'CONFIG_INVALID', message: expect.stringContaining('expected nf4, fp4') },

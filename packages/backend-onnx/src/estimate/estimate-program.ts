@@ -35,7 +35,7 @@ function updateBytes(traced: TracedProgram, stored: ReadonlyMap<string, StoredSp
 
 /** Programs read 16 bits wide tensors as float32. */
 function read({ shape, dtype }: StoredSpec): TensorSpec {
-  if (dtype === 'uint8') return { shape, dtype: 'int32' };
+  if (dtype === 'uint8' || dtype === 'int8') return { shape, dtype: 'int32' };
   return { shape, dtype: is16Bits(dtype) ? 'float32' : dtype };
 }
 

@@ -1,5 +1,5 @@
 import '@tensorflow/tfjs-backend-cpu';
-import { holdBack, linear4Bit, type ProgramIO, type Tensor, type TensorSpec, tf } from '@tunesmith/core';
+import { holdBack, linear4Bit, linearInt8, type ProgramIO, type Tensor, type TensorSpec, tf } from '@tunesmith/core';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { opTable } from '../lower/op-table.js';
 import { traceProgram } from '../trace/trace-program.js';
@@ -88,6 +88,16 @@ describe('peakActivations', () => {
     expect(squares(product)).toBe(2);
     expect(squares((x, io) => product(product(x, io), io))).toBe(3);
     expect(squares((x, io) => product(tf.matMul(product(x, io), x), io))).toBe(3);
+  });
+
+  it('counts what products of bytes take to round what they multiply', () => {
+    const layout = { rows: 64, columns: 64, outlierThreshold: 6, integerGradient: true };
+    const product = (x: Tensor, io: ProgramIO) =>
+      linearInt8(x, [tf.cast(io.read('w'), 'int32'), io.read('absmax')], layout);
+    // Magnitudes, those that are not outliers, and which are: 9 bytes a value, where a value has 4.
+    expect(squares(product)).toBe(4);
+    const gradient = tf.grad((x: Tensor) => tf.sum(tf.square(x)));
+    expect(squares((x, io) => gradient(product(x, io)))).toBeGreaterThan(3);
   });
 
   it('holds the float32 values of what is stored 16 bits wide while they are read', () => {

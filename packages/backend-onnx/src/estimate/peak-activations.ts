@@ -1,10 +1,21 @@
-import { elementCount, type TracedProgram, type Value } from '../trace/graph.js';
+import type { MatrixShape } from '@tunesmith/core';
+import { elementCount, type TracedProgram, type TraceNode, type Value } from '../trace/graph.js';
 import { type Arena, createArena } from './arena.js';
 import { planBuffers } from './buffer-plan.js';
 import { inExecutionOrder } from './execution-order.js';
 
-/** Kernels that unpack a matrix of their own, before there is a place for what they compute, and free it at their end. */
-const unpacking = new Set(['Linear4Bit', 'Dequantize4Bit']);
+/**
+ * Bytes that kernels take for themselves, before there is a place for what they compute, and free at their end: those over
+ * codes unpack or turn the matrix, and products of bytes round what they multiply.
+ */
+const scratchBytes: Readonly<Record<string, (node: TraceNode) => number>> = {
+  Linear4Bit: (node) => 4 * matrixSize(node),
+  Dequantize4Bit: (node) => 4 * matrixSize(node),
+  LinearBlocks: (node) => 4 * matrixSize(node),
+  DequantizeLinearBlocks: (node) => 4 * matrixSize(node),
+  LinearInt8: (node) => Math.max(matrixSize(node) + inputSize(node), 9 * inputSize(node)),
+  LinearInt8Gradient: (node) => 9 * inputSize(node),
+};
 
 /**
  * The bytes that a program's intermediate values take in an arena when its nodes run as ONNX Runtime orders
@@ -24,14 +35,16 @@ export function peakActivations(traced: TracedProgram, isHalf: (value: Value) =>
 
   const arena = createArena();
   const alive = new Map<number, ReturnType<Arena['allocate']>>();
-  nodes.forEach(({ kernel, attributes, inputs, outputs: made }, index) => {
-    const unpacked = unpacking.has(kernel) ? arena.allocate(unpackedBytes(attributes)) : undefined;
+  nodes.forEach((node, index) => {
+    const { kernel, inputs, outputs: made } = node;
+    const bytes = scratchBytes[kernel]?.(node);
+    const scratch = bytes === undefined ? [] : [arena.allocate(bytes)];
     const widened = inputs.filter(isHalf).map((value) => arena.allocate(byteSize(value)));
     for (const value of made.filter((value) => bufferOf(value) === value.id)) {
       const buffer = bufferOf(value);
       if (!alive.has(buffer) && !kept.has(buffer)) alive.set(buffer, arena.allocate(byteSize(value)));
     }
-    for (const chunk of [...widened, ...(unpacked === undefined ? [] : [unpacked])]) arena.release(chunk);
+    for (const chunk of [...widened, ...scratch]) arena.release(chunk);
     for (const value of [...inputs, ...made]) {
       const buffer = bufferOf(value);
       const chunk = alive.get(buffer);
@@ -47,6 +60,12 @@ function byteSize({ shape, dtype }: Value): number {
   return elementCount(shape) * (dtype === 'bool' ? 1 : 4);
 }
 
-function unpackedBytes({ rows, columns }: { readonly rows?: number; readonly columns?: number }): number {
-  return 4 * (rows ?? 0) * (columns ?? 0);
+/** Values of the matrix that a kernel keeps as codes. */
+function matrixSize({ attributes }: TraceNode): number {
+  const { rows, columns } = attributes as unknown as MatrixShape;
+  return rows * columns;
+}
+
+function inputSize({ inputs }: TraceNode): number {
+  return elementCount(inputs[0]?.shape ?? []);
 }

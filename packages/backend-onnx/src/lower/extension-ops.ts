@@ -2,6 +2,8 @@ import type { Attribute } from '../emit/onnx-model.js';
 import { elementCount, type TraceNode, type Value } from '../trace/graph.js';
 import { dequantize4Bit, linear4Bit } from './four-bit.js';
 import { heldBack } from './hold-back.js';
+import { dequantizeInt8 } from './int8.js';
+import { dequantizeLinearBlocks, linearBlocks } from './linear-blocks.js';
 import type { Lowering } from './lowering.js';
 import type { OpRule, OpTable } from './op-rule.js';
 import { range } from './shapes.js';
@@ -92,4 +94,7 @@ export const extensionOps: OpTable = {
   ScatterAdd: scatterAdd,
   Linear4Bit: linear4Bit,
   Dequantize4Bit: dequantize4Bit,
+  DequantizeInt8: dequantizeInt8,
+  LinearBlocks: linearBlocks,
+  DequantizeLinearBlocks: dequantizeLinearBlocks,
 };

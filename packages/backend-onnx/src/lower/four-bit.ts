@@ -4,6 +4,7 @@
  */
 import { dynamicMap, type FourBitLayout } from '@tunesmith/core';
 import { elementCount, type TraceNode, type Value } from '../trace/graph.js';
+import { matrixShape, productShape } from './coded-shapes.js';
 import { heldBack } from './hold-back.js';
 import type { Lowering } from './lowering.js';
 import { inputAt, type OpRule } from './op-rule.js';
@@ -12,12 +13,7 @@ import { inputAt, type OpRule } from './op-rule.js';
 const quantTypes: Readonly<Record<FourBitLayout['type'], number>> = { fp4: 0, nf4: 1 };
 
 export const linear4Bit: OpRule = {
-  infer: ([x], attributes) => {
-    const { rows, columns } = attributes as unknown as FourBitLayout;
-    const { shape } = x as Value;
-    if (shape.at(-1) !== columns) throw new Error('the inner dimensions differ');
-    return [{ shape: [...shape.slice(0, -1), rows], dtype: 'float32' }];
-  },
+  infer: productShape,
   lower: (onnx, node) => {
     const layout = node.attributes as unknown as FourBitLayout;
     const x = inputAt(node, 0);
@@ -30,10 +26,7 @@ export const linear4Bit: OpRule = {
  * by row.
  */
 export const dequantize4Bit: OpRule = {
-  infer: (_, attributes) => {
-    const { rows, columns } = attributes as unknown as FourBitLayout;
-    return [{ shape: [rows, columns], dtype: 'float32' }];
-  },
+  infer: matrixShape,
   lower: (onnx, node) => {
     const layout = node.attributes as unknown as FourBitLayout;
     const { rows, columns } = layout;

@@ -166,11 +166,17 @@ export class Lowering {
     return name;
   }
 
-  /** A value of codes as bytes: what the store keeps, where programs see int32. */
-  bytes(value: Value): string {
+  /** A value as the store keeps it, and its type there: 16 bits wide, where programs see float32. */
+  held(value: Value): { readonly name: string; readonly type: ElementType } {
     const name = this.use(value);
-    if (value.origin.kind !== 'stored' || this.#formatOf(value.origin.name).type !== 'uint8')
-      return this.cast(name, 'uint8');
+    if (value.origin.kind !== 'stored') return { name, type: value.dtype };
+    return { name: storedInput(value.origin.name), type: this.#formatOf(value.origin.name).type };
+  }
+
+  /** A value of codes as bytes: what the store keeps, where programs see int32. */
+  bytes(value: Value, type: 'uint8' | 'int8' = 'uint8'): string {
+    const name = this.use(value);
+    if (value.origin.kind !== 'stored' || this.#formatOf(value.origin.name).type !== type) return this.cast(name, type);
     return storedInput(value.origin.name);
   }
 

@@ -1,14 +1,20 @@
 import '@tensorflow/tfjs-backend-cpu';
 import {
   dequantize4Bit,
+  dequantizeInt8,
+  dequantizeLinearBlocks,
   type FourBitLayout,
   geGlu,
   gelu,
   geluTanh,
   type HostTensor,
   holdBack,
+  type Int8Layout,
+  type LinearBlockLayout,
   layerNorm,
   linear4Bit,
+  linearBlocks,
+  linearInt8,
   type Program,
   rmsNorm,
   rotary,
@@ -75,6 +81,8 @@ const bytes = (shape: number[]): HostTensor =>
   );
 const nf4: FourBitLayout = { type: 'nf4', blockSize: 16, rows: 4, columns: 8 };
 const fp4: FourBitLayout = { type: 'fp4', blockSize: 16, rows: 5, columns: 9 };
+const q4: LinearBlockLayout = { type: 'q4_1', rows: 5, columns: 40 };
+const int8: Int8Layout = { rows: 5, columns: 11, outlierThreshold: 2, integerGradient: true };
 
 const cases: readonly Case[] = [
   ...unary('Acos', tf.acos, f([5])),
@@ -317,6 +325,24 @@ const cases: readonly Case[] = [
     'Dequantize4Bit',
     [f([1]), bytes([23]), bytes([1, 256]), p([1, 1]), f([])],
     (x, ...weight) => dequantize4Bit(weight as never, fp4, x),
+  ],
+  ['LinearInt8', [f([3, 11], 1.5), i([5, 11]), p([5])], (x, ...weight) => linearInt8(x, weight as never, int8)],
+  ['LinearInt8', [f([3, 11], 2.5), i([5, 11]), p([5])], (x, ...weight) => linearInt8(x, weight as never, int8)],
+  [
+    'LinearInt8Gradient',
+    [f([3, 11]), i([5, 11]), p([5]), f([3, 5], 7)],
+    (x, codes, absmax, dy) => tf.grad((at) => tf.sum(tf.mul(linearInt8(at, [codes!, absmax!], int8), dy!)))(x!),
+  ],
+  ['DequantizeInt8', [i([5, 11]), p([5])], (...weight) => dequantizeInt8(weight as never)],
+  [
+    'LinearBlocks',
+    [f([3, 40]), bytes([5, 2, 16]), p([5, 2]), f([5, 2])],
+    (x, ...weight) => linearBlocks(x, weight as never, q4),
+  ],
+  [
+    'DequantizeLinearBlocks',
+    [bytes([5, 2, 16]), p([5, 2]), f([5, 2])],
+    (...weight) => dequantizeLinearBlocks(weight as never, q4),
   ],
   ['RmsNorm', [cube, f([4])], (x, weight) => rmsNorm(x, weight, 1e-5)],
   ['LayerNorm', [cube, f([4]), p([4])], (x, weight, bias) => layerNorm(x, weight, bias, 1e-5)],

@@ -3,10 +3,12 @@ import { runInListedOrder } from '../emit/run-in-listed-order.js';
 import { writeModel } from '../emit/write-model.js';
 import { estimateProgram } from '../estimate/estimate-program.js';
 import { lowerProgram } from '../lower/lower-program.js';
-import { opTable, webgpuOpTable } from '../lower/op-table.js';
+import { byteProducts, opTable, saturatingOpTable, webgpuOpTable } from '../lower/op-table.js';
+import type { TracedProgram } from '../trace/graph.js';
 import { matmulFlops } from '../trace/matmul-flops.js';
 import { traceProgram } from '../trace/trace-program.js';
 import { keepFloat32, keepsWeights, type SessionSettings, sessionError, sessionOptions } from './device.js';
+import { multipliesBytesExactly } from './exact-products.js';
 import { GpuMemory } from './gpu-memory.js';
 import { OnnxExecutable } from './onnx-executable.js';
 import { loadOnnxRuntime, type OnnxRuntime, type OnnxSession } from './onnx-runtime.js';
@@ -29,8 +31,9 @@ export function createOnnxBackend(options: OnnxBackendOptions = {}): Backend {
 async function compile(program: Program, store: OnnxStore, settings: SessionSettings): Promise<Executable> {
   const runtime = await loadOnnxRuntime();
   const started = performance.now();
-  const rules = settings.device === 'webgpu' ? webgpuOpTable : opTable;
-  const traced = traceProgram(program, store.specs(), rules);
+  const table = settings.device === 'webgpu' ? webgpuOpTable : opTable;
+  const traced = traceProgram(program, store.specs(), table);
+  const rules = table === opTable && (await saturates(traced)) ? saturatingOpTable : table;
   const whole = lowerProgram(traced, rules, (name) => store.value(name), settings.device !== 'cpu');
   const { lowered, weights } = keepsWeights(settings.device) ? holdWeights(whole) : { lowered: whole, weights: [] };
   const model = writeModel(runInListedOrder(lowered.model));
@@ -47,6 +50,11 @@ async function compile(program: Program, store: OnnxStore, settings: SessionSett
     openMilliseconds: performance.now() - emitted,
   };
   return new OnnxExecutable({ runtime, session, weights, program, lowered, store, info });
+}
+
+/** Whether products of bytes that a program has would be wrong here. */
+async function saturates({ nodes }: TracedProgram): Promise<boolean> {
+  return nodes.some(({ kernel }) => byteProducts.has(kernel)) && !(await multipliesBytesExactly());
 }
 
 async function open(

@@ -216,6 +216,8 @@ function allocate(type: ElementType, length: number): Data {
     case 'bool':
     case 'uint8':
       return new Uint8Array(length);
+    case 'int8':
+      return new Int8Array(length);
     default:
       throw new TunesmithError('INTERNAL', `no host array holds ${type}`);
   }

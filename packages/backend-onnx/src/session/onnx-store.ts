@@ -174,7 +174,7 @@ function free(held: Data | OnnxTensor | undefined): void {
 }
 
 function programDtype(type: StoredType): TensorSpec['dtype'] {
-  if (type === 'uint8') return 'int32';
+  if (type === 'uint8' || type === 'int8') return 'int32';
   return type === 'float16' || type === 'uint16' ? 'float32' : type;
 }
 

@@ -1,6 +1,13 @@
 import { elementCount, type TracedProgram } from './graph.js';
 
-const products = new Set(['BatchMatMul', '_FusedMatMul', 'Linear4Bit']);
+const products = new Set([
+  'BatchMatMul',
+  '_FusedMatMul',
+  'Linear4Bit',
+  'LinearBlocks',
+  'LinearInt8',
+  'LinearInt8Gradient',
+]);
 
 /** Floating-point operations of a program's matrix products: 2 · rows · inner · columns each. */
 export function matmulFlops({ nodes }: TracedProgram): number {

@@ -60,6 +60,8 @@ function zeros({ dtype, shape }: StoredSpec): HostTensor {
     case 'bool':
     case 'uint8':
       return { dtype, shape, data: new Uint8Array(size) };
+    case 'int8':
+      return { dtype, shape, data: new Int8Array(size) };
     default:
       return { dtype, shape, data: new Uint16Array(size) };
   }

@@ -3,13 +3,14 @@ import type { Named, Shape } from '../tensor/tfjs.js';
 import type { Program, TensorSpec } from './program.js';
 
 /**
- * A tensor in host memory. `float16` and `bfloat16` hold raw 16-bit patterns; programs read them as float32. `uint8` is what
- * codes are stored as; programs read it as int32.
+ * A tensor in host memory. `float16` and `bfloat16` hold raw 16-bit patterns; programs read them as float32. `uint8` and
+ * `int8` are what codes are stored as; programs read them as int32.
  */
 export type HostTensor =
   | { readonly dtype: 'float32'; readonly shape: Shape; readonly data: Float32Array }
   | { readonly dtype: 'int32'; readonly shape: Shape; readonly data: Int32Array }
   | { readonly dtype: 'bool' | 'uint8'; readonly shape: Shape; readonly data: Uint8Array }
+  | { readonly dtype: 'int8'; readonly shape: Shape; readonly data: Int8Array }
   | { readonly dtype: 'float16' | 'bfloat16'; readonly shape: Shape; readonly data: Uint16Array };
 
 /** Shape and type of a tensor in host memory. */

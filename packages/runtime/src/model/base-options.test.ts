@@ -15,7 +15,7 @@ describe('the base of adapters', () => {
   it('is as it is said to be', () => {
     const trained = [adapter('a', { quantization: nf4 }), adapter('b', null)];
     expect(baseFor({ ...base, quantization: null }, trained).quantization).toBeNull();
-    const fp4 = { ...nf4, type: 'fp4' as const };
+    const fp4 = quantizationSchema.parse({ type: 'fp4' });
     expect(baseFor({ ...base, quantization: fp4 }, trained).quantization).toEqual(fp4);
   });
   it('is else as they were trained over it, where they say so', () => {
@@ -35,7 +35,7 @@ describe('the base of adapters', () => {
   });
   it('is refused where they do not agree', () => {
     expect(() => baseFor(base, [adapter('a', { quantization: nf4 }), adapter('b', {})])).toThrow('different ways');
-    const other = { ...nf4, blockSize: 128 as const };
+    const other = quantizationSchema.parse({ type: 'nf4', blockSize: 128 });
     expect(() => baseFor(base, [adapter('a', { quantization: nf4 }), adapter('b', { quantization: other })])).toThrow(
       'different ways',
     );

@@ -16,7 +16,7 @@ import { type Rehearsal, rehearseRun } from './rehearse-run.js';
 
 /** A form in which the base could be kept, and what the run would then take. */
 export interface PlannedBase {
-  /** `float32`, `float16`, `bfloat16`, `nf4` or `fp4`. */
+  /** `float32`, `float16`, `bfloat16`, or the type of a quantised base. */
   readonly name: string;
   readonly weightBytes: number;
   readonly peakBytes: number;
@@ -56,6 +56,9 @@ export function machineMemory(): number {
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
+/** Types of a quantised base that a plan offers: the smallest, and the one that computes fastest. */
+const offered = ['int8', 'nf4'] as const;
+
 /** Rehearses the run over the base in each form that its methods train over; `own` is the recipe's estimate. */
 export async function planBases(
   rehearsal: Rehearsal,
@@ -79,9 +82,11 @@ export async function planBases(
     bases.push(based(name, isOwn ? own : await estimateWith({ ...recipe.model, quantization: 'none', dtype: name })));
   }
   if (codec !== undefined) bases.push(based(codec, own));
-  else if (canQuantize(recipe.methods, engine)) {
-    const settings = quantizationSchema.parse({});
-    bases.push(based(settings.type, await estimateWith({ ...recipe.model, quantization: settings })));
+  if (canQuantize(recipe.methods, engine)) {
+    for (const type of offered.filter((each) => each !== codec)) {
+      const settings = quantizationSchema.parse({ type });
+      bases.push(based(type, await estimateWith({ ...recipe.model, quantization: settings })));
+    }
   }
   return bases.sort((a, b) => b.weightBytes - a.weightBytes);
 

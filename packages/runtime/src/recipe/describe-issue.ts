@@ -43,15 +43,19 @@ function got(input: unknown): string {
   return `, got ${text.length > 60 ? `${text.slice(0, 59)}…` : text}`;
 }
 
-/** The keys of the object schema at a path, through defaults and unions. */
+/** The keys of the object schema at a path, through defaults and transforms. */
 function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   let at: z.core.$ZodType | undefined = schema;
   for (const key of path) at = shapeOf(at)?.[String(key)];
   return Object.keys(shapeOf(at) ?? {}).filter((key) => key !== '$schema');
 }
 
+type Schema = z.core.$ZodType & { _zod: { def: { innerType?: z.core.$ZodType; in?: z.core.$ZodType } } };
+
 function shapeOf(schema: z.core.$ZodType | undefined): Record<string, z.core.$ZodType> | undefined {
-  let at = schema as (z.core.$ZodType & { _zod: { def: { innerType?: z.core.$ZodType } } }) | undefined;
-  while (at !== undefined && at._zod.def.innerType !== undefined) at = at._zod.def.innerType as typeof at;
+  let at = schema as Schema | undefined;
+  for (let inner = at; inner !== undefined; inner = (at?._zod.def.innerType ?? at?._zod.def.in) as Schema | undefined) {
+    at = inner;
+  }
   return (at as { shape?: Record<string, z.core.$ZodType> } | undefined)?.shape;
 }

@@ -99,11 +99,24 @@ describe('parseRecipe', () => {
     const settings = { type: 'nf4', blockSize: 64, doubleQuantization: true, exclude: [] };
     expect(quantized({}).model.quantization).toEqual(settings);
     expect(quantized('none').model.quantization).toBe('none');
-    for (const recipe of [quantized('none'), quantized({})]) expect(parse(recipeDocument(recipe))).toEqual(recipe);
-    expect(problemsOf({ ...least, model: { path: '/m', quantization: 'nf5' } })).toContain('model.quantization');
-    const wrong = { ...least, model: { path: '/m', quantization: { type: 'nf5', blockSize: 48 } } };
-    expect(problemsOf(wrong)).toContain('model.quantization.type');
-    expect(problemsOf(wrong)).toContain('model.quantization.blockSize');
+    expect(quantized({ type: 'int8' }).model.quantization).toEqual({
+      type: 'int8',
+      outlierThreshold: 6,
+      integerGradient: true,
+      exclude: [],
+    });
+    expect(quantized({ type: 'q4_1' }).model.quantization).toEqual({ type: 'q4_1', exclude: [] });
+    for (const recipe of [quantized('none'), quantized({}), quantized({ type: 'int8' })]) {
+      expect(parse(recipeDocument(recipe))).toEqual(recipe);
+    }
+    const wrong = (quantization: object | string) => problemsOf({ ...least, model: { path: '/m', quantization } });
+    expect(wrong('nf5')).toContain('model.quantization');
+    expect(wrong({ type: 'nf5', blockSize: 48 })).toContain('model.quantization.type');
+    expect(wrong({ type: 'nf5', blockSize: 48 })).toContain('model.quantization.blockSize');
+    expect(wrong({ type: 'int8', blockSize: 64 })).toContain('model.quantization.blockSize: is no option of int8');
+    expect(wrong({ type: 'q8_0', blockSize: 32 })).toContain('model.quantization.blockSize: is no option of q8_0');
+    expect(wrong({ outlierThreshold: 5 })).toContain('model.quantization.outlierThreshold: is no option of nf4');
+    expect(wrong({ blokSize: 64 })).toContain('blockSize');
   });
   it('takes an objective, and says what does not go with it', () => {
     expect(parse(least).objective).toMatchObject({ name: 'sft' });

@@ -33,6 +33,7 @@ export function describeStore(createBackend: () => Promise<Backend>): void {
       { dtype: 'int32', shape: [3], data: Int32Array.of(-1, 0, 2 ** 31 - 1) },
       { dtype: 'bool', shape: [1, 2], data: Uint8Array.of(1, 0) },
       { dtype: 'uint8', shape: [3], data: Uint8Array.of(0, 128, 255) },
+      { dtype: 'int8', shape: [3], data: Int8Array.of(-128, 0, 127) },
       half,
       brain,
     ])('gives back a copy of $dtype $shape', async (tensor) => {
@@ -79,15 +80,26 @@ export function describeStore(createBackend: () => Promise<Backend>): void {
       expect(numbers(outputs.brain)).toEqual([2, -5, 3 * 2 ** 126, 2 ** -125]);
     });
 
-    it('lets programs read and update bytes as int32', async () => {
-      store.set('codes', { dtype: 'uint8', shape: [2], data: Uint8Array.of(7, 255) });
+    it.each<[HostTensor, HostTensor]>([
+      [
+        { dtype: 'uint8', shape: [2], data: Uint8Array.of(7, 255) },
+        { dtype: 'uint8', shape: [2], data: Uint8Array.of(248, 0) },
+      ],
+      [
+        { dtype: 'int8', shape: [2], data: Int8Array.of(-128, 127) },
+        { dtype: 'int8', shape: [2], data: Int8Array.of(127, -128) },
+      ],
+    ])('lets programs read and update bytes as int32 ($0.dtype)', async (before, after) => {
+      store.set('codes', before);
+      const [least, most] = before.dtype === 'int8' ? [-128, 127] : [0, 255];
+      const kept = numbers(before);
       const outputs = await evaluate(backend, store, (io) => {
         const codes = io.read('codes');
-        return { outputs: { codes }, updates: { codes: tf.sub(tf.scalar(255, 'int32'), codes) } };
+        return { outputs: { codes }, updates: { codes: tf.sub(tf.scalar(least + most, 'int32'), codes) } };
       });
       expect(outputs.codes).toMatchObject({ dtype: 'int32', shape: [2] });
-      expect(numbers(outputs.codes)).toEqual([7, 255]);
-      expect(await store.get('codes')).toEqual({ dtype: 'uint8', shape: [2], data: Uint8Array.of(248, 0) });
+      expect(numbers(outputs.codes)).toEqual(kept);
+      expect(await store.get('codes')).toEqual(after);
     });
 
     it('applies updates after every output was computed from the old values', async () => {

@@ -3,16 +3,24 @@ import {
   attentionMask,
   checkpoint,
   dequantize4Bit,
+  dequantizeInt8,
+  dequantizeLinearBlocks,
   type FourBitLayout,
   type FourBitTensors,
   geGlu,
   gelu,
   geluTanh,
   holdBack,
+  type Int8Tensors,
+  type LinearBlockLayout,
+  type LinearBlockTensors,
   layerNorm,
   linear,
   linear4Bit,
+  linearBlockForms,
+  linearBlocks,
   linearCrossEntropy,
+  linearInt8,
   logProbabilities,
   rmsNorm,
   rotary,
@@ -250,6 +258,58 @@ const fourBit: OpCase[] = [
   ...fourBitCases({ type: 'fp4', blockSize: 16, rows: 7, columns: 5 }, true, 3), // an odd number
 ];
 
+/** With outliers in some columns, in none, and not looked for; with dy rounded and as it is. */
+function int8Cases(rows: number, columns: number, outlierThreshold: number, ...lead: number[]): OpCase[] {
+  const weight = [whole(-127, 128, rows, columns), positive(rows)];
+  return [true, false].map((integerGradient) =>
+    differentiable(
+      `linearInt8, outliers from ${outlierThreshold}, gradient ${integerGradient ? 'rounded' : 'as it is'}`,
+      [float(...lead, columns), ...weight],
+      (x, ...tensors) =>
+        linearInt8(x, tensors as unknown as Int8Tensors, { rows, columns, outlierThreshold, integerGradient }),
+      approximate,
+    ),
+  );
+}
+
+const int8: OpCase[] = [
+  ...int8Cases(16, 32, 2.5, 2, 3),
+  ...int8Cases(7, 5, 0, 3),
+  ...int8Cases(64, 80, 6, 9),
+  ...int8Cases(33, 130, 1.5, 1),
+  differentiable('dequantizeInt8', [float(6, 5), whole(-127, 128, 6, 5), positive(6)], (y, ...weight) =>
+    tf.mul(y, dequantizeInt8(weight as unknown as Int8Tensors, y)),
+  ),
+];
+
+function linearBlockCases(layout: LinearBlockLayout, ...lead: number[]): OpCase[] {
+  const { type, rows, columns } = layout;
+  const { bits, hasMinimum } = linearBlockForms[type];
+  const blocks = Math.ceil(columns / 32);
+  const weight = [whole(0, 256, rows, blocks, 4 * bits), float(rows, blocks)];
+  const inputs = [float(...lead, columns), ...weight, ...(hasMinimum ? [float(rows, blocks)] : [])];
+  return [
+    differentiable(
+      `linearBlocks, ${type}`,
+      inputs,
+      (x, ...tensors) => linearBlocks(x, tensors as unknown as LinearBlockTensors, layout),
+      approximate,
+    ),
+    differentiable(`dequantizeLinearBlocks, ${type}`, [float(rows, columns), ...inputs], (y, x, ...tensors) =>
+      tf.mul(y, dequantizeLinearBlocks(tensors as unknown as LinearBlockTensors, layout, x)),
+    ),
+  ];
+}
+
+const linearBlock: OpCase[] = [
+  ...linearBlockCases({ type: 'q8_0', rows: 16, columns: 64 }, 2, 3),
+  ...linearBlockCases({ type: 'q8_0', rows: 5, columns: 70 }, 1), // the last block is not full
+  ...linearBlockCases({ type: 'q4_0', rows: 24, columns: 96 }, 5),
+  ...linearBlockCases({ type: 'q4_0', rows: 3, columns: 9 }, 2),
+  ...linearBlockCases({ type: 'q4_1', rows: 16, columns: 64 }, 2, 3),
+  ...linearBlockCases({ type: 'q4_1', rows: 5, columns: 45 }, 3),
+];
+
 function rotated(x: Tensor, positions: Tensor): Tensor {
   const { cosine, sine } = rotaryTable(positions, [1, 0.1]);
   return rotary(x, cosine, sine);
@@ -359,4 +419,6 @@ export const opCases: readonly OpCase[] = [
   ...indexing,
   ...extension,
   ...fourBit,
+  ...int8,
+  ...linearBlock,
 ];
