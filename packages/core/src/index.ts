@@ -68,7 +68,7 @@ export type { Derived } from './model/derived.js';
 export type { AdapterModules, Family, ModelShape, Task, TaskHead, TaskModel, TokenColumns } from './model/family.js';
 export type { GgufContents, GgufLayout } from './model/gguf-layout.js';
 export type { LoadWeightsOptions, WeightDtype } from './model/load-weights.js';
-export { loadWeights } from './model/load-weights.js';
+export { loadWeights, originalWeights } from './model/load-weights.js';
 export type { MethodHooks, Model, ModelOptions, ModelRun, ModelUnderStack } from './model/model.js';
 export { buildModel } from './model/model.js';
 export type { Quantization } from './model/quantization.js';

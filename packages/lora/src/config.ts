@@ -44,10 +44,10 @@ export const loraConfigSchema = z.object({
       "Train each output's magnitude apart from its direction (DoRA, Liu et al. 2024). Default: PEFT's `use_dora`.",
     ),
   initLoraWeights: z
-    .enum(['kaiming', 'gaussian', 'pissa', 'olora'])
+    .enum(['kaiming', 'gaussian', 'pissa', 'olora', 'loftq'])
     .default('kaiming')
     .describe(
-      "How A and B start: A uniform (PEFT's `true`) or Gaussian and B zero; or both from the weight's leading singular vectors (PiSSA, Meng et al. 2024) or its QR decomposition (OLoRA, Büyükakyüz 2024).",
+      "How A and B start: A uniform (PEFT's `true`) or Gaussian and B zero; or both from the weight's leading singular vectors (PiSSA, Meng et al. 2024) or its QR decomposition (OLoRA, Büyükakyüz 2024), or from those of what quantising the base took from it (LoftQ, Li et al. 2023, one iteration).",
     ),
   loraPlusRatio: z
     .number()

@@ -43,10 +43,17 @@ export function declareFactors(site: PatchableSite<'linear'>, config: LoraConfig
         b: site.parameter('lora_B.weight', { shape: bShape, init: zeros, tags: ['lora_B'] }),
       };
     }
+    case 'loftq': {
+      checkRank(site, shape.rank);
+      const b = site.parameter('lora_B.weight', {
+        ...{ shape: bShape, init: leadingB(site, shape, readLoss), tags: ['lora_B'] },
+      });
+      return { a: declareA('lora_A.weight', { shape: aShape, init: leadingA(site, shape, b, readLoss) }), b };
+    }
     case 'pissa':
     case 'olora': {
       checkRank(site, shape.rank);
-      const [left, right] = config.initLoraWeights === 'pissa' ? [pissaB, pissaA] : [oloraB, oloraA];
+      const [left, right] = config.initLoraWeights === 'pissa' ? [leadingB, leadingA] : [oloraB, oloraA];
       const startB = site.buffer('lora_B.start', { shape: bShape, init: left(site, shape) });
       const startA = site.buffer('lora_A.start', { shape: aShape, init: right(site, shape, startB) });
       return {
@@ -64,19 +71,27 @@ export function withoutStart(t: Trace, { start }: Factors, scale: number, x: Ten
   return tf.sub(output, lowRankUpdate(x, t.value(start.a), t.value(start.b), scale));
 }
 
-/** PiSSA (Meng et al. 2024, eq. 2), W = U·S·Vᵀ: B₀ = U·√(S/scale), over the `rank` largest singular values. */
-function pissaB(site: LinearSite, { rank, scale }: LowRankShape): Initializer {
+/**
+ * PiSSA (Meng et al. 2024, eq. 2), W = U·S·Vᵀ: B₀ = U·√(S/scale), over the `rank` largest singular values. LoftQ (Li et al.
+ * 2023, algorithm 1, one iteration) does the same of what quantising took from the weight, W − Q.
+ */
+function leadingB(site: LinearSite, { rank, scale }: LowRankShape, read: ReadMatrix = readWeight): Initializer {
   return async (context) => {
-    const { vectors, values } = leadingSingularVectors(await readWeight(site, context), rank, context.key);
+    const { vectors, values } = leadingSingularVectors(await read(site, context), rank, context.key);
     return fromColumns(vectors, (index) => Math.sqrt((values[index] as number) / scale));
   };
 }
 
 /** A₀ = √(S/scale)·Vᵀ = S⁻¹·B₀ᵀ·W, and S = scale·|b|² for each column b of B₀. */
-function pissaA(site: LinearSite, { rank, scale }: LowRankShape, b: Handle): Initializer {
+function leadingA(
+  site: LinearSite,
+  { rank, scale }: LowRankShape,
+  b: Handle,
+  read: ReadMatrix = readWeight,
+): Initializer {
   return async (context) => {
     const columns = toColumns(await context.read(b), rank);
-    const products = multiplyTransposed(await readWeight(site, context), columns);
+    const products = multiplyTransposed(await read(site, context), columns);
     return fromRows(products, (index) => {
       const singular = scale * (columns[index] as Float64Array).reduce((sum, value) => sum + value * value, 0);
       return singular > 0 ? 1 / singular : 0;
@@ -106,12 +121,37 @@ function checkRank({ path, inFeatures, outFeatures }: LinearSite, rank: number):
   });
 }
 
-/** The weight as [out, in], however it is stored. */
-async function readWeight(
-  { weightHandle, layout, inFeatures, outFeatures }: LinearSite,
-  { readBase }: InitContext,
-): Promise<MatrixValues> {
-  const stored = await readBase(weightHandle.path);
+/** A matrix [out, in] of a site that factors start from. */
+type ReadMatrix = (site: LinearSite, context: InitContext) => Promise<MatrixValues>;
+
+/** The weight, however it is stored. */
+async function readWeight(site: LinearSite, { readBase }: InitContext): Promise<MatrixValues> {
+  return outIn(site, await readBase(site.weightHandle.path));
+}
+
+/** What quantising took from the weight. @throws CONFIG_INVALID where it took nothing */
+async function readLoss(site: LinearSite, { readBase, readOriginal }: InitContext): Promise<MatrixValues> {
+  const { path } = site.weightHandle;
+  const original = await readOriginal(path);
+  if (original === null) {
+    throw new TunesmithError(
+      'CONFIG_INVALID',
+      'LoftQ makes up for what quantising took from a weight, and nothing was',
+      {
+        where: path,
+        expected: 'a weight that is quantised as it is loaded',
+        hint: 'Say `model.quantization`, name the modules that it takes, and give a checkpoint that is not quantised yet.',
+      },
+    );
+  }
+  const kept = await readBase(path);
+  return outIn(
+    site,
+    original.map((value, index) => value - (kept[index] as number)),
+  );
+}
+
+function outIn({ layout, inFeatures, outFeatures }: LinearSite, stored: Float32Array): MatrixValues {
   const matrix = { rows: outFeatures, columns: inFeatures };
   return { ...matrix, values: layout === 'out-in' ? stored : transposed(stored, inFeatures, outFeatures) };
 }

@@ -18,6 +18,7 @@ import {
 import { describe, expect, it } from 'vitest';
 import { lora } from './lora.js';
 import { preconditionerOf } from './lora-fa.js';
+import { fromPeft } from './peft-config.js';
 
 type Options = Parameters<typeof lora>[0];
 
@@ -125,6 +126,20 @@ describe('first values', () => {
       }
     },
   );
+});
+
+it('says that LoftQ needs a base that was quantised as it was loaded', async () => {
+  const model = build({ rank: 3, initLoraWeights: 'loftq' });
+  await expect(start(model)).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    hint: expect.stringContaining('model.quantization'),
+  });
+});
+
+it("takes a file whose values PEFT's LoftQ started, whatever it was told", () => {
+  const peft = { peft_type: 'LORA', r: 4, init_lora_weights: 'loftq', loftq_config: { loftq_bits: 4, loftq_iter: 3 } };
+  expect(fromPeft(peft)).toEqual({ rank: 4 });
+  expect(() => fromPeft({ ...peft, init_lora_weights: true })).toThrow(/loftq_config/);
 });
 
 describe('files', () => {

@@ -56,8 +56,11 @@ export function targetsOf(config: LoraConfig, model: PatchedModel): string | rea
 /** A PEFT config as ours, or null if it is no LoRA's. */
 export function fromPeft(peft: Record<string, unknown>): z.input<typeof loraConfigSchema> | null {
   if (peft.peft_type !== 'LORA') return null;
-  const { init_lora_weights: start, ...fields } = peft;
-  const config = readPeftConfig(changesMeaning(start) ? fields : peft, {
+  const { init_lora_weights: start, ...others } = peft;
+  // A file's values are whole, over the base that LoftQ has quantised; how it did that is no longer asked.
+  const { loftq_config: _, ...fields } = others;
+  const given = changesMeaning(start) ? others : start === 'loftq' ? fields : peft;
+  const config = readPeftConfig(given, {
     options: {
       r: 'rank',
       lora_alpha: 'alpha',
@@ -89,6 +92,6 @@ export function fromPeft(peft: Record<string, unknown>): z.input<typeof loraConf
 }
 
 /** A start that a file's values are to be read with, or that training goes on with. */
-function changesMeaning(start: unknown): start is Exclude<LoraConfig['initLoraWeights'], 'kaiming'> {
+function changesMeaning(start: unknown): start is 'gaussian' | 'pissa' | 'olora' {
   return start === 'gaussian' || start === 'pissa' || start === 'olora';
 }

@@ -60,6 +60,7 @@ export async function loadWeights(
       shape: handle.shape,
       key,
       readBase: noOther,
+      readOriginal: noOther,
       read: noOther,
       tokenize: noOther,
     });
@@ -74,6 +75,17 @@ export async function loadWeights(
       await parameters.write(handle, await readFloat32(tensor));
     else parameters.tensors.set(handle.key, { dtype, shape: handle.shape, data: await readHalf(tensor, dtype) });
   }
+}
+
+/** Reads what a checkpoint has of the base weights that a codec keeps; null of others, and where it has the codes alone. */
+export function originalWeights(model: Model, source: TensorSource): (handle: Handle) => Promise<Float32Array | null> {
+  const { places } = findTensors(model, source);
+  const inOut = handlesInOut(model);
+  return async (handle) => {
+    const stored = places.get(handle);
+    if (stored === undefined || stored.codes !== undefined || model.encodingOf(handle) === undefined) return null;
+    return readFloat32(stored.isOutIn === true && inOut.has(handle) ? turnedTensor(stored) : stored);
+  };
 }
 
 /** What a codec keeps of a tensor: the checkpoint's own codes, where it has the same. */

@@ -7,6 +7,8 @@ export interface InitContext {
   readonly key: RandomKey;
   /** A base weight's current value by its path, as float32 in row-major order. */
   readBase(path: string): Promise<Float32Array>;
+  /** The checkpoint's own value of a base weight that a codec keeps; null for one that nothing was taken from. */
+  readOriginal(path: string): Promise<Float32Array | null>;
   /** The first value of a handle that was declared before this one: how one value is made from another. */
   read(handle: Handle): Promise<Float32Array>;
   /**

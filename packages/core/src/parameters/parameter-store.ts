@@ -243,6 +243,8 @@ export interface InitialiseOptions {
   readonly only?: readonly Handle[];
   /** Values by path, in place of the initialisers'. */
   readonly values?: ReadonlyMap<string, HostArray> | undefined;
+  /** What the checkpoint has in place of what a codec keeps, for those that start from the difference. */
+  readonly readOriginal?: ((handle: Handle) => Promise<Float32Array | null>) | undefined;
   /** For those that start from a text. */
   readonly tokenize?: InitContext['tokenize'] | undefined;
 }
@@ -252,20 +254,21 @@ export async function initialiseHandles(
   store: ParameterStore,
   handles: readonly Handle[],
   seed: number,
-  { only = handles, values: given, tokenize }: InitialiseOptions = {},
+  { only = handles, values: given, tokenize, readOriginal }: InitialiseOptions = {},
 ): Promise<void> {
   const fresh = new Set(only.filter(({ init, owner }) => init !== undefined && owner !== 'base'));
   const pending = new Set(fresh);
   const byPath = new Map(handles.filter(({ owner }) => owner === 'base').map((handle) => [handle.path, handle]));
+  const baseAt = (path: string, { path: where }: Handle): Handle => {
+    const base = byPath.get(path);
+    if (base !== undefined) return base;
+    throw new TunesmithError('NAME_UNKNOWN', `there is no base weight "${path}"`, { where });
+  };
   const contextOf = (handle: Handle): InitContext => ({
     shape: handle.shape,
     key: randomKey(seed, 'init', handle.key),
-    readBase: async (path) => {
-      const base = byPath.get(path);
-      if (base === undefined)
-        throw new TunesmithError('NAME_UNKNOWN', `there is no base weight "${path}"`, { where: handle.path });
-      return Float32Array.from(await store.read(base));
-    },
+    readBase: async (path) => Float32Array.from(await store.read(baseAt(path, handle))),
+    readOriginal: async (path) => (await readOriginal?.(baseAt(path, handle))) ?? null,
     tokenize: (text) => {
       if (tokenize !== undefined) return tokenize(text);
       throw new TunesmithError('CAPABILITY_MISSING', 'there is no tokenizer to start from a text with', {

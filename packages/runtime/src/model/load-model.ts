@@ -10,6 +10,7 @@ import {
   type Method,
   type Model,
   type ModelOptions,
+  originalWeights,
   type ParameterStore,
   type QuantizationSettings,
   quantizationOf,
@@ -85,7 +86,10 @@ export async function loadModel(options: LoadModelOptions): Promise<LoadedModel>
       ...{ dtype: heldDtype(dtype, folder), seed },
       ...(vocabularyBefore === null ? {} : { vocabularyBefore }),
     });
-    await initialiseHandles(parameters, model.handles, seed, { tokenize: (text) => tokenizer.encode(text) });
+    await initialiseHandles(parameters, model.handles, seed, {
+      tokenize: (text) => tokenizer.encode(text),
+      readOriginal: originalWeights(model, folder.tensors),
+    });
     return {
       path: folder.path,
       config,
