@@ -19,8 +19,8 @@ import type { Terminal } from './terminal.js';
 
 /** Runs what is left of a suite, tells of every trial, and says what is still left. */
 export async function benchRun(file: string, flags: BenchRunFlags, terminal: Terminal): Promise<void> {
-  const { results, concurrency, shard, minutes, retryFailed = false } = flags;
-  const suite = await readSuite(file);
+  const { results, concurrency, shard, minutes, device, retryFailed = false } = flags;
+  const suite = { ...(await readSuite(file)), ...(device !== undefined && { device }) };
   const store = await openResultStore(resolve(results));
   const workFolder = await mkdtemp(join(tmpdir(), 'tunesmith-bench-'));
   const isTimed = concurrency === 1;

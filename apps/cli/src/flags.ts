@@ -87,8 +87,8 @@ export function pluginOption(): Option {
   );
 }
 
-function deviceOption(): Option {
-  return new Option('--device <device>', 'what computes').choices(devices);
+export function deviceOption(description = 'what computes'): Option {
+  return new Option('--device <device>', description).choices(devices);
 }
 
 export function wholeNumber(text: string): number {

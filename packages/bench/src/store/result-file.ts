@@ -37,6 +37,9 @@ export const peftSchema = z.looseObject({
   }),
 });
 
+/** A result of PEFT's method comparison; what it does not know of stays in it. */
+export type PeftResult = z.output<typeof peftSchema>;
+
 const hash = z.string();
 
 export const trialRecordSchema = z.strictObject({

@@ -44,7 +44,10 @@ const skills: Readonly<Record<string, (random: Random) => Exercise>> = {
   },
 };
 
-/** Exercises with exact answers, made by a seed; no question is in two splits. */
+/**
+ * Exercises with exact answers, made by a seed; no question is in two splits. There are only so many sums and orders: among
+ * the rows that are trained on, a question may be there again, so that each skill has its third of them.
+ */
 export const exercises: TaskDefinition = {
   name: 'exercises',
   summary: 'Small sums, sorting three digits, looking up a price: answers right to the letter.',
@@ -55,21 +58,20 @@ export const exercises: TaskDefinition = {
   data: { format: 'messages', maxLength: 128, promptLossWeight: 0, packing: true },
   metric: { name: 'exactMatch', chance: 0, ceiling: 1 },
   rows() {
-    const asked = new Set<string>();
+    const kept = new Set<string>();
     const rows: TaskRow[] = [];
-    const wanted = sizes.train + sizes.validation + sizes.test;
-    for (let index = 0; rows.length < wanted; index++) {
+    const held = sizes.test + sizes.validation;
+    for (let index = 0; rows.length < held + sizes.train; index++) {
       const random = createRandom(0, 'exercises', index);
       const { ask, answer } = random.pick(Object.values(skills))(random);
-      if (asked.has(ask)) continue;
-      asked.add(ask);
+      if (kept.has(ask)) continue;
+      if (rows.length < held) kept.add(ask);
       const messages = [
         { role: 'user', content: ask },
         { role: 'assistant', content: answer },
       ];
       rows.push({ messages });
     }
-    const held = sizes.test + sizes.validation;
     return { test: rows.slice(0, sizes.test), validation: rows.slice(sizes.test, held), train: rows.slice(held) };
   },
 };

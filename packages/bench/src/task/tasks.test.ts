@@ -22,8 +22,15 @@ describe('exercises', () => {
     expect(again).toEqual(task);
     const splits = await Promise.all([task.train, task.validation, task.test].map(linesOf));
     expect(splits.map(({ length }) => length)).toEqual([3000, 60, 200]);
-    const asked = splits.flat().map((line) => JSON.parse(line).messages[0].content as string);
-    expect(new Set(asked).size).toBe(asked.length);
+    const [train, validation, test] = splits.map((lines) =>
+      lines.map((line) => JSON.parse(line).messages[0].content as string),
+    ) as [string[], string[], string[]];
+    const held = new Set([...validation, ...test]);
+    expect(held.size).toBe(260);
+    expect(train.filter((ask) => held.has(ask))).toEqual([]);
+    const sums = train.filter((ask) => /plus|Add|sum/.test(ask)).length;
+    const orders = train.filter((ask) => /Sort|Arrange/.test(ask)).length;
+    for (const count of [sums, orders, 3000 - sums - orders]) expect(Math.abs(count - 1000)).toBeLessThan(200);
   });
 
   it('have the right answers', async () => {
