@@ -39,7 +39,7 @@ const plugin = `
     });
   };
   export const quick = method('quick', learns(4));
-  export const slow = method('slow', learns(768));
+  export const slow = method('slow', learns(384));
 `;
 
 const suite = {
@@ -76,7 +76,7 @@ beforeAll(async () => {
   await symlink(fileURLToPath(new URL('../../../node_modules', import.meta.url)), join(home, 'node_modules'));
   const { code, stderr } = await runCli(home, 'bench', 'run', 'suite.json');
   expect(code, stderr).toBe(0);
-}, 180_000);
+}, 600_000);
 afterAll(() => rm(home, { recursive: true, force: true }));
 
 interface Row {
