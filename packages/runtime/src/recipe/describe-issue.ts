@@ -4,16 +4,19 @@ import type { z } from 'zod';
 /** One problem of a config in one sentence that begins with the key's path. */
 export function describeIssue(
   issue: z.core.$ZodIssue,
-  schema: z.ZodType,
+  schema: z.core.$ZodType | undefined,
   prefix: readonly PropertyKey[] = [],
 ): string[] {
   const path = (...keys: readonly PropertyKey[]): string => [...prefix, ...issue.path, ...keys].map(String).join('.');
   if (issue.code === 'unrecognized_keys') {
-    const known = keysAt(schema, issue.path);
+    const known = keysOf(schemaAt(schema, issue.path));
     return issue.keys.map((key) => `${path(key)}: unknown key. ${didYouMean(key, known)}`);
   }
   const told = issuesOfObject(issue);
-  if (told !== undefined) return told.flatMap((inner) => describeIssue(inner, schema, [...prefix, ...issue.path]));
+  if (told !== undefined) {
+    const own = schemaAt(schema, issue.path);
+    return told.flatMap((inner) => describeIssue(inner, own, [...prefix, ...issue.path]));
+  }
   const where = path();
   const said = sentence(issue);
   return [where === '' ? said : `${where}: ${said}`];
@@ -22,7 +25,9 @@ export function describeIssue(
 /** Of something that may be an object or a word, what is wrong with the object that was given. */
 function issuesOfObject(issue: z.core.$ZodIssue): z.core.$ZodIssue[] | undefined {
   if (issue.code !== 'invalid_union' || typeof issue.input !== 'object' || Array.isArray(issue.input)) return undefined;
-  return issue.errors.find((issues) => issues.every(({ path }) => path.length > 0));
+  return issue.errors.find((issues) =>
+    issues.every(({ path, code }) => path.length > 0 || code === 'unrecognized_keys'),
+  );
 }
 
 function sentence(issue: z.core.$ZodIssue): string {
@@ -43,19 +48,27 @@ function got(input: unknown): string {
   return `, got ${text.length > 60 ? `${text.slice(0, 59)}…` : text}`;
 }
 
-/** The keys of the object schema at a path, through defaults and transforms. */
-function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  let at: z.core.$ZodType | undefined = schema;
-  for (const key of path) at = shapeOf(at)?.[String(key)];
-  return Object.keys(shapeOf(at) ?? {}).filter((key) => key !== '$schema');
+/** The schema at a path, through defaults and transforms. */
+function schemaAt(schema: z.core.$ZodType | undefined, path: readonly PropertyKey[]): z.core.$ZodType | undefined {
+  return path.reduce<z.core.$ZodType | undefined>((at, key) => shapeOf(at)?.[String(key)], schema);
 }
 
-type Schema = z.core.$ZodType & { _zod: { def: { innerType?: z.core.$ZodType; in?: z.core.$ZodType } } };
+function keysOf(schema: z.core.$ZodType | undefined): string[] {
+  return Object.keys(shapeOf(schema) ?? {}).filter((key) => key !== '$schema');
+}
 
+interface Definition {
+  readonly innerType?: z.core.$ZodType;
+  readonly in?: z.core.$ZodType;
+  readonly options?: readonly z.core.$ZodType[];
+}
+
+/** Of what may be one of several, the shape of the first that is an object. */
 function shapeOf(schema: z.core.$ZodType | undefined): Record<string, z.core.$ZodType> | undefined {
-  let at = schema as Schema | undefined;
-  for (let inner = at; inner !== undefined; inner = (at?._zod.def.innerType ?? at?._zod.def.in) as Schema | undefined) {
-    at = inner;
-  }
-  return (at as { shape?: Record<string, z.core.$ZodType> } | undefined)?.shape;
+  if (schema === undefined) return undefined;
+  const { shape } = schema as { shape?: Record<string, z.core.$ZodType> };
+  if (shape !== undefined) return shape;
+  const { innerType, in: before, options = [] } = schema._zod.def as Definition;
+  const inside = [innerType, before, ...options];
+  return inside.map(shapeOf).find((found) => found !== undefined);
 }
