@@ -6,12 +6,16 @@ import { createOnnxBackend } from '@tunesmith/backend-onnx';
 import { createTfjsBackend } from '@tunesmith/backend-tfjs';
 import { type Backend, type HostTensor, type Program, tf } from '@tunesmith/core';
 import {
+  cpo,
   type DpoLossName,
   dpo,
   dpoLosses,
+  ktoLosses,
   type LossOptions,
+  logOddsRatio,
   type PairLogProbs,
   type PairLoss,
+  simpoLoss,
 } from '@tunesmith/rlhf-dpo';
 import { describe, expect, it } from 'vitest';
 
@@ -34,6 +38,9 @@ const unsorted = {
   rejectedTokens: [1, 1, 1, 1],
   weights: [1, 1, 1, 0],
 };
+/** Means over tokens; and certainty, which padding looks like. */
+const averages = { ...torchtune, chosen: [-0.5, -1.2, 0], rejected: [-0.9, -0.7, 0] };
+const simple = { beta: 2, gamma: 0.5, alpha: 0, labelSmoothing: 0 };
 const one: LossOptions = { beta: 0.1, labelSmoothing: 0 };
 const smooth: LossOptions = { beta: 0.1, labelSmoothing: 0.1 };
 const softplus = (x: number): number => Math.log1p(Math.exp(-x));
@@ -98,6 +105,41 @@ describe.each(Object.entries(backends))('%s', (_, create) => {
     expect(each).toHaveLength(3);
   });
 
+  it.each([
+    ['desirable', [0.507499, 0.505, 0.529964]],
+    ['undesirable', [0.492501, 0.265027, 0.107168]],
+  ] as const)('KTO, %s', async (kind, expected) => {
+    // c of the chosen answers where they are good, and r of the rejected ones where those are bad; z0 = 0.3.
+    const of: PairLoss['of'] = (pair) => {
+      const ratios =
+        kind === 'desirable'
+          ? tf.sub(pair.chosen, pair.referenceChosen)
+          : tf.sub(pair.rejected, pair.referenceRejected);
+      return ktoLosses(ratios, tf.scalar(0.3), 0.1)[kind];
+    };
+    const each = await compute(await create(), { of }, torchtune, one);
+    for (const [index, value] of each.entries()) expect(value).toBeCloseTo(expected[index] as number, 5);
+  });
+
+  it.each<[string, PairLoss['of'], readonly number[]]>([
+    ['log-odds', logOddsRatio, [0.810917, -0.827959, 0]],
+    ['SimPO', (pair) => simpoLoss(pair, simple), [0.554355, 1.701413, softplus(-0.5)]],
+    // (1 − e^−α·x)/α of −0.5 and −0.9, with α = 1: rewards 1 − e^0.5 and 1 − e^0.9.
+    [
+      'AlphaPO',
+      (pair) => simpoLoss(pair, { ...simple, alpha: 1 }),
+      [
+        softplus(2 * (Math.exp(0.9) - Math.exp(0.5)) - 0.5),
+        softplus(2 * (Math.exp(0.7) - Math.exp(1.2)) - 0.5),
+        softplus(-0.5),
+      ],
+    ],
+  ])('%s of mean log-probabilities', async (_name, of, expected) => {
+    const each = await compute(await create(), { of }, averages, one);
+    for (const [index, value] of each.entries()) expect(value).toBeCloseTo(expected[index] as number, 5);
+    expect(each).toHaveLength(3);
+  });
+
   it('sorts the pairs of a batch, and no row that only fills it up', async () => {
     for (const name of ['aot', 'aot_unpaired'] as const) {
       const each = await compute(await create(), dpoLosses[name], unsorted, one);
@@ -120,5 +162,9 @@ describe('options that do not go together', () => {
     [{ labelSmoothing: 0.5 }, /labelSmoothing/],
   ] as const)('%o', (options, message) => {
     expect(() => dpo(options)).toThrow(message);
+  });
+
+  it('of CPO', () => {
+    expect(() => cpo({ loss: 'hinge', labelSmoothing: 0.1 })).toThrow(/cpo\.labelSmoothing: the loss hinge has no/);
   });
 });

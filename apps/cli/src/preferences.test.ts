@@ -26,6 +26,16 @@ const shows: Record<string, (result: Result) => void> = {
     expect(after.metrics['rewards/accuracies']).toBe(1);
     expect(after.metrics['rewards/margins']).toBeGreaterThan(1);
   },
+  'kto.yaml'({ before, after }) {
+    expect(before.loss).toBeCloseTo(0.5, 6);
+    expect(before.metrics.kl).toBe(0);
+    expect(after.loss).toBeLessThan(0.48);
+    expect(after.metrics['rewards/chosen']).toBeGreaterThan(after.metrics['rewards/rejected'] as number);
+  },
+  'orpo.yaml'({ before, after }) {
+    expect(after.loss).toBeLessThan(0.8 * before.loss);
+    expect(after.metrics.log_odds_chosen).toBeGreaterThan((before.metrics.log_odds_chosen as number) + 0.5);
+  },
 };
 
 let home: string;

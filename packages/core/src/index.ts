@@ -212,6 +212,7 @@ export { refuseMissingKernels } from './tensor/refuse-missing-kernels.js';
 export { rmsNorm } from './tensor/rms-norm.js';
 export { rotary, rotaryTable } from './tensor/rotary.js';
 export { scatterAdd } from './tensor/scatter-add.js';
+export { stopGradient } from './tensor/stop-gradient.js';
 export type { Dtype, Named, Shape, Tensor } from './tensor/tfjs.js';
 export { tf } from './tensor/tfjs.js';
 export type { DivergenceLimit } from './trainer/divergence.js';

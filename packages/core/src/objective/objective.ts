@@ -13,7 +13,10 @@ export interface Batch {
   readonly rows: number;
   /** Tokens that came from the data. */
   readonly tokens: number;
-  /** Sums that losses are divided by, over this batch alone; the trainer adds them up over an accumulated batch. */
+  /**
+   * Sums that losses are divided by, over this batch alone; the trainer adds them up over an accumulated batch. A term whose
+   * sum of these is 0 counts for nothing; a batch that has nothing of any term is refused.
+   */
   readonly normalizers: Named<number>;
 }
 

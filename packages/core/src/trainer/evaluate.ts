@@ -63,7 +63,9 @@ export async function evaluate(
   const of = (wanted: 'loss' | 'part' | 'metric'): [string, number][] =>
     [...sums].flatMap(([output, sum]): [string, number][] => {
       const { kind, per, name } = outputNames.partsOfSum(output);
-      return kind === wanted ? [[name, sum / (normalizers.get(per) ?? Number.NaN)]] : [];
+      const total = normalizers.get(per) ?? Number.NaN;
+      // Of a split that has nothing of a term, there is nothing to say of it.
+      return kind === wanted && (total !== 0 || kind === 'loss') ? [[name, sum / total]] : [];
     });
   const [named] = of('loss');
   const loss = named?.[1] ?? of('part').reduce((total, [, part]) => total + part, 0);

@@ -5,6 +5,7 @@ import { collateRows } from '../objective/virtual-tokens.js';
 import type { HostTensor } from '../program/backend.js';
 import type { Named } from '../tensor/tfjs.js';
 import type { ExecutableCache } from './executable-cache.js';
+import { normalizerScales } from './normalizer-scales.js';
 import { inputNames } from './program-names.js';
 import { foldProgram } from './programs.js';
 import type { PlannedStage } from './stages.js';
@@ -36,11 +37,8 @@ export async function foldGradients(
   async function foldRow(row: Row, index: number): Promise<void> {
     const random = { seed, step: 0, firstRow: index * (objective.rowsEach ?? 1) };
     const batch = collateRows(model, objective, [row], { rows: 1, maxLength, padToken, random });
-    const scales = Object.entries(batch.normalizers).map(([per, total]) => {
-      if (total > 0) return [inputNames.scale(per), { dtype: 'float32', shape: [], data: Float32Array.of(1 / total) }];
-      throw new TunesmithError('DATA_INVALID', 'a row has no token with a loss weight', { where: `row ${index + 1}` });
-    });
-    const inputs: Named<HostTensor> = { ...batch.columns, ...Object.fromEntries(scales) };
+    const scales = normalizerScales(batch.normalizers, { what: 'row', where: `row ${index + 1}` });
+    const inputs: Named<HostTensor> = { ...batch.columns, ...scales };
     const executable = await executables.get(foldProgram(plan, batch, ownLabels));
     for (let label = 0; label < (ownLabels?.count ?? 1); label++) {
       if (ownLabels !== undefined) inputs[inputNames.label] = { dtype: 'int32', shape: [], data: Int32Array.of(label) };

@@ -1,4 +1,3 @@
-import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Clock } from '../method/hooks.js';
 import type { Batch } from '../objective/objective.js';
 import type { Row } from '../objective/row.js';
@@ -6,6 +5,7 @@ import { collateRows } from '../objective/virtual-tokens.js';
 import type { HostTensor } from '../program/backend.js';
 import type { Named } from '../tensor/tfjs.js';
 import type { ExecutableCache } from './executable-cache.js';
+import { normalizerScales } from './normalizer-scales.js';
 import type { StepEvent } from './ports.js';
 import { inputNames, outputNames } from './program-names.js';
 import { accumulateProgram, applyProgram, stepProgram } from './programs.js';
@@ -43,7 +43,8 @@ export async function trainStep(
     batches.push(collateRows(model, objective, some, { rows: batchSize, maxLength, padToken, random }));
   }
   // Rule A: what losses are divided by is known for the whole accumulated batch before its first micro-batch runs.
-  const scales = normalizerScales(batches, step);
+  const totals = addNamed(batches.map(({ normalizers }) => normalizers));
+  const scales = normalizerScales(totals, { what: 'batch', where: `step ${step + 1}` });
   const factor = schedule(step, steps);
   const learningRate = options.learningRate * factor;
   const optimizerInputs = {
@@ -94,19 +95,6 @@ export async function trainStep(
 
 function scalarInput(value: number): HostTensor {
   return { dtype: 'float32', shape: [], data: Float32Array.of(value) };
-}
-
-function normalizerScales(batches: readonly Batch[], step: number): Named<HostTensor> {
-  const totals = addNamed(batches.map(({ normalizers }) => normalizers));
-  return Object.fromEntries(
-    Object.entries(totals).map(([per, total]) => {
-      if (total > 0) return [inputNames.scale(per), scalarInput(1 / total)];
-      throw new TunesmithError('DATA_INVALID', 'no token of the batch has a loss weight', {
-        where: `step ${step + 1}`,
-        hint: 'Look at the rows with `tunesmith data check`; a larger batch or maxLength may help.',
-      });
-    }),
-  );
 }
 
 function optimizerScalars(

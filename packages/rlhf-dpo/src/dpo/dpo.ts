@@ -2,6 +2,7 @@ import { apiVersion, defineObjective, type Tensor, TunesmithError, tf } from '@t
 import { collatePairs } from '../pairs/collate-pairs.js';
 import { bareLogProbs, pairLogProbs } from '../pairs/pair-log-probs.js';
 import { pairMetrics } from '../pairs/pair-metrics.js';
+import { unpackable } from '../pairs/unpackable.js';
 import { type DpoConfig, dpoConfigSchema } from './config.js';
 import { dpoLosses, type PairLoss, ratios } from './losses.js';
 
@@ -16,7 +17,7 @@ export const dpo = defineObjective({
   summary: 'Direct preference optimisation: answers that were chosen over answers that were rejected',
   config: dpoConfigSchema,
   rows: 'preferences',
-  unpackable: 'a row holds a prompt with one answer, and its pair another',
+  unpackable,
   // trl/scripts/dpo.py, the rate of its LoRA example.
   defaults: { learningRate: 5e-6 },
   create(config) {

@@ -1,6 +1,7 @@
 import { type Tensor, tf } from '@tunesmith/core';
 import { logSigmoid } from '../pairs/log-sigmoid.js';
 import type { PairLogProbs } from '../pairs/pair-log-probs.js';
+import { smoothed } from '../pairs/smoothed.js';
 import { ascending } from '../pairs/sort.js';
 
 export interface LossOptions {
@@ -30,7 +31,7 @@ const sorted = 'its loss sorts the pairs of a whole batch';
 export const dpoLosses = {
   /** −(1 − ε)·log σ(βΔ) − ε·log σ(−βΔ): DPO (Rafailov et al. 2023, eq. 7); with ε conservative DPO (Mitchell 2023). */
   sigmoid: {
-    of: (pair, options) => smoothed(difference(pair), options),
+    of: (pair, { beta, labelSmoothing }) => smoothed(tf.mul(difference(pair), beta), labelSmoothing),
     smoothing: 'any',
     referenceFree: true,
   },
@@ -94,19 +95,21 @@ export const dpoLosses = {
   },
   /** The smoothed sigmoid of sorted log π(y_w)/π(y_l) less sorted log π_ref(y_w)/π_ref(y_l) (AOT, Melnyk et al. 2024). */
   aot: {
-    of(pair, options) {
+    of(pair, { beta, labelSmoothing }) {
       const policy = tf.sub(pair.chosen, pair.rejected);
       const reference = tf.sub(pair.referenceChosen, pair.referenceRejected);
-      return smoothed(tf.sub(ascending(policy, pair.weights), ascending(reference, pair.weights)), options);
+      const delta = tf.sub(ascending(policy, pair.weights), ascending(reference, pair.weights));
+      return smoothed(tf.mul(delta, beta), labelSmoothing);
     },
     smoothing: 'any',
     coupled: sorted,
   },
   /** The same of sorted c less sorted r: chosen and rejected need not belong together. */
   aot_unpaired: {
-    of(pair, options) {
+    of(pair, { beta, labelSmoothing }) {
       const { chosen, rejected } = ratios(pair, 1);
-      return smoothed(tf.sub(ascending(chosen, pair.weights), ascending(rejected, pair.weights)), options);
+      const delta = tf.sub(ascending(chosen, pair.weights), ascending(rejected, pair.weights));
+      return smoothed(tf.mul(delta, beta), labelSmoothing);
     },
     smoothing: 'any',
     coupled: sorted,
@@ -160,11 +163,4 @@ function difference(pair: PairLogProbs): Tensor {
 function meanDifference(pair: PairLogProbs): Tensor {
   const { chosen, rejected } = ratios(pair, 1);
   return tf.sub(tf.div(chosen, pair.chosenTokens), tf.div(rejected, pair.rejectedTokens));
-}
-
-function smoothed(x: Tensor, { beta, labelSmoothing: epsilon }: LossOptions): Tensor {
-  const scaled = tf.mul(x, beta);
-  const agrees = tf.neg(logSigmoid(scaled));
-  if (epsilon === 0) return agrees;
-  return tf.sub(tf.mul(agrees, 1 - epsilon), tf.mul(logSigmoid(tf.neg(scaled)), epsilon));
 }

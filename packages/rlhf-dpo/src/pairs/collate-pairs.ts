@@ -4,10 +4,14 @@ import {
   collateTokens,
   type HostTensor,
   type Row,
+  type Target,
   TunesmithError,
   targetColumns,
   weightedTargets,
 } from '@tunesmith/core';
+
+/** What of the chosen text is also learnt word for word, if anything. */
+export type Learnt = 'answer' | 'text';
 
 /**
  * Pairs as a batch of twice as many rows: row 2i is the text with the chosen answer, row 2i + 1 that with the rejected one.
@@ -15,30 +19,53 @@ import {
  * Columns, for n pairs: `ids`, `positions` int32 `[2n, length]`; the answers' tokens as `targetPositions`, `targets`,
  * `targetRows` int32 `[count]` and `targetWeights` float32 `[count]`; `answerTokens` float32 `[2n]`, how many each answer
  * has (1 at the least); `pairWeights` float32 `[n]`, 0 for pairs that only fill up the batch; and where the rows have it,
- * `reference` float32 `[2n]`, the answers' log-probabilities by the reference.
+ * `reference` float32 `[2n]`, the answers' log-probabilities by the reference. Where something is learnt word for word,
+ * `learntWeights` float32 `[count]`, what each target weighs in that, and their sum as the normaliser `learnt`.
  * @throws DATA_INVALID for a row that is no pair
  */
-export function collatePairs(name: string, rows: readonly Row[], options: CollateOptions): Batch {
+export function collatePairs(name: string, rows: readonly Row[], options: CollateOptions, learnt?: Learnt): Batch {
   const texts = rows.flatMap((row) => bothTexts(name, row));
   const count = 2 * options.rows;
   // Right padding needs no mask of its own: causal attention never looks at it.
   const { length, columns } = collateTokens(texts, { ...options, rows: count });
   const { segments: _, ...tokens } = columns;
-  const targets = weightedTargets(texts, length);
+  const targets = learnt === 'text' ? targetsOfPrompts(texts, length) : weightedTargets(texts, length);
+  const targetColumn = targetColumns(targets, count * length);
+  const learntWeights = new Float32Array(learnt === undefined ? 0 : targetColumn.targets.data.length);
+  for (const [index, target] of targets.entries()) {
+    // The chosen texts are the even ones. What is no answer weighs 0 as one.
+    if (index < learntWeights.length && target.row % 2 === 0) learntWeights[index] = target.weight || 1;
+  }
   const answerTokens = new Float32Array(count);
   for (const { row, weight } of targets) answerTokens[row] = (answerTokens[row] as number) + weight;
   return {
     columns: {
       ...tokens,
-      ...targetColumns(targets, count * length),
+      ...targetColumn,
+      ...(learnt && { learntWeights: float32(learntWeights) }),
       answerTokens: float32(answerTokens.map((number) => Math.max(1, number))),
       pairWeights: float32(new Float32Array(options.rows).fill(1, 0, rows.length)),
       ...referenceColumn(rows, count),
     },
     rows: rows.length,
     tokens: texts.reduce((sum, text) => sum + text.tokens.length, 0),
-    normalizers: { pairs: rows.length },
+    normalizers: {
+      pairs: rows.length,
+      ...(learnt && { learnt: learntWeights.reduce((sum, weight) => sum + weight, 0) }),
+    },
   };
+}
+
+/** The answers' tokens, and those of the chosen texts' prompts, which weigh 0. */
+function targetsOfPrompts(texts: readonly Pick<Row, 'tokens' | 'weights'>[], length: number): Target[] {
+  const whole = texts.map(({ tokens, weights }, row) => ({
+    tokens,
+    weights: row % 2 === 0 ? weights.map(() => 1) : weights,
+  }));
+  return weightedTargets(whole, length).map((target) => ({
+    ...target,
+    weight: texts[target.row]?.weights[target.position - target.row * length + 1] as number,
+  }));
 }
 
 function bothTexts(name: string, { rejected, segments, ...row }: Row): Pick<Row, 'tokens' | 'weights'>[] {

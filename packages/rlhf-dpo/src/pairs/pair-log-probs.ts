@@ -9,18 +9,21 @@ import {
   tokenColumns,
 } from '@tunesmith/core';
 
-/** Log-probabilities of whole answers, `[pairs]` each: the sums over their tokens. */
-export interface PairLogProbs {
+/** Log-probabilities of whole answers by the model, `[pairs]` each: the sums over their tokens. */
+export interface AnswerLogProbs {
   readonly chosen: Tensor;
   readonly rejected: Tensor;
-  /** The same by the reference; 0 where there is none. */
-  readonly referenceChosen: Tensor;
-  readonly referenceRejected: Tensor;
   /** Tokens of the answers, at least 1. */
   readonly chosenTokens: Tensor;
   readonly rejectedTokens: Tensor;
   /** 1, and 0 for pairs that only fill up the batch, which come last. */
   readonly weights: Tensor;
+}
+
+/** The same, and by the reference; 0 where there is none. */
+export interface PairLogProbs extends AnswerLogProbs {
+  readonly referenceChosen: Tensor;
+  readonly referenceRejected: Tensor;
 }
 
 /** Where the reference's log-probabilities come from. */
@@ -30,15 +33,29 @@ export type ReferenceKind = 'adapter-off' | 'cached' | 'none';
 export function pairLogProbs(model: Model, columns: Named<Tensor>, t: Trace, reference: ReferenceKind): PairLogProbs {
   // The reference first: what it takes is free again when the forward pass begins whose values the backward pass needs.
   const [referenceChosen, referenceRejected] = ofPairs(referenceLogProbs(model, columns, t, reference));
-  const [chosen, rejected] = ofPairs(answerLogProbs(model.run(t, tokenColumns(columns)), columns));
+  return { ...answerLogProbs(model, columns, t).answers, referenceChosen, referenceRejected };
+}
+
+/** The model's log-probabilities of collated pairs, and Σ −log p of what is learnt word for word: a scalar, 0 if nothing is. */
+export function answerLogProbs(
+  model: Model,
+  columns: Named<Tensor>,
+  t: Trace,
+): { readonly answers: AnswerLogProbs; readonly nll: Tensor } {
+  const each = tokenLogProbs(model.run(t, tokenColumns(columns)), columns);
+  const [chosen, rejected] = ofPairs(sumsOverAnswers(each, columns));
   const [chosenTokens, rejectedTokens] = ofPairs(columns.answerTokens as Tensor);
-  const weights = columns.pairWeights as Tensor;
-  return { chosen, rejected, referenceChosen, referenceRejected, chosenTokens, rejectedTokens, weights };
+  const learnt = columns.learntWeights;
+  return {
+    answers: { chosen, rejected, chosenTokens, rejectedTokens, weights: columns.pairWeights as Tensor },
+    nll: learnt === undefined ? tf.scalar(0) : tf.neg(tf.sum(tf.mul(each, learnt))),
+  };
 }
 
 /** The log-probability of each row's answer, `[rows]`, by the model as the checkpoint has it. */
 export function bareLogProbs(model: Model, columns: Named<Tensor>, t: Trace): Tensor {
-  return answerLogProbs(model.run(t, tokenColumns(columns), { methods: 'none' }), columns);
+  const run = model.run(t, tokenColumns(columns), { methods: 'none' });
+  return sumsOverAnswers(tokenLogProbs(run, columns), columns);
 }
 
 function referenceLogProbs(model: Model, columns: Named<Tensor>, t: Trace, reference: ReferenceKind): Tensor {
@@ -51,15 +68,17 @@ function referenceLogProbs(model: Model, columns: Named<Tensor>, t: Trace, refer
   });
 }
 
-/** Σ log p(token) over each row's answer: `[rows]`. */
-function answerLogProbs(
-  run: ModelRun,
-  { targetPositions, targets, targetRows, targetWeights, answerTokens }: Named<Tensor>,
-): Tensor {
+/** log p of each target: `[count]`. */
+function tokenLogProbs(run: ModelRun, { targetPositions, targets }: Named<Tensor>): Tensor {
+  return run.logProbs(targetPositions as Tensor, targets as Tensor);
+}
+
+/** Σ over each row's answer of what there is for each target: `[rows]`. */
+function sumsOverAnswers(each: Tensor, { targetRows, targetWeights, answerTokens }: Named<Tensor>): Tensor {
   const rows = answerTokens?.shape[0] as number;
-  const each = tf.mul(run.logProbs(targetPositions as Tensor, targets as Tensor), targetWeights as Tensor); // [count]
+  const weighted = tf.expandDims(tf.mul(each, targetWeights as Tensor), 0); // [1, count]
   const isOf = tf.equal(tf.expandDims(targetRows as Tensor, 1), tf.reshape(tf.range(0, rows, 1, 'int32'), [1, rows]));
-  return tf.reshape(tf.matMul(tf.expandDims(each, 0), tf.cast(isOf, 'float32')), [rows]);
+  return tf.reshape(tf.matMul(weighted, tf.cast(isOf, 'float32')), [rows]);
 }
 
 /** `[2n]` as the even and the odd ones, `[n]` each. */

@@ -1,9 +1,9 @@
 import { type LossTerm, type Tensor, tf } from '@tunesmith/core';
-import type { PairLogProbs } from './pair-log-probs.js';
+import type { AnswerLogProbs } from './pair-log-probs.js';
 
 /** What TRL logs of pairs, by its names: means over the pairs of rewards, and of the answers' log-probabilities. */
 export function pairMetrics(
-  { chosen, rejected, weights }: PairLogProbs,
+  { chosen, rejected, weights }: AnswerLogProbs,
   rewards: { readonly chosen: Tensor; readonly rejected: Tensor },
 ): LossTerm[] {
   const metric = (name: string, each: Tensor): LossTerm => ({
