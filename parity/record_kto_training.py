@@ -9,31 +9,13 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig, get_peft_model_state_dict
 from torch.utils.data import SequentialSampler
 from transformers import AutoModelForCausalLM
 from trl import KTOConfig, KTOTrainer
 
-from record_dpo_training import (
-    FLAT,
-    LARGEST_ROUNDING,
-    LEAST_SENSITIVITY,
-    STEPS,
-    draw_pairs,
-    save_adapter,
-    tokenizer,
-)
-from recording import (
-    FIXTURES,
-    disturb_last_bit,
-    folder,
-    generator,
-    normal,
-    relative_error,
-    save_json,
-    save_meta,
-    save_tensors,
-)
+from record_dpo_training import FLAT, STEPS, draw_pairs, save_adapter, tokenizer
+from recording import FIXTURES, folder, save_json, save_meta
+from trl_recording import arguments, lora, outcome, record_case, start
 
 TOPIC = 'kto-training'
 ROWS = 4
@@ -107,7 +89,7 @@ class Recording(KTOTrainer):
         self.losses.append((result[0] if return_outputs else result).detach().clone())
         # A batch without answers of a kind logs nothing of them; ours says 0.
         of = lambda name: (self._metrics['train'][name][before[name] :] or [0.0])[-1]  # noqa: E731
-        self.seen.append({ours: of(theirs) for ours, theirs in METRICS.items()})
+        self.seen.append({theirs: of(theirs) for theirs in METRICS.values()})
         return result
 
     def log(self, logs, *_args):
@@ -120,52 +102,18 @@ def run(case: Case, rows, path=None, disturbance: int | None = None) -> dict:
     with tempfile.TemporaryDirectory() as output:
         trainer = Recording(
             model=base,
-            args=KTOConfig(
-                output_dir=output,
-                **case.theirs,
-                learning_rate=case.adamw['lr'],
-                adam_beta1=case.adamw['betas'][0],
-                adam_beta2=case.adamw['betas'][1],
-                adam_epsilon=case.adamw['eps'],
-                weight_decay=case.adamw['weight_decay'],
-                max_grad_norm=case.max_norm,
-                lr_scheduler_type='constant',
-                max_steps=STEPS,
-                per_device_train_batch_size=ROWS,
-                logging_steps=1,
-                save_strategy='no',
-                report_to='none',
-                use_cpu=True,
-                bf16=False,
-                gradient_checkpointing=False,
-                remove_unused_columns=False,
-                disable_tqdm=True,
-            ),
+            args=KTOConfig(**arguments(case, output)),
             train_dataset=Dataset.from_list(rows),
             processing_class=tokenizer(),
-            peft_config=LoraConfig(
-                r=4, lora_alpha=8, lora_dropout=0.0, target_modules=['q_proj', 'v_proj'], task_type='CAUSAL_LM'
-            ),
+            peft_config=lora(),
         )
-        model = trainer.model
-        gen = generator(1050)
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                if 'lora_A' in name:
-                    parameter.copy_(normal(gen, *parameter.shape, std=0.2))
-                if 'lora_B' in name:
-                    parameter.copy_(normal(gen, *parameter.shape, std=0.1))
-        if disturbance is not None:
-            disturb_last_bit(model, disturbance)
+        start(trainer.model, disturbance)
         if path:
-            save_adapter(model, path / 'initial')
+            save_adapter(trainer.model, path / 'initial')
         trainer.train()
         if path:
-            save_adapter(model, path / 'final')
-    results = {'losses': torch.stack(trainer.losses), 'gradient_norms': torch.stack(trainer.norms)}
-    results |= {name: torch.tensor([float(seen[name]) for seen in trainer.seen]) for name in METRICS}
-    weights = {name: tensor.detach().clone() for name, tensor in get_peft_model_state_dict(model).items()}
-    return {'results': results, 'weights': weights}
+            save_adapter(trainer.model, path / 'final')
+    return outcome(trainer, METRICS)
 
 
 def mistakes(case: Case, rows):
@@ -175,40 +123,9 @@ def mistakes(case: Case, rows):
     yield 'mismatched', case, [{**row, 'KL_completion_ids': row['completion_ids']} for row in rows]
 
 
-def record(name: str, rows) -> dict:
-    case, path = CASES[name], folder(TOPIC, name)
-    recorded = run(case, rows, path)
-    save_tensors(path / 'expected.safetensors', recorded['results'])
-    disturbed = [run(case, rows, disturbance=1050 + i) for i in (1, 2)]
-
-    def moved_by(other, part: str, key: str) -> float:
-        return relative_error(other[part][key], recorded[part][key])
-
-    moved = {'losses': max(moved_by(other, 'results', 'losses') for other in disturbed)}
-    moved['weights'] = max(moved_by(other, 'weights', key) for other in disturbed for key in recorded['weights'])
-    print(name, moved, recorded['results'], flush=True)
-    for key, limit in LARGEST_ROUNDING.items():
-        assert moved[key] < limit, f'{name}: {key} moves by {moved[key]} with the last bit of the weights'
-    sensitivity = {}
-    for mistake, wrong_case, wrong_rows in mistakes(case, rows):
-        wrong = run(wrong_case, wrong_rows)
-        losses = moved_by(wrong, 'results', 'losses')
-        weights = max(moved_by(wrong, 'weights', key) for key in recorded['weights'])
-        sensitivity[mistake] = {'losses': losses, 'weights': weights}
-        assert max(losses, weights) > LEAST_SENSITIVITY, f'{name}: {mistake} changes nothing: {sensitivity}'
-    return {
-        'base': 'families/llama',
-        'steps': STEPS,
-        'maxGradientNorm': case.max_norm,
-        'options': case.options,
-        'adamw': case.adamw,
-        'rounding': moved,
-        'sensitivity': sensitivity,
-    }
-
-
 if __name__ == '__main__':
     rows = draw_rows()
     save_json(folder(TOPIC) / 'rows.json', rows[: len(GOOD)])
-    cases = {name: record(name, with_mismatched(rows)) for name in CASES}
+    prepared = with_mismatched(rows)
+    cases = {name: record_case(TOPIC, name, case, prepared, run, mistakes) for name, case in CASES.items()}
     save_meta(TOPIC, __file__, cases, ('torch', 'transformers', 'peft', 'trl', 'safetensors'))

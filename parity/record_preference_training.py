@@ -9,33 +9,14 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig, get_peft_model_state_dict
 from torch.utils.data import SequentialSampler
 from transformers import AutoModelForCausalLM
 from trl.experimental.cpo import CPOConfig, CPOTrainer
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
-from record_dpo_training import (
-    ADAMW,
-    LARGEST_ROUNDING,
-    LEAST_SENSITIVITY,
-    METRICS,
-    PAIRS,
-    STEPS,
-    draw_pairs,
-    save_adapter,
-    tokenizer,
-)
-from recording import (
-    FIXTURES,
-    disturb_last_bit,
-    folder,
-    generator,
-    normal,
-    relative_error,
-    save_meta,
-    save_tensors,
-)
+from record_dpo_training import ADAMW, METRICS, draw_pairs, save_adapter, tokenizer
+from recording import FIXTURES, save_meta
+from trl_recording import arguments, lora, outcome, record_case, start
 
 TOPIC = 'preference-training'
 MORE = {'orpo': {'log_odds_chosen': 'log_odds_chosen', 'log_odds_ratio': 'log_odds_ratio'}}
@@ -124,54 +105,18 @@ def run(case: Case, pairs, path=None, disturbance: int | None = None) -> dict:
     with tempfile.TemporaryDirectory() as output:
         trainer = trainer_type(
             model=base,
-            args=config(
-                output_dir=output,
-                **case.theirs,
-                learning_rate=case.adamw['lr'],
-                adam_beta1=case.adamw['betas'][0],
-                adam_beta2=case.adamw['betas'][1],
-                adam_epsilon=case.adamw['eps'],
-                weight_decay=case.adamw['weight_decay'],
-                max_grad_norm=case.max_norm,
-                lr_scheduler_type='constant',
-                max_steps=STEPS,
-                max_length=64,
-                per_device_train_batch_size=PAIRS,
-                logging_steps=1,
-                save_strategy='no',
-                report_to='none',
-                use_cpu=True,
-                bf16=False,
-                gradient_checkpointing=False,
-                remove_unused_columns=False,
-                disable_tqdm=True,
-            ),
+            args=config(**arguments(case, output)),
             train_dataset=Dataset.from_list(pairs),
             processing_class=tokenizer(),
-            peft_config=LoraConfig(
-                r=4, lora_alpha=8, lora_dropout=0.0, target_modules=['q_proj', 'v_proj'], task_type='CAUSAL_LM'
-            ),
+            peft_config=lora(),
         )
-        model = trainer.model
-        gen = generator(1050)
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                if 'lora_A' in name:
-                    parameter.copy_(normal(gen, *parameter.shape, std=0.2))
-                if 'lora_B' in name:
-                    parameter.copy_(normal(gen, *parameter.shape, std=0.1))
-        if disturbance is not None:
-            disturb_last_bit(model, disturbance)
+        start(trainer.model, disturbance)
         if path:
-            save_adapter(model, path / 'initial')
+            save_adapter(trainer.model, path / 'initial')
         trainer.train()
         if path:
-            save_adapter(model, path / 'final')
-    results = {'losses': torch.stack(trainer.losses), 'gradient_norms': torch.stack(trainer.norms)}
-    for ours, theirs in case.metrics().items():
-        results[ours] = torch.tensor([float(seen[theirs]) for seen in trainer.seen])
-    weights = {name: tensor.detach().clone() for name, tensor in get_peft_model_state_dict(model).items()}
-    return {'results': results, 'weights': weights}
+            save_adapter(trainer.model, path / 'final')
+    return outcome(trainer, case.metrics())
 
 
 def mistakes(case: Case, pairs):
@@ -185,40 +130,10 @@ def mistakes(case: Case, pairs):
         yield 'nll', replace(case, theirs={**case.theirs, 'cpo_alpha': alpha + 0.1}), pairs
 
 
-def record(name: str, pairs) -> dict:
-    case, path = CASES[name], folder(TOPIC, name)
-    recorded = run(case, pairs, path)
-    save_tensors(path / 'expected.safetensors', recorded['results'])
-    disturbed = [run(case, pairs, disturbance=1050 + i) for i in (1, 2)]
-
-    def moved_by(other, part: str, key: str) -> float:
-        return relative_error(other[part][key], recorded[part][key])
-
-    moved = {'losses': max(moved_by(other, 'results', 'losses') for other in disturbed)}
-    moved['weights'] = max(moved_by(other, 'weights', key) for other in disturbed for key in recorded['weights'])
-    print(name, moved, recorded['results']['gradient_norms'][:3], flush=True)
-    for key, limit in LARGEST_ROUNDING.items():
-        assert moved[key] < limit, f'{name}: {key} moves by {moved[key]} with the last bit of the weights'
-    sensitivity = {}
-    for mistake, wrong_case, wrong_pairs in mistakes(case, pairs):
-        wrong = run(wrong_case, wrong_pairs)
-        losses = moved_by(wrong, 'results', 'losses')
-        weights = max(moved_by(wrong, 'weights', key) for key in recorded['weights'])
-        sensitivity[mistake] = {'losses': losses, 'weights': weights}
-        assert max(losses, weights) > LEAST_SENSITIVITY, f'{name}: {mistake} changes nothing: {sensitivity}'
-    return {
-        'base': 'families/llama',
-        'steps': STEPS,
-        'maxGradientNorm': case.max_norm,
-        'method': case.objective,
-        'options': case.options,
-        'adamw': case.adamw,
-        'rounding': moved,
-        'sensitivity': sensitivity,
-    }
-
-
 if __name__ == '__main__':
     pairs = draw_pairs()
-    cases = {name: record(name, pairs) for name in CASES}
+    cases = {
+        name: record_case(TOPIC, name, case, pairs, run, mistakes) | {'method': case.objective}
+        for name, case in CASES.items()
+    }
     save_meta(TOPIC, __file__, cases, ('torch', 'transformers', 'peft', 'trl', 'safetensors'))
