@@ -76,13 +76,14 @@ export const methodCases = {
     initLoraWeights: 'pissa' as const,
     trainableTokenIndices: [3, 7],
   })),
-  'lora-olora-dora': row('OLoRA with DoRA, an embedding, LoRA+', lora, ({ attention, embedding }) => ({
+  'lora-olora-dora': row('OLoRA with DoRA, an embedding, LoRA+', lora, ({ attention, embedding, config }) => ({
     rank: 2,
     alpha: 2,
     initLoraWeights: 'olora' as const,
     useDora: true,
     loraPlusRatio: 4,
-    targetModules: [attention, embedding],
+    // What a head shares cannot be merged.
+    targetModules: config.tie_word_embeddings === true ? [attention] : [attention, embedding],
   })),
   adalora: row('ranks taken away, dropout', adalora, ({ attention, feedForward }) => ({
     initRank: 3,
