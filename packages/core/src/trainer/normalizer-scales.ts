@@ -13,7 +13,7 @@ export function normalizerScales(
   whole: { what: string; where: string },
 ): Named<HostTensor> {
   const totals = Object.entries(normalizers);
-  if (totals.every(([, total]) => total === 0)) {
+  if (totals.every(([, total]) => !(total > 0))) {
     throw new TunesmithError('DATA_INVALID', `no token of the ${whole.what} has a loss weight`, {
       where: whole.where,
       hint: 'Look at the rows with `tunesmith data check`; a larger batch or maxLength may help.',
