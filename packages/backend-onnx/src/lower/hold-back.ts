@@ -4,7 +4,8 @@ import type { Lowering } from './lowering.js';
 
 /**
  * A tensor in a way that no optimizer sees through, and that is not there before `after` is known: what depends on the
- * incoming gradient is neither merged with the forward pass's computation nor scheduled before it.
+ * incoming gradient is neither merged with the forward pass's computation nor scheduled before it. `copies` says whether it
+ * may be copied for that, which no kernel does with bytes.
  */
 export function heldBack(
   onnx: Lowering,

@@ -17,7 +17,7 @@ export const int8ProductsInFloat: OpTable = {
     lower: (onnx, { inputs, attributes }) => {
       const { outlierThreshold } = attributes as unknown as Int8Layout;
       const [x, codes, absmax] = inputs as readonly [Value, Value, Value];
-      const weight = heldBack(onnx, onnx.bytes(codes, 'int8'), codes.shape, x);
+      const weight = heldBack(onnx, onnx.bytes(codes, 'int8'), codes.shape, x, false);
       const values = onnx.op('DequantizeLinear', [weight, times(onnx, onnx.use(absmax), 1 / 127)], { axis: 0 });
       const transposed = onnx.op('Transpose', [values], { perm: [1, 0] });
       return onnx.op('MatMul', [roundRows(onnx, onnx.use(x), outlierThreshold), transposed]);
@@ -27,7 +27,7 @@ export const int8ProductsInFloat: OpTable = {
     ...(LinearInt8Gradient as OpRule),
     lower: (onnx, { inputs }) => {
       const [dy, codes, absmax] = inputs as readonly [Value, Value, Value];
-      const weight = heldBack(onnx, onnx.bytes(codes, 'int8'), codes.shape, dy);
+      const weight = heldBack(onnx, onnx.bytes(codes, 'int8'), codes.shape, dy, false);
       const scaled = onnx.op('Mul', [onnx.use(dy), times(onnx, onnx.use(absmax), 1 / 127)]);
       return onnx.op('MatMul', [roundRows(onnx, scaled, 0), onnx.cast(weight, 'float32')]);
     },

@@ -26,7 +26,7 @@ function linearInt8(form: CodeForm): OpRule {
       const { rows, columns, outlierThreshold } = node.attributes as unknown as Int8Layout;
       const [x, codes, absmax] = node.inputs as readonly [Value, Value, Value];
       const scale = times(onnx, onnx.use(absmax), 1 / 127); // [rows]
-      const weight = heldBack(onnx, onnx.bytes(codes, 'int8'), [rows, columns], x);
+      const weight = heldBack(onnx, onnx.bytes(codes, 'int8'), [rows, columns], x, false);
       const transposed = onnx.op('Transpose', [codesAs(onnx, form, weight)], { perm: [1, 0] });
       const rounded = roundRows(onnx, onnx.use(x), outlierThreshold);
       const y = product(onnx, form, rounded, transposed, scale); // [n, rows]
@@ -48,7 +48,7 @@ function linearInt8Gradient(form: CodeForm): OpRule {
     },
     lower: (onnx, node) => {
       const [dy, codes, absmax] = node.inputs as readonly [Value, Value, Value];
-      const weight = heldBack(onnx, onnx.bytes(codes, 'int8'), codes.shape, dy);
+      const weight = heldBack(onnx, onnx.bytes(codes, 'int8'), codes.shape, dy, false);
       const scaled = onnx.op('Mul', [onnx.use(dy), times(onnx, onnx.use(absmax), 1 / 127)]);
       return product(onnx, form, roundRows(onnx, scaled, 0), codesAs(onnx, form, weight), onnx.scalar('float32', 1));
     },
