@@ -24,6 +24,13 @@ it('does not take a program that CUDA cannot run for a machine without CUDA', ()
   expect(error).toMatchObject({ code: 'INTERNAL', where: 'program step' });
 });
 
+it('does not take a program that WebGPU cannot run for a machine without an adapter', () => {
+  const refusal = 'Exception during initialization: Provider type for Where node with name Where_27 is not set.';
+  expect(sessionError('webgpu', 'step', new Error(refusal))).toMatchObject({ code: 'INTERNAL', got: refusal });
+  const absent = sessionError('webgpu', 'step', new Error('Failed to get a WebGPU adapter'));
+  expect(absent).toMatchObject({ code: 'BACKEND_UNAVAILABLE', hint: expect.stringContaining('Vulkan') });
+});
+
 it('has CUDA compute float32 in float32, unless TF32 is asked for', () => {
   const before = process.env.NVIDIA_TF32_OVERRIDE;
   try {

@@ -77,7 +77,7 @@ export function sessionError(device: OnnxDevice, program: string, cause: unknown
       cause,
     });
   }
-  if (device === 'webgpu' && /webgpu|adapter|provider|vulkan/i.test(message)) {
+  if (device === 'webgpu' && /webgpu|adapter|vulkan/i.test(message)) {
     return new TunesmithError('BACKEND_UNAVAILABLE', 'ONNX Runtime found no WebGPU adapter', {
       got: firstLine(message),
       hint: 'Install a Vulkan, Metal or D3D12 driver, or use the cpu device.',

@@ -119,3 +119,6 @@ function weighted(outputs: readonly Tensor[]): Tensor {
   });
   return sums.reduce((sum, each) => tf.add(sum, each));
 }
+
+/** Looser, for functions that implementations approximate by polynomials. */
+export const approximate = { tolerance: 1e-5 };
