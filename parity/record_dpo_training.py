@@ -23,18 +23,15 @@ from recording import (
     folder,
     generator,
     normal,
-    relative_error,
     save_json,
     save_meta,
-    save_tensors,
 )
+from trl_recording import PAIRS, STEPS, record_case
 
 TOPIC = 'dpo-training'
 VOCABULARY = 96
-STEPS, PAIRS, DISTINCT = 20, 4, 5
+DISTINCT = 5
 ADAMW = {'lr': 2e-3, 'betas': (0.9, 0.999), 'eps': 1e-6, 'weight_decay': 0.01}
-LARGEST_ROUNDING = {'losses': 4e-6, 'weights': 5e-5}
-LEAST_SENSITIVITY = 1e-3
 METRICS = {
     'rewards.chosen': 'rewards/chosen',
     'rewards.rejected': 'rewards/rejected',
@@ -53,6 +50,10 @@ class Case:
     b_std: float = 0.1
     max_norm: float = 1.0
     adamw: dict = field(default_factory=lambda: ADAMW)
+
+    @property
+    def options(self) -> dict:
+        return {'loss': self.loss, 'beta': self.beta, 'labelSmoothing': self.label_smoothing}
 
 
 FLAT = {'max_norm': 0.05, 'adamw': {**ADAMW, 'eps': 1e-4}}
@@ -195,39 +196,8 @@ def mistakes(case: Case, pairs):
     yield 'clipping', replace(case, max_norm=1e9), pairs
 
 
-def record(name: str, pairs) -> dict:
-    case, path = CASES[name], folder(TOPIC, name)
-    recorded = run(case, pairs, path)
-    save_tensors(path / 'expected.safetensors', recorded['results'])
-    disturbed = [run(case, pairs, disturbance=1050 + i) for i in (1, 2)]
-
-    def moved_by(other, part: str, key: str) -> float:
-        return relative_error(other[part][key], recorded[part][key])
-
-    moved = {'losses': max(moved_by(other, 'results', 'losses') for other in disturbed)}
-    moved['weights'] = max(moved_by(other, 'weights', key) for other in disturbed for key in recorded['weights'])
-    for key, limit in LARGEST_ROUNDING.items():
-        assert moved[key] < limit, f'{name}: {key} moves by {moved[key]} with the last bit of the weights'
-    sensitivity = {}
-    for mistake, wrong_case, wrong_pairs in mistakes(case, pairs):
-        wrong = run(wrong_case, wrong_pairs)
-        losses = moved_by(wrong, 'results', 'losses')
-        weights = max(moved_by(wrong, 'weights', key) for key in recorded['weights'])
-        sensitivity[mistake] = {'losses': losses, 'weights': weights}
-        assert max(losses, weights) > LEAST_SENSITIVITY, f'{name}: {mistake} changes nothing: {sensitivity}'
-    return {
-        'base': 'families/llama',
-        'steps': STEPS,
-        'maxGradientNorm': case.max_norm,
-        'options': {'loss': case.loss, 'beta': case.beta, 'labelSmoothing': case.label_smoothing},
-        'adamw': case.adamw,
-        'rounding': moved,
-        'sensitivity': sensitivity,
-    }
-
-
 if __name__ == '__main__':
     pairs = draw_pairs()
     save_json(folder(TOPIC) / 'pairs.json', pairs[: DISTINCT * PAIRS])
-    cases = {name: record(name, pairs) for name in CASES}
+    cases = {name: record_case(TOPIC, name, case, pairs, run, mistakes) for name, case in CASES.items()}
     save_meta(TOPIC, __file__, cases, ('torch', 'transformers', 'peft', 'trl', 'safetensors'))

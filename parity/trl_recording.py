@@ -1,10 +1,13 @@
-"""What the recorders of ORPO, CPO, SimPO and KTO have in common: arguments, the start of the adapter, and how a case is held."""
+"""What the recorders of TRL's trainers have in common: how a case is held; but for DPO's, arguments and the adapter's start too."""
 
 import torch
 from peft import LoraConfig, get_peft_model_state_dict
 
-from record_dpo_training import LARGEST_ROUNDING, LEAST_SENSITIVITY, PAIRS, STEPS
 from recording import disturb_last_bit, folder, generator, normal, relative_error, save_tensors
+
+STEPS, PAIRS = 20, 4
+LARGEST_ROUNDING = {'losses': 4e-6, 'weights': 5e-5}
+LEAST_SENSITIVITY = 1e-3
 
 
 def arguments(case, output: str) -> dict:
