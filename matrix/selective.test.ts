@@ -54,6 +54,20 @@ describe('freeze', () => {
     expect(one?.optimizerBytes).toBe(8 * (one?.trainedParameters ?? 0)); // Adam's two moments of what is trained alone
   });
 
+  it('computes a head no second time to train it', async () => {
+    const [batchSize, length] = [4, 16];
+    const flops = async (method: Method): Promise<number> => {
+      const [model, backend] = [build(deepLlama, method), backends['onnx-cpu']()];
+      const run = { model, backend, objective: sft, optimizer: adamw(), batchSize, length };
+      return (await estimateTraining(run)).flopsPerStep;
+    };
+    const trained = await flops(freeze({ layers: 'all' }));
+    const frozen = await flops(freeze({ layers: 'all', frozenModules: ['lm_head'] }));
+    const { vocab_size: vocabulary, hidden_size: width } = deepLlama.config;
+    // Its gradient is one product of the size of its logits.
+    expect(trained - frozen).toBe(2 * batchSize * length * Number(vocabulary) * Number(width));
+  });
+
   it('trains the last layers and what follows them, but no tied head', () => {
     const last = trained(tinyLlama, { layers: 1 });
     expect(last.every((path) => /^model\.layers\.1\.|^model\.norm|^lm_head/.test(path))).toBe(true);

@@ -25,9 +25,7 @@ export function describeIssue(
 /** Of something that may be an object or a word, what is wrong with the object that was given. */
 function issuesOfObject(issue: z.core.$ZodIssue): z.core.$ZodIssue[] | undefined {
   if (issue.code !== 'invalid_union' || typeof issue.input !== 'object' || Array.isArray(issue.input)) return undefined;
-  return issue.errors.find((issues) =>
-    issues.every(({ path, code }) => path.length > 0 || code === 'unrecognized_keys'),
-  );
+  return issue.errors.find((issues) => issues.every(({ path }) => path.length > 0));
 }
 
 function sentence(issue: z.core.$ZodIssue): string {
