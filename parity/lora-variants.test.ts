@@ -19,6 +19,7 @@ const cases = recordedCases(topic);
 const training: Record<string, Parameters<typeof lora>[0]> = {
   'lora-plus': { loraPlusRatio: 4, loraPlusEmbeddingRate: 1e-3 },
   'lora-fa': { useLoraFa: true },
+  'lora-fa-decay': { useLoraFa: true },
 };
 
 async function load(base: string, adapterPath: string, more: Parameters<typeof lora>[0] = {}): Promise<Prepared> {

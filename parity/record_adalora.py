@@ -1,7 +1,7 @@
 """Records AdaLoRA's steps as PEFT takes them: the optimizer, then `update_and_allocate`, counted from 1.
 
-The batches are those of `lora-training`. Nothing is clipped: there PEFT would see the clipped gradient, and the plugin
-contract shows a method the gradient before clipping. In meta.json, `rounding` and `sensitivity` are as in
+The batches are those of `lora-training`. Where the gradient is clipped, PEFT's importance is given it as it was before:
+PEFT would see the clipped one, and the plugin contract shows a method the gradient before clipping. In meta.json, `rounding` and `sensitivity` are as in
 record_lora_training.py; `leastGap` is the smallest distance, relative to the larger, between the last score that is kept
 and the first that is not: rounding must not choose between them.
 """
@@ -42,6 +42,7 @@ class Case:
     adalora: AdaLoraConfig
     steps: int = 20
     adamw: dict = field(default_factory=lambda: ADAMW)
+    max_norm: float = 1e9
     allocate: bool = True
 
 
@@ -53,6 +54,7 @@ def adalora(targets, **options) -> AdaLoraConfig:
 CASES = {
     'llama': Case(3100, 'llama', adalora(['q_proj', 'v_proj'], tinit=3, tfinal=5, deltaT=2)),
     'gpt2': Case(3200, 'gpt2', adalora(['c_attn', 'c_fc'], tinit=0, tfinal=0, fan_in_fan_out=True)),
+    'clipped': Case(3300, 'llama', adalora(['q_proj', 'v_proj'], tinit=3, tfinal=5, deltaT=2), max_norm=2.3),
 }
 
 
@@ -102,8 +104,10 @@ def train(model, case: Case, batches) -> dict[str, torch.Tensor]:
         extra = penalty(model, case)
         optimizer.zero_grad()
         (loss + extra).backward()
-        gradient_norms.append(torch.nn.utils.clip_grad_norm_(trainable, float('inf')))
+        gradient_norms.append(torch.nn.utils.clip_grad_norm_(trainable, case.max_norm))
         optimizer.step()
+        for parameter in trainable:
+            parameter.grad.mul_(max(1.0, float(gradient_norms[-1]) / case.max_norm))
         if step == case.adalora.total_step - case.adalora.tfinal:
             memory = remembered(model)
         if case.allocate:
@@ -175,6 +179,8 @@ def run(case: Case, batches, path=None, disturbance: int | None = None) -> dict:
 
 def mistakes(case: Case):
     yield 'allocation', replace(case, allocate=False)
+    if case.max_norm < 1e9:
+        yield 'clipping', replace(case, max_norm=1e9)
     yield 'weightDecay', replace(case, adamw={**case.adamw, 'weight_decay': 0.5})
     yield 'orthogonality', replace(case, adalora=replace_config(case, orth_reg_weight=0.1))
     yield 'smoothing', replace(case, adalora=replace_config(case, beta1=0.1, beta2=0.1))
@@ -220,9 +226,10 @@ def record(name: str, batches) -> dict:
         'base': f'families/{case.base}',
         'steps': case.steps,
         'adamw': case.adamw,
-        'maxGradientNorm': 1e9,
+        'maxGradientNorm': case.max_norm,
         'losses': recorded['results']['losses'].tolist(),
         'kept': recorded['results']['kept'].tolist(),
+        'stepsClipped': int((recorded['results']['gradient_norms'] > case.max_norm).sum()),
         'leastGap': recorded['gap'],
         'rounding': moved,
         'sensitivity': sensitivity,

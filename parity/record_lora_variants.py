@@ -62,7 +62,17 @@ def lora_fa(model, case):
     optimizer = create_lorafa_optimizer(model, r=config.r, lora_alpha=config.lora_alpha, lr=case.adamw['lr'])
     for group in optimizer.param_groups:
         group['eps'] = case.adamw['eps']
+    # PEFT decays the weight that a step made, torch.optim.AdamW the weight that it starts from, as here.
+    decay = case.adamw['lr'] * case.adamw['weight_decay']
+    optimizer.register_step_pre_hook(lambda *_: decay_weights(model, decay))
     return optimizer
+
+
+@torch.no_grad()
+def decay_weights(model, share: float) -> None:
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.mul_(1 - share)
 
 
 @dataclass(frozen=True)
@@ -113,7 +123,7 @@ CASES = {
         2190, 'llama-tied', lora(['q_proj'], trainable_token_indices={'embed_tokens': [5, 17, 40]}), adamw=SMALL
     ),
     'lora-plus': Case(2200, 'llama', lora(['q_proj', 'v_proj', 'embed_tokens']), lora_plus, adamw=SMALL),
-    # No decay: PEFT decays after the step, from the new weight; its own epsilon lies within the bias correction.
+    # PEFT's own epsilon lies within the bias correction.
     'lora-fa': Case(
         2210,
         'llama',
@@ -122,6 +132,14 @@ CASES = {
         # Clipping would come before the correction there, and after it here.
         max_norm=1e9,
         adamw={'lr': 1e-3, 'eps': 1e-12, 'weight_decay': 0.0},
+    ),
+    'lora-fa-decay': Case(
+        2220,
+        'llama',
+        lora(['q_proj', 'v_proj'], alpha=4),
+        lora_fa,
+        max_norm=1e9,
+        adamw={'lr': 1e-3, 'eps': 1e-12, 'weight_decay': 1.0},
     ),
 }
 
@@ -209,6 +227,8 @@ def mistakes(case: Case):
     """The case with one thing done wrongly, by name."""
     if case.optimizer is lora_fa:
         yield 'preconditioning', replace(case, optimizer=adamw)
+        if case.adamw['weight_decay'] > 0:
+            yield 'weightDecay', replace(case, adamw={**case.adamw, 'weight_decay': 0.0})
         return
     yield 'clipping', replace(case, max_norm=float('inf'))
     yield 'weightDecay', replace(case, adamw={**case.adamw, 'weight_decay': 0.5})
