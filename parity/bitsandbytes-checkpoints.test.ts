@@ -46,16 +46,22 @@ function encoded({ model, parameters }: ParityModel): Handle[] {
 }
 
 describe.each(Object.keys(cases))('%s', (name) => {
+  const isInt8 = name.endsWith('int8');
   it('gives the logits that transformers gives, as codes and as values', async () => {
     const kept = await open(name);
-    expect(encoded(kept).length).toBe(name.endsWith('int8') ? 0 : name.startsWith('gpt2') ? 8 : 14);
-    expect(await errorOf(name, kept)).toBeLessThan(1e-5);
+    expect(encoded(kept).length).toBe(name.startsWith('gpt2') ? 8 : 14);
+    const error = await errorOf(name, kept);
+    if (isInt8) {
+      // What is recorded is of the decoded values; beside them, inputs are rounded: bitsandbytes' own distance is `own`.
+      const { own } = cases[name] as { own: number };
+      expect(error).toBeGreaterThan(own / 10);
+      expect(error).toBeLessThan(1.5 * own);
+    } else expect(error).toBeLessThan(1e-5);
     const values = await open(name, 'none');
     expect(encoded(values)).toEqual([]);
     expect(await errorOf(name, values)).toBeLessThan(1e-5);
   });
 
-  if (name.endsWith('int8')) return;
   it('is written again byte by byte', async () => {
     const kept = await open(name);
     const file = await openSafetensors(join(topic, name, 'model.safetensors'));
@@ -65,7 +71,8 @@ describe.each(Object.keys(cases))('%s', (name) => {
       >;
       const parts = await kept.parameters.readParts(handle);
       const tensors = bitsandbytesTensors({ name: handle.path, codec, rows, columns, parts, dtype: 'float32' });
-      const recorded = file.names().filter((each) => each.startsWith(handle.path));
+      const parts8 = ['SCB', 'weight_format'].map((part) => handle.path.replace(/weight$/, part));
+      const recorded = file.names().filter((each) => each.startsWith(handle.path) || parts8.includes(each));
       expect(tensors.map((tensor) => tensor.name).sort()).toEqual(recorded.sort());
       for (const tensor of tensors) {
         const other = file.get(tensor.name) as StoredTensor;

@@ -7,10 +7,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createOnnxBackend } from '@tunesmith/backend-onnx';
 import { openGguf } from '@tunesmith/checkpoints';
-import { fromFloat32, readFloat32, type StoredTensor } from '@tunesmith/core';
+import { fromFloat32, type Handle, readFloat32, type StoredTensor, sft } from '@tunesmith/core';
 import { loadChatTemplate, loadTokenizer } from '@tunesmith/data';
+import { lora } from '@tunesmith/lora';
 import { families } from '@tunesmith/models';
 import { loadModel, openBase } from '@tunesmith/runtime';
+import { rowSource, tinyRows, trainTiny } from '@tunesmith/testing';
 import { describe, expect, it } from 'vitest';
 import { fixtures, readFixture, relativeError } from './fixture-values.js';
 import { logitsOf } from './logits.js';
@@ -58,6 +60,54 @@ describe.each(Object.entries(files))('%s', (name, recorded) => {
     const tokenizer = await loadTokenizer(await base.readTokenizer());
     await base.close();
     for (const { text, ids } of recorded.texts) expect(tokenizer.encode(text), text).toEqual(ids);
+  });
+});
+
+/** A model of every type of block, over which an adapter is to train. */
+const openEvery = (quantization?: 'none') =>
+  loadModel({
+    ...{ path: join(topic, 'llama.gguf'), families, backend: createOnnxBackend(), dtype: 'float32', quantization },
+    methods: [lora({ rank: 2, targetModules: 'all-linear' })],
+  });
+
+describe('blocks that a codec computes with', () => {
+  it('stay the codes that they are, in rows where transformers has them, and take no more', async () => {
+    const [kept, decoded] = [await openEvery(), await openEvery('none')];
+    const codecs: Record<string, string> = {};
+    for (const handle of kept.model.handles.filter(({ owner }) => owner === 'base')) {
+      const encoding = kept.parameters.encodingOf(handle);
+      const other = decoded.model.handles.find(({ path }) => path === handle.path) as Handle;
+      const [values, expected] = [await kept.parameters.read(handle), await decoded.parameters.read(other)];
+      expect(Buffer.compare(fromFloat32('F32', values), fromFloat32('F32', expected)), handle.path).toBe(0);
+      if (encoding === undefined) continue;
+      const { name } = encoding.codec;
+      codecs[handle.path.split('.').at(-2) as string] = name;
+      const held = Object.values(await kept.parameters.readParts(handle)).reduce(
+        (sum, { data }) => sum + data.byteLength,
+        0,
+      );
+      expect((8 * held) / values.length).toBe({ q8_0: 8.5, q4_0: 4.5, q4_1: 5 }[name]);
+    }
+    // The file's token_embd is in Q4_0 too, and v_proj in float32, gate_proj in Q4_K, up_proj in Q6_K.
+    expect(codecs).toEqual({ q_proj: 'q4_0', k_proj: 'q4_1', o_proj: 'q8_0' });
+    kept.dispose();
+    decoded.dispose();
+  });
+
+  it('give the logits of their values, and an adapter trains alike over both', async () => {
+    const [kept, decoded] = [await openEvery(), await openEvery('none')];
+    const ids = Int32Array.from({ length: 32 }, (_, index) => (index * 37) % 300);
+    const [ours, theirs] = [await logitsOf(kept, ids, [2, 16]), await logitsOf(decoded, ids, [2, 16])];
+    expect(relativeError(ours.data, theirs.data)).toBeLessThan(1e-5);
+    const rows = rowSource(tinyRows(kept.model, 4));
+    const [losses, expected] = [
+      await trainTiny({ ...kept, objective: sft }, { steps: 6, rows }),
+      await trainTiny({ ...decoded, objective: sft }, { steps: 6, rows }),
+    ];
+    expect(losses.at(-1)).toBeLessThan(0.98 * (losses[0] as number));
+    expect(relativeError(losses, expected)).toBeLessThan(1e-5);
+    kept.dispose();
+    decoded.dispose();
   });
 });
 

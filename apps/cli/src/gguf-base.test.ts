@@ -45,7 +45,10 @@ describe('a GGUF file', () => {
     const { tokens } = await runJson(home, 'generate', ...base, '--chat', '--prompt', 'the cat', '--max-tokens', '4');
     expect((tokens as number[]).length).toBeGreaterThan(0);
     const plan = await runJson(home, 'plan', ...base, ...data, '--method', 'lora', '--steps', '1');
-    expect(plan).toMatchObject({ family: 'llama' });
+    // In Q4_0, Q4_1 and Q8_0.
+    const bytes = ((64 * 4.5 + 32 * 5 + 64 * 8.5) * 256) / 8;
+    const saving = { values: 160 * 256, checkpointBytes: bytes, keptBytes: bytes };
+    expect(plan).toMatchObject({ family: 'llama', saving });
   });
 
   it('is told apart from a file that is none', async () => {

@@ -20,9 +20,12 @@ export function printPlan(plan: RunPlan, terminal: Terminal): void {
   );
   if (saving !== null) {
     const { values, checkpointBytes, keptBytes } = saving;
+    const saved = checkpointBytes - keptBytes;
     terminal.print(
       `quantised: ${formatCount(values)} values in ${formatBytes(keptBytes)}, ${((8 * keptBytes) / values).toFixed(3)} bits each, ` +
-        `where the checkpoint has ${formatBytes(checkpointBytes)}: ${formatBytes(checkpointBytes - keptBytes)} less`,
+        (saved === 0
+          ? 'as the checkpoint has them'
+          : `where the checkpoint has ${formatBytes(checkpointBytes)}: ${formatBytes(Math.abs(saved))} ${saved > 0 ? 'less' : 'more'}`),
     );
   }
   if (estimate === null || time === null) {

@@ -2,6 +2,7 @@ import {
   type Encoding,
   encodeWeight,
   fourBit,
+  int8,
   memoryTensor,
   readFloat32,
   type StoredTensor,
@@ -45,6 +46,24 @@ describe('what bitsandbytes keeps of a matrix', () => {
     (await readFloat32(tensor)).forEach((value, index) => {
       expect(Math.abs(value - (decoded[index] as number))).toBeLessThan(5e-4);
     });
+  });
+
+  it('is read as one tensor in 8 bits too, of the layout that is read', async () => {
+    const encoding: Encoding = { codec: int8(), ...shape, transposed: false };
+    const parts = encodeWeight(encoding, values);
+    const tensors = bitsandbytesTensors({ ...encoding, name: 'q.weight', parts, dtype: 'float32' });
+    expect(tensors.map(({ name, dtype }) => [name, dtype])).toEqual([
+      ['q.weight', 'I8'],
+      ['q.SCB', 'F32'],
+      ['q.weight_format', 'U8'],
+    ]);
+    const source = await readBitsandbytes(sourceOf(tensors));
+    expect(source.names()).toEqual(['q.weight']);
+    const tensor = source.get('q.weight') as StoredTensor;
+    expect(await tensor.codes?.read()).toEqual(parts);
+    expect(await readFloat32(tensor)).toEqual(int8().decode(parts, shape));
+    const other = tensors.map((each) => (each.dtype === 'U8' ? { ...each, read: async () => Uint8Array.of(2) } : each));
+    await expect(readBitsandbytes(sourceOf(other))).rejects.toThrow(/FILE_INVALID at q\.weight_format: .*got 2/);
   });
 
   it('says what is wrong with a part', async () => {

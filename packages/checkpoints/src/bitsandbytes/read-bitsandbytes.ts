@@ -5,12 +5,15 @@ import {
   fourBitValues,
   fromFloat32,
   type HostTensor,
+  type Int8Options,
+  int8,
   readFloat32,
   type StoredCodes,
   type StoredDtype,
   type StoredTensor,
   type TensorSource,
   TunesmithError,
+  type WeightCodec,
 } from '@tunesmith/core';
 import { parseQuantState, type QuantState, quantStateName } from './quant-state.js';
 
@@ -27,10 +30,11 @@ const dtypes: Readonly<Record<QuantState['dtype'], StoredDtype>> = {
 
 /**
  * The tensors of a checkpoint that bitsandbytes quantised, its matrices as one tensor each: the values that the codes stand
- * for, and the codes themselves where they are of 4 bits. Layout: bitsandbytes/nn/modules.py, `Linear4bit` and `Linear8bitLt`.
+ * for, and the codes themselves. Layout: bitsandbytes/nn/modules.py, `Linear4bit` and `Linear8bitLt`.
+ * @param options How those of 8 bits are multiplied
  * @throws FILE_INVALID naming the tensor, for parts that are missing or not of the layout
  */
-export async function readBitsandbytes(tensors: TensorSource): Promise<TensorSource> {
+export async function readBitsandbytes(tensors: TensorSource, options: Int8Options = {}): Promise<TensorSource> {
   const names = tensors.names();
   const present = new Set(names);
   const matrices = new Map<string, StoredTensor>();
@@ -42,7 +46,8 @@ export async function readBitsandbytes(tensors: TensorSource): Promise<TensorSou
       for (const other of names) if (other.startsWith(`${name}.`)) parts.add(other);
     } else if (name.endsWith('.weight') && tensors.get(name)?.dtype === 'I8') {
       const module = name.slice(0, -'weight'.length);
-      matrices.set(name, eightBitMatrix(tensors, name, `${module}SCB`));
+      await checkRowMajor(tensors.get(`${module}weight_format`));
+      matrices.set(name, eightBitMatrix(tensors, name, `${module}SCB`, int8(options)));
       parts.add(`${module}SCB`).add(`${module}weight_format`);
     }
   }
@@ -96,26 +101,37 @@ async function fourBitMatrix(tensors: TensorSource, name: string, state: string)
   };
 }
 
-/** bitsandbytes/functional.py, `int8_vectorwise_dequant`: code · (the row's largest magnitude) / 127. */
-function eightBitMatrix(tensors: TensorSource, name: string, scales: string): StoredTensor {
+/** Whole numbers, and the largest magnitude of each row, which 127 stands for. */
+function eightBitMatrix(tensors: TensorSource, name: string, scales: string, codec: WeightCodec): StoredTensor {
   const tensor = tensors.get(name) as StoredTensor;
   const [rows = 0, columns = 0] = tensor.shape;
   const scale = partOf(tensors, scales, name);
-  const each = Math.fround(7.874015718698502e-3);
-  return {
-    ...{ name, dtype: 'F32', shape: tensor.shape, isOutIn: true },
+  const codes: StoredCodes = {
+    codec,
     async read() {
-      const { data: largest } = await floats(scale, [rows]);
       const { buffer, byteOffset, length } = await tensor.read();
-      const codes = new Int8Array(buffer, byteOffset, length);
-      const values = new Float32Array(codes.length);
-      for (let index = 0; index < codes.length; index++) {
-        const row = largest[Math.floor(index / columns)] as number;
-        values[index] = Math.fround((codes[index] as number) * row) * each;
-      }
-      return fromFloat32('F32', values);
+      return {
+        codes: { dtype: 'int8', shape: [rows, columns], data: new Int8Array(buffer, byteOffset, length) },
+        absmax: await floats(scale, [rows]),
+      };
     },
   };
+  return {
+    ...{ name, dtype: 'F32', shape: tensor.shape, codes, isOutIn: true },
+    read: async () => fromFloat32('F32', codec.decode(await codes.read(), { rows, columns })),
+  };
+}
+
+/** Older versions could save rows interleaved for one GPU or another (`LINEAR_8BIT_WEIGHTS_FORMAT_MAPPING`). */
+async function checkRowMajor(format: StoredTensor | undefined): Promise<void> {
+  const [number = 0] = format === undefined ? [] : await readFloat32(format);
+  if (format === undefined || number === 0) return;
+  throw new TunesmithError('FILE_INVALID', 'its 8-bit codes lie in an order that we do not read', {
+    where: format.name,
+    expected: '0, row by row',
+    got: String(number),
+    hint: 'Load the model and save it again with a newer bitsandbytes.',
+  });
 }
 
 function partOf(tensors: TensorSource, name: string, of: string): StoredTensor {

@@ -19,13 +19,30 @@ export interface EncodedWeight extends MatrixShape {
   readonly dtype: QuantState['dtype'];
 }
 
-/** Whether a codec's matrices can be written as bitsandbytes', which has blocks of 32 and more. */
+/** Whether a codec's matrices can be written as bitsandbytes', whose blocks of 4 bits are of 32 values and more. */
 export function hasBitsandbytesForm({ settings: { type, blockSize } }: WeightCodec): boolean {
-  return (type === 'nf4' || type === 'fp4') && Number(blockSize) >= 32;
+  return type === 'int8' || ((type === 'nf4' || type === 'fp4') && Number(blockSize) >= 32);
 }
 
-/** The tensors that bitsandbytes' `Linear4bit` loads a matrix from: its codes as a column, and all that belongs to these. */
-export function bitsandbytesTensors({ name, codec, parts, dtype, rows, columns }: EncodedWeight): StoredTensor[] {
+/** The tensors that bitsandbytes' `Linear4bit` or `Linear8bitLt` loads a matrix from: its codes, and all that belongs to these. */
+export function bitsandbytesTensors(weight: EncodedWeight): StoredTensor[] {
+  return weight.codec.settings.type === 'int8' ? eightBitTensors(weight) : fourBitTensors(weight);
+}
+
+function eightBitTensors({ name, parts, rows, columns }: EncodedWeight): StoredTensor[] {
+  const module = name.slice(0, -'weight'.length);
+  const signed = parts.codes?.data as Int8Array;
+  const codes = new Uint8Array(signed.buffer, signed.byteOffset, signed.length);
+  return [
+    { name, dtype: 'I8', shape: [rows, columns], read: async () => codes.slice() },
+    floatTensor(`${module}SCB`, parts.absmax?.data as Float32Array),
+    // Row by row.
+    byteTensor(`${module}weight_format`, [], Uint8Array.of(0)),
+  ];
+}
+
+/** Codes are a column. */
+function fourBitTensors({ name, codec, parts, dtype, rows, columns }: EncodedWeight): StoredTensor[] {
   const { type, blockSize } = codec.settings as { type: QuantState['quant_type']; blockSize: number };
   const state: QuantState = { quant_type: type, blocksize: blockSize, dtype, shape: [rows, columns] };
   const bytes = (part: string): Uint8Array => parts[part]?.data as Uint8Array;
@@ -56,6 +73,12 @@ export function bitsandbytesConfig(
   dtype: QuantState['dtype'],
   skipped: readonly string[],
 ): JsonObject {
+  if (type === 'int8') {
+    return {
+      ...{ quant_method: 'bitsandbytes', load_in_4bit: false, load_in_8bit: true },
+      llm_int8_skip_modules: [...skipped],
+    };
+  }
   return {
     quant_method: 'bitsandbytes',
     load_in_4bit: true,

@@ -1,4 +1,4 @@
-import { toFloat32 } from '@tunesmith/core';
+import { type LinearBlockType, toFloat32 } from '@tunesmith/core';
 
 /** How a tensor's rows are cut into blocks, and how many bytes each takes. */
 export interface BlockType {
@@ -7,6 +7,8 @@ export interface BlockType {
   readonly blockBytes: number;
   /** Decodes whole blocks; every product and sum is rounded to float32. */
   decode(bytes: Uint8Array): Float32Array;
+  /** The codec that keeps such blocks as they are. */
+  readonly linear?: LinearBlockType;
 }
 
 const { fround } = Math;
@@ -15,13 +17,22 @@ const { fround } = Math;
  * The block types of GGUF that are read, by the number that files have for them (ggml's `ggml_type`). Layouts are those of
  * ggml-common.h, all of them little-endian; a block's numbers are of consecutive columns of one row.
  */
-export const blockTypes: ReadonlyMap<number, BlockType> = new Map([
+export const blockTypes: ReadonlyMap<number, BlockType> = new Map<number, BlockType>([
   // float16 d, then 16 bytes: low nibbles are the first half of the values. v = d · (nibble − 8), and −0 changes no sum
-  [2, blocks('Q4_0', 32, 18, (block, values) => nibbles(block, 2, values, half(block, 0), -8, -0))],
+  [
+    2,
+    { ...blocks('Q4_0', 32, 18, (block, values) => nibbles(block, 2, values, half(block, 0), -8, -0)), linear: 'q4_0' },
+  ],
   // float16 d and m, then nibbles as above. v = d · nibble + m
-  [3, blocks('Q4_1', 32, 20, (block, values) => nibbles(block, 4, values, half(block, 0), 0, half(block, 2)))],
+  [
+    3,
+    {
+      ...blocks('Q4_1', 32, 20, (block, values) => nibbles(block, 4, values, half(block, 0), 0, half(block, 2))),
+      linear: 'q4_1',
+    },
+  ],
   // float16 d, then 32 int8. v = d · code
-  [8, blocks('Q8_0', 32, 34, eightBit)],
+  [8, { ...blocks('Q8_0', 32, 34, eightBit), linear: 'q8_0' }],
   [12, blocks('Q4_K', 256, 144, fourBitSuper)],
   [14, blocks('Q6_K', 256, 210, sixBitSuper)],
 ]);

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readFloat32, type StoredTensor } from '@tunesmith/core';
+import { randomKey, randomUniform, readFloat32, type StoredCodes, type StoredTensor } from '@tunesmith/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGguf } from './open-gguf.js';
 
@@ -58,6 +58,28 @@ describe('openGguf', () => {
     expect(tensor).toMatchObject({ dtype: 'F32', shape: [2, 32] });
     const row = Array.from({ length: 32 }, (_, index) => index / 2);
     expect([...(await readFloat32(tensor))]).toEqual([...row, ...row]);
+    await file.close();
+  });
+
+  // float16 0.5, −0.5 and 3 · 2⁻²⁴, which has no leading bit; of those with a minimum, −1 and 2⁻²⁴ behind it.
+  it.each([
+    ['q8_0', 8, 32, [0x00, 0x38]],
+    ['q4_0', 2, 16, [0x00, 0xb8]],
+    ['q4_1', 3, 16, [0x03, 0x00, 0x00, 0xbc]],
+    ['q4_1', 3, 16, [0x00, 0x38, 0x01, 0x00]],
+  ] as const)('gives blocks of %s as the codes that they are', async (name, type, bytes, header) => {
+    const key = randomKey(4, name);
+    const codes = (from: number): number[] =>
+      Array.from({ length: bytes }, (_, index) => Math.floor(randomUniform(key, from + index) * 256));
+    const data = Uint8Array.from([0, 1, 2, 3, 4, 5].flatMap((block) => [...header, ...codes(block * bytes)]));
+    const file = await openGguf(await written(`${name}.gguf`, [{ name: 'w', type, dimensions: [64, 3] }], data));
+    const tensor = file.tensors.get('w') as StoredTensor;
+    expect(tensor.codes?.codec.name).toBe(name);
+    const parts = (await tensor.codes?.read()) as NonNullable<Awaited<ReturnType<StoredCodes['read']>>>;
+    const shape = { rows: 3, columns: 64 };
+    const specs = Object.entries(parts).map(([part, { dtype, shape }]) => [part, { dtype, shape }]);
+    expect(Object.fromEntries(specs)).toEqual(tensor.codes?.codec.parts(shape));
+    expect(tensor.codes?.codec.decode(parts, shape)).toEqual(await readFloat32(tensor));
     await file.close();
   });
 

@@ -11,8 +11,9 @@ import {
 import { orMissing } from '../files/missing-file.js';
 import { readRange } from '../files/read-range.js';
 import { blockTypes, otherTypes } from './block-types.js';
+import { linearCodes } from './linear-codes.js';
 
-/** An open GGUF file: its tensors are read from disk, and decoded, when asked for, until it is closed. */
+/** An open GGUF file: its tensors are read from disk when asked for, until it is closed. */
 export interface GgufFile extends GgufContents {
   readonly path: string;
   close(): Promise<void>;
@@ -31,7 +32,8 @@ export function isGguf(path: string): boolean {
 }
 
 /**
- * Opens a GGUF file, whose names are llama.cpp's. Blocks of few bits are decoded to float32 when they are read.
+ * Opens a GGUF file, whose names are llama.cpp's. A tensor in blocks of few bits reads as float32, and a matrix in such that a
+ * codec computes with has its `codes` beside that.
  * @throws FILE_MISSING, or FILE_INVALID naming the file, and the tensor with its type where it is one of these
  */
 export async function openGguf(path: string): Promise<GgufFile> {
@@ -113,7 +115,12 @@ function storedTensor({ name, dtype: type, shape, offset }: GGUFTensorInfo, plac
     );
   }
   const bytes = bytesAt((elements / blocks.blockElements) * blocks.blockBytes);
-  return { name, dtype: 'F32', shape: sizes, read: async () => fromFloat32('F32', blocks.decode(await bytes())) };
+  const { linear, decode } = blocks;
+  return {
+    ...{ name, dtype: 'F32', shape: sizes },
+    read: async () => fromFloat32('F32', decode(await bytes())),
+    ...(linear !== undefined && sizes.length === 2 && { codes: linearCodes(linear, sizes, bytes) }),
+  };
 }
 
 function invalid(what: string, where: string, expected?: string, got?: string): TunesmithError {

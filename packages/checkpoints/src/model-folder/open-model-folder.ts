@@ -1,6 +1,6 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type TensorSource, TunesmithError } from '@tunesmith/core';
+import { type Int8Options, type TensorSource, TunesmithError } from '@tunesmith/core';
 import { readBitsandbytes } from '../bitsandbytes/read-bitsandbytes.js';
 import { orMissing } from '../files/missing-file.js';
 import { isJsonObject, type JsonObject, readJsonObject } from '../json/strict-json.js';
@@ -47,7 +47,9 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
       path: folder,
       config: isBitsandbytes(quantized) || quantized == null ? config : { ...config, quantization_config: quantized },
       generationConfig: generationConfig === undefined ? undefined : await readJsonObject(generationConfig),
-      tensors: isBitsandbytes(quantized) ? await readBitsandbytes(uniteSources(files)) : uniteSources(files),
+      tensors: isBitsandbytes(quantized)
+        ? await readBitsandbytes(uniteSources(files), int8OptionsOf(quantized))
+        : uniteSources(files),
       weightFiles: files.map((file) => file.path),
       tokenizerFiles: Object.fromEntries(
         tokenizerFiles.filter((name) => names.includes(name)).map((name) => [name, join(folder, name)]),
@@ -104,10 +106,15 @@ async function openShards(folder: string): Promise<SafetensorsFile[]> {
 }
 
 /** transformers wrote no `quant_method` before 4.35. */
-function isBitsandbytes(quantized: unknown): boolean {
+function isBitsandbytes(quantized: unknown): quantized is JsonObject {
   if (!isJsonObject(quantized)) return false;
   const { quant_method: method, load_in_4bit: four, load_in_8bit: eight } = quantized;
   return method === 'bitsandbytes' || (method === undefined && (four === true || eight === true));
+}
+
+/** How a checkpoint of 8 bits wants its codes multiplied. */
+function int8OptionsOf({ llm_int8_threshold: outlierThreshold }: JsonObject): Int8Options {
+  return typeof outlierThreshold === 'number' && outlierThreshold >= 0 ? { outlierThreshold } : {};
 }
 
 /** All tensors of several files; what an index does not mention is loaded too, as transformers does. */

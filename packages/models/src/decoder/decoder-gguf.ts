@@ -1,11 +1,4 @@
-import {
-  fromFloat32,
-  type GgufContents,
-  type GgufLayout,
-  readFloat32,
-  type StoredTensor,
-  TunesmithError,
-} from '@tunesmith/core';
+import { type GgufContents, type GgufLayout, type StoredTensor, TunesmithError } from '@tunesmith/core';
 
 export interface DecoderGgufOptions {
   /** `general.architecture`, the prefix of the metadata, and the family's `model_type`. */
@@ -51,6 +44,9 @@ export function decoderGguf(options: DecoderGgufOptions): GgufLayout {
       const get = (name: string): StoredTensor | undefined => {
         const tensor = contents.tensors.get(names.get(name) ?? '');
         if (tensor === undefined) return undefined;
+        const { codes, ...values } = tensor;
+        // What lies outside the blocks, embeddings and the head, is not multiplied by codes.
+        if (!name.startsWith('model.layers.')) return { ...values, name };
         const turned = options.pairedRotary ? /\.([qk])_proj\.(weight|bias)$/.exec(name) : null;
         if (turned === null) return { ...tensor, name };
         return { ...halved(tensor, (turned[1] === 'q' ? heads : keyHeads) as number), name };
@@ -69,23 +65,39 @@ function nameOf(name: string): string {
   return modules[outside] === undefined ? name : `${modules[outside]}.${rest}`;
 }
 
-/** Rows of each head as pairs (0, 1), (2, 3), … that rotary turns together, to transformers' (0, d/2), (1, d/2 + 1), … */
+/**
+ * Rows of each head as pairs (0, 1), (2, 3), … that rotary turns together, to transformers' (0, d/2), (1, d/2 + 1), …, of the
+ * values and of codes, whose parts are of single rows each.
+ */
 function halved(tensor: StoredTensor, heads: number): StoredTensor {
   const [rows = 1] = tensor.shape;
+  const halve = (bytes: Uint8Array): Uint8Array => {
+    const [width, headDim] = [bytes.length / rows, rows / heads];
+    const paired = bytes.slice();
+    for (let row = 0; row < rows; row++) {
+      const [head, place] = [Math.floor(row / headDim), row % headDim];
+      const pair = place % (headDim / 2);
+      const from = head * headDim + 2 * pair + (place < headDim / 2 ? 0 : 1);
+      bytes.set(paired.subarray(from * width, (from + 1) * width), row * width);
+    }
+    return bytes;
+  };
+  const { codes } = tensor;
   return {
     ...tensor,
-    async read() {
-      const values = await readFloat32(tensor);
-      const [width, headDim] = [values.length / rows, rows / heads];
-      const turned = new Float32Array(values.length);
-      for (let row = 0; row < rows; row++) {
-        const [head, place] = [Math.floor(row / headDim), row % headDim];
-        const pair = place % (headDim / 2);
-        const from = head * headDim + 2 * pair + (place < headDim / 2 ? 0 : 1);
-        turned.set(values.subarray(from * width, (from + 1) * width), row * width);
-      }
-      return fromFloat32(tensor.dtype, turned);
-    },
+    read: async () => halve(await tensor.read()),
+    ...(codes && {
+      codes: {
+        codec: codes.codec,
+        async read() {
+          const parts = await codes.read();
+          for (const { data } of Object.values(parts)) {
+            halve(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+          }
+          return parts;
+        },
+      },
+    }),
   };
 }
 

@@ -16,6 +16,7 @@ import {
   quantizationOf,
   type StageState,
   type StoredDtype,
+  type StoredTensor,
   TunesmithError,
   type WeightDtype,
 } from '@tunesmith/core';
@@ -58,7 +59,7 @@ export interface LoadedModel {
   readonly parameters: ParameterStore;
   readonly tokenizer: Tokenizer;
   readonly backend: Backend;
-  /** The type of each base weight in the checkpoint, by its path; what is saved again has the same. */
+  /** The type of each base weight in the checkpoint, by its path, or float32; what is saved again has the same. */
   storedDtype(path: string): StoredDtype;
   /** Frees the weights. */
   dispose(): void;
@@ -99,7 +100,7 @@ export async function loadModel(options: LoadModelOptions): Promise<LoadedModel>
       parameters,
       tokenizer,
       backend,
-      storedDtype: (weight) => storedDtypeIn(folder, model.family, weight),
+      storedDtype: (weight) => storedTensorIn(folder, model.family, weight)?.dtype ?? 'F32',
       dispose: () => tensors.dispose(),
     };
   } finally {
@@ -145,14 +146,14 @@ function familyOf(
   });
 }
 
-/** The type of a base weight in its checkpoint, by its path; float32 for a weight that this has not. */
-export function storedDtypeIn(
+/** A base weight as its checkpoint has it, by its path. */
+export function storedTensorIn(
   { tensors }: Pick<OpenBase, 'tensors'>,
   { weightAliases }: Family,
   weight: string,
-): StoredDtype {
+): StoredTensor | undefined {
   const names = [weight, ...(weightAliases?.(weight) ?? [])];
-  return names.map((name) => tensors.get(name)?.dtype).find((found) => found !== undefined) ?? 'F32';
+  return names.map((name) => tensors.get(name)).find((found) => found !== undefined);
 }
 
 /** How a model's frozen weights are held: as asked for, or as most of the checkpoint has them, where programs can. */

@@ -9,7 +9,7 @@ import {
   type WeightDtype,
 } from '@tunesmith/core';
 import type { Engine } from '../model/engine.js';
-import { heldDtype, storedDtypeIn } from '../model/load-model.js';
+import { heldDtype, storedTensorIn } from '../model/load-model.js';
 import type { OpenBase } from '../model/open-base.js';
 import { describeRun } from '../train/describe-run.js';
 import { type Rehearsal, rehearseRun } from './rehearse-run.js';
@@ -30,7 +30,7 @@ export interface PlannedBase {
 export interface PlannedSaving {
   /** Values that are kept as codes. */
   readonly values: number;
-  /** Their bytes in the checkpoint, in its own types. */
+  /** Their bytes in the checkpoint, in its own types or codes. */
   readonly checkpointBytes: number;
   /** Their bytes as codes, with all that belongs to these. */
   readonly keptBytes: number;
@@ -44,7 +44,8 @@ export function savingOf(model: Model, folder: Pick<OpenBase, 'tensors'>): Plann
     if (encoding === undefined) continue;
     const count = elementCount(handle.shape);
     values += count;
-    checkpointBytes += count * bytesPerElement(storedDtypeIn(folder, model.family, handle.path));
+    const { dtype = 'F32', codes } = storedTensorIn(folder, model.family, handle.path) ?? {};
+    checkpointBytes += codes ? encodedBytes({ ...encoding, codec: codes.codec }) : count * bytesPerElement(dtype);
     keptBytes += encodedBytes(encoding);
   }
   return values === 0 ? null : { values, checkpointBytes, keptBytes };
