@@ -14,7 +14,7 @@ import {
 import { ia3 } from '@tunesmith/ia3';
 import { adalora, lora } from '@tunesmith/lora';
 import { prefixTuning, promptTuning, pTuning } from '@tunesmith/prefix';
-import { dpo, kto, orpo, simpo } from '@tunesmith/rlhf-dpo';
+import { dpo, kto, orpo, reward, simpo } from '@tunesmith/rlhf-dpo';
 import { bitfit, diffPruning, far, fishMask, freeze, full, gradualUnfreezing } from '@tunesmith/selective';
 import {
   relativeError,
@@ -27,7 +27,7 @@ import {
 } from '@tunesmith/testing';
 import { describe, expect, it } from 'vitest';
 import { backends } from './backends.js';
-import { tinyGpt2, tinyLlama } from './tiny-families.js';
+import { tinyBert, tinyGpt2, tinyLlama } from './tiny-families.js';
 
 type TrainOptions = NonNullable<Parameters<typeof tinyTrainer>[1]>;
 
@@ -160,6 +160,17 @@ describe('pairs', () => {
       expect(relativeError(await run(2, 4), await run(8, 1))).toBeLessThan(1e-5);
     },
   );
+
+  it.each([tinyLlama, tinyGpt2, tinyBert])('teach a reward model of the $family.name family', async (family) => {
+    const run = async (batchSize: number, gradientAccumulation: number) => {
+      const tiny = await prepare([method()], reward({ centering: 0.01 }), family);
+      const rows = pairs(tiny, 8).map((row, index) => ({ ...row, margin: index / 8 }));
+      return train(tiny, rowSource(rows), { batchSize, gradientAccumulation, steps: 6 });
+    };
+    const whole = await run(8, 1);
+    expect(whole[5]).toBeLessThan(whole[0] as number);
+    expect(relativeError(await run(2, 4), whole)).toBeLessThan(1e-5);
+  });
 
   it('go on from a checkpoint to the same bits', async () => {
     const saved: TrainerCheckpoint[] = [];

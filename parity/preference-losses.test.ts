@@ -15,6 +15,7 @@ import {
   logOddsRatio,
   type PairLogProbs,
   type PairLoss,
+  rewardLoss,
   simpoLoss,
 } from '@tunesmith/rlhf-dpo';
 import { describe, expect, it } from 'vitest';
@@ -38,6 +39,8 @@ const unsorted = {
   rejectedTokens: [1, 1, 1, 1],
   weights: [1, 1, 1, 0],
 };
+/** Rewards, a chosen one greater and one less. */
+const judged = { ...torchtune, chosen: [1, 0.2, 0], rejected: [0, 0.5, 0] };
 /** Means over tokens; and certainty, which padding looks like. */
 const averages = { ...torchtune, chosen: [-0.5, -1.2, 0], rejected: [-0.9, -0.7, 0] };
 const simple = { beta: 2, gamma: 0.5, alpha: 0, labelSmoothing: 0 };
@@ -136,6 +139,17 @@ describe.each(Object.entries(backends))('%s', (_, create) => {
     ],
   ])('%s of mean log-probabilities', async (_name, of, expected) => {
     const each = await compute(await create(), { of }, averages, one);
+    for (const [index, value] of each.entries()) expect(value).toBeCloseTo(expected[index] as number, 5);
+    expect(each).toHaveLength(3);
+  });
+
+  it.each<[string, number, number, readonly number[]]>([
+    ['plain', 0, 0, [0.313262, 0.854355, Math.LN2]],
+    ['with a margin', 0.5, 0, [0.474077, 1.171101, softplus(-0.5)]],
+    ['centred', 0, 0.01, [0.313262 + 0.01, 0.854355 + 0.0049, Math.LN2]],
+  ])('a reward model, %s', async (_name, margin, centering, expected) => {
+    const of: PairLoss['of'] = (pair) => rewardLoss(pair, tf.fill([3], margin), centering);
+    const each = await compute(await create(), { of }, judged, one);
     for (const [index, value] of each.entries()) expect(value).toBeCloseTo(expected[index] as number, 5);
     expect(each).toHaveLength(3);
   });

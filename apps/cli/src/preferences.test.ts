@@ -36,6 +36,11 @@ const shows: Record<string, (result: Result) => void> = {
     expect(after.loss).toBeLessThan(0.8 * before.loss);
     expect(after.metrics.log_odds_chosen).toBeGreaterThan((before.metrics.log_odds_chosen as number) + 0.5);
   },
+  'reward.yaml'({ before, after }) {
+    expect(after.loss).toBeLessThan(0.4 * before.loss);
+    expect(after.metrics['rewards/accuracies']).toBe(1);
+    expect(after.metrics['rewards/margins']).toBeGreaterThan(1);
+  },
 };
 
 let home: string;
@@ -81,6 +86,44 @@ describe('recipes', () => {
       terms: { 'rewards/margins': 0, 'logps/chosen': expect.any(Number) },
     });
   }, 120_000);
+});
+
+describe('a reward model', () => {
+  const adapted = ['--model', model, '--adapter', 'reward.yaml/adapter'];
+  const texts = ['--text', 'Aye, captain: Oslo.', '--text', 'The capital is Oslo.'];
+  interface Judged {
+    readonly labels: readonly string[];
+    readonly scores: { readonly LABEL_0: number };
+  }
+  const json = (path: string): unknown => JSON.parse(readFileSync(join(home, path), 'utf8'));
+
+  it('is a classifier of sequences with one logit, to PEFT and to transformers', async () => {
+    expect(json('reward.yaml/adapter/adapter_config.json')).toMatchObject({
+      ...{ task_type: 'SEQ_CLS', modules_to_save: ['score'] },
+    });
+    expect(json('reward.yaml/adapter/tunesmith.json')).toMatchObject({
+      objective: { name: 'classification', labels: ['LABEL_0'], problemType: 'regression' },
+    });
+    await runJson(home, 'merge', ...adapted, '--output', 'judge');
+    expect(json('judge/config.json')).toMatchObject({
+      ...{ architectures: ['LlamaForSequenceClassification'], id2label: { 0: 'LABEL_0' }, problem_type: 'regression' },
+    });
+    const apart = (await runJson(home, 'classify', ...adapted, ...texts)) as unknown as Judged[];
+    const merged = (await runJson(home, 'classify', '--model', 'judge', ...texts)) as unknown as Judged[];
+    expect(apart.map(({ labels }) => labels)).toEqual([[], []]);
+    for (const [index, { scores }] of apart.entries()) {
+      // The checkpoint holds 16 bits.
+      expect(merged[index]?.scores.LABEL_0).toBeCloseTo(scores.LABEL_0, 1);
+    }
+    const judged = await runJson(home, 'eval', '--model', 'judge', '--data', data, '--set', 'objective=reward');
+    expect(judged).toMatchObject({ perplexity: null, rows: 40, metrics: { 'rewards/accuracies': 1 } });
+  }, 180_000);
+
+  it('writes no text', async () => {
+    const sampled = ['train', join(recipes, 'reward.yaml'), '--set', 'trainer.samplePrompts=[Ahoy]'];
+    const { stderr } = await runCli(home, ...sampled);
+    expect(stderr).toMatch(/trainer\.samplePrompts: needs an objective that continues texts/);
+  }, 60_000);
 });
 
 describe('a reference that is computed before', () => {

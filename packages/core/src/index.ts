@@ -100,7 +100,7 @@ export type {
 export type { AttentionCache, Trace, TraceOptions, TraceWithObservations } from './model/trace.js';
 export { createTrace } from './model/trace.js';
 export { bucketLength } from './objective/buckets.js';
-export type { ClassificationOptions, ProblemType } from './objective/classification.js';
+export type { ClassificationOptions } from './objective/classification.js';
 export { classification } from './objective/classification.js';
 export type { ObjectiveDefinition, ObjectiveFactory, RowKind } from './objective/define-objective.js';
 export { defineObjective } from './objective/define-objective.js';
@@ -115,6 +115,7 @@ export type {
   Predictions,
   Prior,
 } from './objective/objective.js';
+export type { ProblemType } from './objective/problem-type.js';
 export type { Row } from './objective/row.js';
 export { sft } from './objective/sft.js';
 export type { Target, TargetColumns } from './objective/target-columns.js';

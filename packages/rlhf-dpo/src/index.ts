@@ -12,3 +12,5 @@ export type { OrpoConfig } from './reference-free/orpo.js';
 export { logOddsRatio, orpo, orpoConfigSchema } from './reference-free/orpo.js';
 export type { SimpoConfig } from './reference-free/simpo.js';
 export { simpo, simpoConfigSchema, simpoLoss } from './reference-free/simpo.js';
+export type { RewardConfig } from './reward/reward.js';
+export { reward, rewardConfigSchema, rewardLoss } from './reward/reward.js';

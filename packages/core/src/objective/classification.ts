@@ -7,11 +7,9 @@ import type { HostTensor } from '../program/backend.js';
 import { logProbabilities } from '../tensor/linear-cross-entropy.js';
 import { type Named, type Tensor, tf } from '../tensor/tfjs.js';
 import type { Objective } from './objective.js';
+import type { ProblemType } from './problem-type.js';
 import type { Row } from './row.js';
 import { collateTokens, tokenColumns } from './token-columns.js';
-
-/** What a sequence's labels mean: `problem_type` of Hugging Face's configs, in short. */
-export type ProblemType = 'single-label' | 'multi-label' | 'regression';
 
 export interface ClassificationOptions {
   /** Logits of a sequence: classes, labels that may hold together, or targets. */
@@ -55,6 +53,7 @@ export function classification({ labels, problemType = 'single-label' }: Classif
     name: 'classification',
     task: 'sequence-classification',
     labels,
+    problemType,
 
     collate(rows, options) {
       const { length, columns } = collateTokens(rows, options);

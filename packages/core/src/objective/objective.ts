@@ -4,6 +4,7 @@ import type { Trace } from '../model/trace.js';
 import type { HostTensor } from '../program/backend.js';
 import type { RandomContext } from '../random/keep-mask.js';
 import type { Named, Tensor } from '../tensor/tfjs.js';
+import type { ProblemType } from './problem-type.js';
 import type { Row } from './row.js';
 
 /** Rows collated into columns: what one run of a program is fed. */
@@ -49,6 +50,8 @@ export interface Objective {
   readonly task?: Task;
   /** Logits of a sequence that it needs, where sequences are classified. */
   readonly labels?: number;
+  /** What those logits mean to whoever loads the model; `single-label` if not said. */
+  readonly problemType?: ProblemType;
   /** How many rows of a batch each row of the data becomes, one after another; 1 if not said. */
   readonly rowsEach?: number;
   /** Why the rows of a step cannot be computed apart, where they cannot: accumulation is refused with it. */

@@ -19,6 +19,8 @@ export interface Row {
   readonly labels?: Float32Array;
   /** The worse answer to the same prompt, where this row's is preferred to it: a whole text as well, prompt and all. */
   readonly rejected?: Pick<Row, 'tokens' | 'weights'>;
+  /** By how much it is better than `rejected`, where the data says. */
+  readonly margin?: number;
   /** What an earlier pass over the data found for this row: see `Objective.prior`. */
   readonly prior?: Float32Array;
 }

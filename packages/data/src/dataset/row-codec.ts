@@ -9,36 +9,38 @@ interface Run {
   readonly value: number;
 }
 
-const headBytes = 20;
+const headBytes = 24;
 
 /**
- * A row as bytes, little-endian: its numbers of tokens, of runs of equal weight, of runs of equal token type, of labels, and of
- * bytes of the rejected text (uint32 each), the runs (uint32 length, float32 value), the labels (float32), the ids, and the
- * rejected text as a row of its own. A prompt and an answer are two or three runs, so a row takes little more than its ids.
+ * A row as bytes, little-endian: its numbers of tokens, of runs of equal weight, of runs of equal token type, of labels, of
+ * bytes of the rejected text, and of margins, 0 or 1 (uint32 each), the runs (uint32 length, float32 value), the labels and the
+ * margin (float32), the ids, and the rejected text as a row of its own. A prompt and an answer are two or three runs, so a row
+ * takes little more than its ids.
  */
 export function encodeRow(
-  { tokens, weights, tokenTypes, labels = new Float32Array(), rejected }: Row,
+  { tokens, weights, tokenTypes, labels = new Float32Array(), rejected, margin }: Row,
   tokenBytes: TokenBytes,
 ): Uint8Array<ArrayBuffer> {
   const weightRuns = runsOf(weights);
   const typeRuns = tokenTypes === undefined ? [] : runsOf(tokenTypes);
   const runs = [...weightRuns, ...typeRuns];
   const labelsAt = headBytes + 8 * runs.length;
-  const idsAt = labelsAt + 4 * labels.length;
+  const numbers = [...labels, ...(margin === undefined ? [] : [margin])];
+  const idsAt = labelsAt + 4 * numbers.length;
   const otherAt = idsAt + tokenBytes * tokens.length;
   const other = rejected === undefined ? new Uint8Array() : encodeRow(rejected, tokenBytes);
   const bytes = new Uint8Array(otherAt + other.length);
   bytes.set(other, otherAt);
   const view = new DataView(bytes.buffer);
   const counts = [tokens.length, weightRuns.length, typeRuns.length, labels.length, other.length];
-  for (const [index, count] of counts.entries()) {
+  for (const [index, count] of [...counts, numbers.length - labels.length].entries()) {
     view.setUint32(4 * index, count, true);
   }
   for (const [index, { length, value }] of runs.entries()) {
     view.setUint32(headBytes + 8 * index, length, true);
     view.setFloat32(headBytes + 4 + 8 * index, value, true);
   }
-  for (const [index, label] of labels.entries()) view.setFloat32(labelsAt + 4 * index, label, true);
+  for (const [index, number] of numbers.entries()) view.setFloat32(labelsAt + 4 * index, number, true);
   for (const [index, id] of tokens.entries()) {
     if (tokenBytes === 2) view.setUint16(idsAt + 2 * index, id, true);
     else view.setInt32(idsAt + 4 * index, id, true);
@@ -51,7 +53,8 @@ export function decodeRow(bytes: Uint8Array, tokenBytes: TokenBytes): Row {
   const count = (index: number): number => view.getUint32(4 * index, true);
   const [length, weightRuns, typeRuns, labelCount, otherBytes] = [count(0), count(1), count(2), count(3), count(4)];
   const labelsAt = headBytes + 8 * (weightRuns + typeRuns);
-  const idsAt = labelsAt + 4 * labelCount;
+  const marginAt = labelsAt + 4 * labelCount;
+  const idsAt = marginAt + 4 * count(5);
   const tokens = new Int32Array(length);
   for (let index = 0; index < length; index++) {
     tokens[index] = tokenBytes === 2 ? view.getUint16(idsAt + 2 * index, true) : view.getInt32(idsAt + 4 * index, true);
@@ -71,6 +74,7 @@ export function decodeRow(bytes: Uint8Array, tokenBytes: TokenBytes): Row {
     weights: filled(new Float32Array(length), 0, weightRuns),
     ...(typeRuns > 0 && { tokenTypes: filled(new Int32Array(length), weightRuns, typeRuns) }),
     ...(labelCount > 0 && { labels }),
+    ...(count(5) > 0 && { margin: view.getFloat32(marginAt, true) }),
     ...(otherBytes > 0 && { rejected: decodeRow(bytes.subarray(bytes.length - otherBytes), tokenBytes) }),
   };
 }

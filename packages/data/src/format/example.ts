@@ -62,6 +62,8 @@ export interface PreferenceExample {
   readonly rejected: AnswerExample;
   /** How good the chosen answer is, and the rejected one, where the data says. */
   readonly scores?: readonly [chosen: number, rejected: number];
+  /** By how much the chosen one is better, where the data says. */
+  readonly margin?: number;
   /** Why the rejected one was, where the data says. */
   readonly reason?: string;
 }

@@ -79,6 +79,7 @@ describe('a pair of answers', () => {
       scores: [8.5, 3],
       reason: 'rude',
     });
+    expect(pair({ ...row, margin: '0.5' })).toMatchObject({ margin: 0.5 });
     expect(pair({ ...row, score_chosen: 8.5 })).not.toHaveProperty('scores');
     expect(() => pair({ ...row, score_chosen: 'good', score_rejected: 1 })).toThrow(
       /rows\.jsonl:3, column score_chosen: .*a number, got "good"/,

@@ -11,7 +11,8 @@ const scoreNames = {
   rejected: ['score_rejected', 'rejected_score', 'rejected-rating'],
 } as const;
 const reasonNames = ['reject_reason', 'reason'] as const;
-const beside = [...scoreNames.chosen, ...scoreNames.rejected, ...reasonNames];
+const marginNames = ['margin'] as const;
+const beside = [...scoreNames.chosen, ...scoreNames.rejected, ...marginNames, ...reasonNames];
 
 /** What tells a good answer from a bad one: TRL's column, and LLaMA-Factory's. */
 const ratingNames = [{ label: 'label' }, { label: 'kto_tag' }];
@@ -103,12 +104,14 @@ export const preferenceFormats: readonly Format[] = [...pairFormats, ...ratedFor
 
 function preference(row: RowReader, chosen: AnswerExample, rejected: AnswerExample): Example {
   const [best, worst] = [number(row, scoreNames.chosen), number(row, scoreNames.rejected)];
+  const margin = number(row, marginNames);
   const reason = reasonNames.map((name) => row.optionalText(name)).find((text) => text !== undefined);
   return {
     kind: 'preference',
     chosen,
     rejected,
     ...(best !== undefined && worst !== undefined && { scores: [best, worst] as const }),
+    ...(margin !== undefined && { margin }),
     ...(reason !== undefined && { reason }),
   };
 }

@@ -22,7 +22,9 @@ export function encodePrompt(tokenizer: Tokenizer, text: string): number[] {
  * (Encoding only the whole text moves the mask when a token crosses the edge: huggingface/trl #1920.)
  */
 export function encodeSpans(tokenizer: Tokenizer, spans: readonly TextSpan[]): TokenSpan[] {
-  const { prefixIds, eosId, endIds } = tokenizer;
+  const { prefixIds, suffixIds, eosId, endIds } = tokenizer;
+  // An encoder's tokenizer has no end token, and closes every text all the same.
+  const closing = eosId === null ? suffixIds : [eosId];
   const encoded: TokenSpan[] = [];
   const encode = remembered((text) => tokenizer.encode(text, { addSpecialTokens: false }));
   let before = '';
@@ -37,7 +39,7 @@ export function encodeSpans(tokenizer: Tokenizer, spans: readonly TextSpan[]): T
       // What a template writes after its end token, mostly a newline, the model is never asked to say.
       encoded.push({ kind, ids: ids.slice(0, end + 1) }, { kind: 'prompt', ids: ids.slice(end + 1) });
     } else {
-      encoded.push({ kind, ids: ends && !ended && eosId !== null ? [...ids, eosId] : ids });
+      encoded.push({ kind, ids: ends && !ended ? [...ids, ...closing] : ids });
     }
     before = ends && !ended ? '' : text;
   }

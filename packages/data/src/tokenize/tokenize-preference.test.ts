@@ -1,3 +1,4 @@
+import type { Row } from '@tunesmith/core';
 import { describe, expect, it } from 'vitest';
 import { loadChatTemplate } from '../chat/chat-template.js';
 import { decodeRow, encodeRow } from '../dataset/row-codec.js';
@@ -40,11 +41,14 @@ describe('a pair of answers', () => {
       { role: 'assistant', content: answer },
     ];
     const chat = (answer: string) => ({ kind: 'chat', messages: messages(answer), promptMessages: 1 }) as const;
-    const example: Example = { kind: 'preference', chosen: chat('yes'), rejected: chat('no'), scores: [2, -1] };
+    const scored = { scores: [2, -1], margin: 0.5 } as const;
+    const example: Example = { kind: 'preference', chosen: chat('yes'), rejected: chat('no'), ...scored };
     const [row] = tokenize(example).rows;
     expect(answerOf(row as Text)).toBe('yes<|im_end|>\n<|endoftext|>');
     expect(answerOf(row?.rejected as Text)).toBe('no<|im_end|>\n<|endoftext|>');
     expect([...(row?.labels ?? [])]).toEqual([2, -1]);
+    expect(row?.margin).toBe(0.5);
+    for (const bytes of [2, 4] as const) expect(decodeRow(encodeRow(row as Row, bytes), bytes)).toEqual(row);
   });
 
   it('keeps one prompt where it has to be cut, and says which answer is', () => {

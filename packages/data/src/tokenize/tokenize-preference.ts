@@ -10,14 +10,21 @@ type Sourced<Kind> = Kind & { readonly source?: RowSource };
 
 /** The row of two answers to one prompt: the chosen text, and the rejected one in `rejected`; scores become its labels. */
 export function tokenizePreference(
-  { chosen, rejected, scores, source }: Sourced<PreferenceExample>,
+  { chosen, rejected, scores, margin, source }: Sourced<PreferenceExample>,
   options: TokenizeOptions,
 ): TokenizedExample {
   const sides = [chosen, rejected].map((answer) => answerSpans(answer, source, options)) as [TokenSpan[], TokenSpan[]];
   const [best, worst] = truncatePair(sides, options.maxLength);
   const [row, other] = [toRow(best.spans, 0), toRow(worst.spans, 0)];
   return {
-    rows: [{ ...row, rejected: other, ...(scores && { labels: Float32Array.from(scores) }) }],
+    rows: [
+      {
+        ...row,
+        rejected: other,
+        ...(scores && { labels: Float32Array.from(scores) }),
+        ...(margin !== undefined && { margin }),
+      },
+    ],
     length: Math.max(...sides.map(lengthOf)),
     promptTokensDropped: Math.max(best.promptTokensDropped, worst.promptTokensDropped),
     answerTokensDropped: best.answerTokensDropped + worst.answerTokensDropped,

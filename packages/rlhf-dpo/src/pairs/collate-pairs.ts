@@ -68,7 +68,8 @@ function targetsOfPrompts(texts: readonly Pick<Row, 'tokens' | 'weights'>[], len
   }));
 }
 
-function bothTexts(name: string, { rejected, segments, ...row }: Row): Pick<Row, 'tokens' | 'weights'>[] {
+/** The text with the chosen answer, and that with the rejected one. @throws DATA_INVALID for a row that is no pair */
+export function bothTexts(name: string, { rejected, segments, ...row }: Row): Pick<Row, 'tokens' | 'weights'>[] {
   if (segments === undefined && rejected !== undefined) return [row, rejected];
   throw new TunesmithError(
     'DATA_INVALID',

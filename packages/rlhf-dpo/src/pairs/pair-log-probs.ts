@@ -82,7 +82,7 @@ function sumsOverAnswers(each: Tensor, { targetRows, targetWeights, answerTokens
 }
 
 /** `[2n]` as the even and the odd ones, `[n]` each. */
-function ofPairs(x: Tensor): [chosen: Tensor, rejected: Tensor] {
+export function ofPairs(x: Tensor): [chosen: Tensor, rejected: Tensor] {
   const pairs = (x.shape[0] as number) / 2;
   const both = tf.reshape(x, [pairs, 2]);
   const side = (index: number): Tensor => tf.reshape(tf.slice(both, [0, index], [pairs, 1]), [pairs]);

@@ -13,7 +13,6 @@ import {
   importAdapter,
   type Method,
   type MethodFactory,
-  type Model,
   memoryTensor,
   quantizationSchema,
   TunesmithError,
@@ -126,7 +125,7 @@ export async function loadAdapter({ model, parameters }: LoadedModel, method: Me
 
 /** Saves what a method trained, in PEFT's form or the method's own; `base` names the model that it belongs to. */
 export async function saveAdapter(
-  { model, parameters, backend, config: modelConfig, vocabularyBefore, quantization }: LoadedModel,
+  loaded: LoadedModel,
   method: Method,
   path: string,
   details: {
@@ -137,6 +136,7 @@ export async function saveAdapter(
     readonly objective?: ObjectiveSettings;
   },
 ): Promise<void> {
+  const { model, parameters, backend, config: modelConfig, vocabularyBefore, quantization } = loaded;
   const adapter = await exportAdapter(model, method, parameters, backend);
   const { base, revision = null, step, template = null, objective = defaultObjective } = details;
   const tensors = adapter.tensors.map(({ name, shape, data }) => memoryTensor(name, shape, data));
@@ -145,7 +145,7 @@ export async function saveAdapter(
     config: method.config as AdapterManifest['config'],
     step,
     template,
-    objective: manifestObjective(model, objective),
+    objective: manifestObjective(loaded, objective),
     stage: (method.stages === undefined ? null : model.stage) as AdapterManifest['stage'],
     resizeVocabulary: vocabularyBefore !== null,
     quantization,
@@ -170,10 +170,13 @@ export async function saveAdapter(
   });
 }
 
-/** What continues texts is used alike, whatever it learnt from: answers, or which of them are preferred. */
-function manifestObjective({ head }: Model, objective: ObjectiveSettings): AdapterManifest['objective'] {
+/** What does the same is used alike, whatever it learnt from: texts are continued, or judged as a whole. */
+function manifestObjective(
+  { model: { head }, objectives }: LoadedModel,
+  objective: ObjectiveSettings,
+): AdapterManifest['objective'] {
   if (head.task === 'causal-lm') return null;
-  const scheme = labelScheme(objective);
+  const scheme = labelScheme(objective, objectives);
   return {
     name: head.task === 'masked-lm' ? 'masked-lm' : 'classification',
     problemType: scheme?.problemType ?? 'single-label',

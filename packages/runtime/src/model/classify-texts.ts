@@ -1,6 +1,6 @@
-import { createExecutableCache, predict, type Row, TunesmithError } from '@tunesmith/core';
+import { classification, createExecutableCache, predict, type Row, TunesmithError } from '@tunesmith/core';
 import { encodeTexts } from '@tunesmith/data';
-import { createObjective, labelScheme, type ObjectiveSettings } from '../objective/settings.js';
+import { labelScheme, type ObjectiveSettings } from '../objective/settings.js';
 import { maxLengthOf } from '../train/resolve-recipe.js';
 import type { LoadedModel } from './load-model.js';
 
@@ -25,10 +25,10 @@ export interface Classification {
 
 /** Classifies texts, in their order. @throws CAPABILITY_MISSING for a model that does something else */
 export async function* classifyTexts(
-  { model, parameters, backend, tokenizer, path }: LoadedModel,
+  { model, parameters, backend, tokenizer, path, objectives }: LoadedModel,
   { objective: settings, texts, batchSize = 8, maxLength: most }: ClassifyTextsOptions,
 ): AsyncGenerator<Classification, void, void> {
-  const scheme = labelScheme(settings);
+  const scheme = labelScheme(settings, objectives);
   if (scheme === null) {
     throw new TunesmithError('CAPABILITY_MISSING', 'this model is no classifier', {
       where: path,
@@ -43,7 +43,8 @@ export async function* classifyTexts(
     }
   }
   const executables = createExecutableCache(backend, parameters.tensors);
-  const objective = createObjective(settings, tokenizer);
+  // Whatever it learnt its scores from, they are read alike.
+  const objective = classification({ labels: scheme.names.length, problemType: scheme.problemType });
   try {
     const collate = { rows: batchSize, maxLength, padToken: tokenizer.padId };
     for await (const logits of predict(rows(), { model, parameters, objective, executables, collate })) {

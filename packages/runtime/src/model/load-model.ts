@@ -59,6 +59,8 @@ export interface LoadedModel {
   readonly parameters: ParameterStore;
   readonly tokenizer: Tokenizer;
   readonly backend: Backend;
+  /** Objectives of plugins, of which it may have been trained for one; none if not said. */
+  readonly objectives?: Objectives | undefined;
   /** The type of each base weight in the checkpoint, by its path, or float32; what is saved again has the same. */
   storedDtype(path: string): StoredDtype;
   /** Frees the weights. */
@@ -100,6 +102,7 @@ export async function loadModel(options: LoadModelOptions): Promise<LoadedModel>
       parameters,
       tokenizer,
       backend,
+      objectives,
       storedDtype: (weight) => storedTensorIn(folder, model.family, weight)?.dtype ?? 'F32',
       dispose: () => tensors.dispose(),
     };

@@ -37,7 +37,7 @@ export async function saveModel(
   objective?: ObjectiveSettings,
   options: SaveModelOptions = {},
 ): Promise<void> {
-  const scheme = objective === undefined ? null : labelScheme(objective);
+  const scheme = objective === undefined ? null : labelScheme(objective, loaded.objectives);
   const { config: own, tokenizer } = loaded;
   const config = scheme === null ? own : withClassifier(own, scheme, tokenizer.padId);
   await writeModelFolder(path, {

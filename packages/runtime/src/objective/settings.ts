@@ -100,9 +100,19 @@ function configured({ name, ...options }: ObjectiveSettings, plugins: Objectives
   return pluginNamed(name, plugins)(options);
 }
 
-/** The labels of a classification; null for other objectives. @throws CONFIG_INVALID where it doesn't name them */
-export function labelScheme(settings: ObjectiveSettings): LabelScheme | null {
-  return settings.name === 'classification' ? schemeOf(settings) : null;
+/**
+ * What a model's logits of a whole text are called and mean; null where it gives none. A plugin's have no names.
+ * @throws CONFIG_INVALID where a classification doesn't name them
+ */
+export function labelScheme(settings: ObjectiveSettings, plugins: Objectives = []): LabelScheme | null {
+  const { task, labels = 1 } = headOf(settings, plugins);
+  if (task !== 'sequence-classification') return null;
+  if (isOwn(settings)) return schemeOf(settings);
+  return { names: numberedLabels(labels), problemType: configured(settings, plugins).problemType ?? 'single-label' };
+}
+
+function isOwn({ name }: ObjectiveSettings): boolean {
+  return (ownObjectives as readonly string[]).includes(name);
 }
 
 /** Names for labels that have none, as transformers gives them. */

@@ -7,7 +7,7 @@ import {
   TunesmithError,
 } from '@tunesmith/core';
 import { z } from 'zod';
-import type { ObjectiveSettings, Objectives } from '../objective/settings.js';
+import { headOf, type ObjectiveSettings, type Objectives } from '../objective/settings.js';
 import { describeIssue } from './describe-issue.js';
 import { methodNames, objectiveName, type RecipeSource } from './read-recipe.js';
 import { recipeSchema, recipeVersion } from './recipe-schema.js';
@@ -60,7 +60,10 @@ export function parseRecipe(
     if (earlyStopping !== undefined) problems.push('trainer.earlyStopping: needs data.validation');
     if (samplePrompts.length > 0) problems.push('trainer.samplePrompts: needs data.validation');
   }
-  if (parsed.success) problems.push(...objectiveProblems(parsed.data, plugin));
+  if (parsed.success && wrong.length === 0) {
+    const settings = plugin ? (objective as ObjectiveSettings) : parsed.data.objective;
+    problems.push(...objectiveProblems(parsed.data, settings, plugin));
+  }
   const methods = names.flatMap((name) => {
     const factory = factories.find(({ definition }) => definition.name === name);
     if (factory === undefined) throw new TunesmithError('INTERNAL', `the method "${name}" was not loaded`, { where });
@@ -120,10 +123,17 @@ function problemOf(create: () => unknown): string[] {
   }
 }
 
-function objectiveProblems({ objective, data, trainer }: Fields, plugin: ObjectiveFactory | undefined): string[] {
+function objectiveProblems(
+  { objective, data, trainer }: Fields,
+  settings: ObjectiveSettings,
+  plugin: ObjectiveFactory | undefined,
+): string[] {
+  const isSilent = trainer.samplePrompts.length > 0 && !continuesTexts(settings, plugin);
+  const silent = isSilent ? ['trainer.samplePrompts: needs an objective that continues texts'] : [];
   if (plugin !== undefined) {
     const { name: own, unpackable } = plugin.definition;
-    return data.packing && unpackable !== undefined ? [`data.packing: not for ${own}: ${unpackable}`] : [];
+    const packed = data.packing && unpackable !== undefined ? [`data.packing: not for ${own}: ${unpackable}`] : [];
+    return [...packed, ...silent];
   }
   const { name, labels, problemType } = objective;
   const names = Array.isArray(labels) ? labels : [];
@@ -135,12 +145,12 @@ function objectiveProblems({ objective, data, trainer }: Fields, plugin: Objecti
       'objective.labels: expected two or more, of which each text has one',
     ],
     [name === 'classification' && data.packing, 'data.packing: a row that is classified holds one text'],
-    [
-      name !== 'sft' && trainer.samplePrompts.length > 0,
-      'trainer.samplePrompts: needs an objective that continues texts',
-    ],
   ];
-  return found.flatMap(([isWrong, problem]) => (isWrong ? [problem] : []));
+  return [...found.flatMap(([isWrong, problem]) => (isWrong ? [problem] : [])), ...silent];
+}
+
+function continuesTexts(settings: ObjectiveSettings, plugin: ObjectiveFactory | undefined): boolean {
+  return plugin === undefined ? settings.name === 'sft' : headOf(settings, [plugin]).task === 'causal-lm';
 }
 
 function defaultLearningRate({ definition: { defaults, capabilities } }: MethodFactory): number {

@@ -74,7 +74,7 @@ export function rowOptions(
   objectives: Objectives = [],
 ): RowOptions {
   const rows = rowsOf(objective, objectives);
-  const labels = labelScheme(objective);
+  const labels = rows === 'labels' ? labelScheme(objective) : null;
   const { format, columns, header, template, promptLossWeight, trainOnHistory, longText } = data;
   return {
     tokenizer,
