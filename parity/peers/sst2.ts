@@ -3,12 +3,14 @@
  * accuracy on the test set. `sst2_peft.py` does the same in PyTorch and PEFT with the settings of the same `sst2.json`.
  *
  *     npm run build && npx tsx parity/peers/sst2.ts MODEL-FOLDER SST2-FOLDER [method ...] >> results.jsonl
+ *     … --device cuda --seed 2 lora    # one run on a GPU
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import settings from './sst2.json' with { type: 'json' };
 
 interface MethodSettings {
@@ -28,11 +30,16 @@ interface Evaluated {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const methods: Readonly<Record<string, MethodSettings>> = settings.methods;
-const [model, data, ...chosen] = process.argv.slice(2);
+const { values, positionals } = parseArgs({
+  options: { device: { type: 'string', default: 'cpu' }, seed: { type: 'string', multiple: true } },
+  allowPositionals: true,
+});
+const [model, data, ...chosen] = positionals;
+const seeds = values.seed?.map(Number) ?? settings.seeds;
 if (model === undefined || data === undefined) throw new Error('give the folders of the model and of SST-2');
 
 for (const method of chosen.length > 0 ? chosen : Object.keys(methods)) {
-  for (const seed of settings.seeds) process.stdout.write(`${JSON.stringify(trial(method, seed))}\n`);
+  for (const seed of seeds) process.stdout.write(`${JSON.stringify(trial(method, seed))}\n`);
 }
 
 function trial(method: string, seed: number): object {
@@ -49,14 +56,21 @@ function trial(method: string, seed: number): object {
       trainer: { epochs, batchSize, learningRate, seed, schedule: { name: 'linear', warmup } },
     };
     writeFileSync(join(folder, 'recipe.json'), JSON.stringify(recipe));
-    const run = tunesmith('train', join(folder, 'recipe.json'), '--output', join(folder, 'run')) as TrainedRun;
+    const where = ['--device', values.device];
+    const run = tunesmith(
+      'train',
+      join(folder, 'recipe.json'),
+      '--output',
+      join(folder, 'run'),
+      ...where,
+    ) as TrainedRun;
     const trained =
       run.model === null
         ? ['--model', resolve(model as string), ...run.adapters.flatMap((adapter) => ['--adapter', adapter])]
         : ['--model', run.model];
     const test = ['--data', resolve(data as string, 'test.tsv'), '--set', 'data.header=[sentence, label]'];
-    const { loss, metrics } = tunesmith('eval', ...trained, ...test) as Evaluated;
-    return { by: 'tunesmith', method, seed, learningRate, loss, accuracy: metrics.accuracy };
+    const { loss, metrics } = tunesmith('eval', ...trained, ...test, ...where) as Evaluated;
+    return { by: 'tunesmith', method, seed, device: values.device, learningRate, loss, accuracy: metrics.accuracy };
   } finally {
     rmSync(folder, { recursive: true });
   }
