@@ -126,10 +126,17 @@ export { addVirtualTokens, collateRows } from './objective/virtual-tokens.js';
 export type { AdamWOptions } from './optimizer/adamw.js';
 export { adamw } from './optimizer/adamw.js';
 export { clipByGlobalNorm, globalNorm, observeGlobalNorm } from './optimizer/clip-by-global-norm.js';
+export { eightBitState } from './optimizer/eight-bit-state.js';
 export type { ParameterGroup } from './optimizer/groups.js';
 export { sgd } from './optimizer/sgd.js';
-export type { GradientTransformation, Leaf, UpdateContext, UpdateResult } from './optimizer/transformation.js';
-export { chain } from './optimizer/transformation.js';
+export type {
+  GradientTransformation,
+  Leaf,
+  ParameterState,
+  UpdateContext,
+  UpdateResult,
+} from './optimizer/transformation.js';
+export { chain, parameterState } from './optimizer/transformation.js';
 export type { Handle, HostArray, IndexSpec, InitContext, Initializer, ParameterSpec } from './parameters/handle.js';
 export { elementCount } from './parameters/handle.js';
 export { constant, kaimingUniform, normal, uniform, zeros } from './parameters/initializers.js';
@@ -227,6 +234,7 @@ export type {
   EvaluateEvent,
   MetricsSink,
   RowSource,
+  SavedArray,
   StepEvent,
   TrainerCheckpoint,
   TrainerEvent,

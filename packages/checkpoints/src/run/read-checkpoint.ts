@@ -51,7 +51,8 @@ async function readTensors(path: string): Promise<Record<string, CheckpointTenso
     const tensors: [string, CheckpointTensor][] = [];
     for (const name of file.names()) {
       const tensor = file.get(name) as StoredTensor;
-      tensors.push([name, { shape: tensor.shape, values: await readHostArray(tensor) }]);
+      const values = tensor.dtype === 'U8' ? await tensor.read() : await readHostArray(tensor);
+      tensors.push([name, { shape: tensor.shape, values }]);
     }
     return Object.fromEntries(tensors);
   } finally {

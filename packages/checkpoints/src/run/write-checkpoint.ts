@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type HostArray, memoryTensor } from '@tunesmith/core';
+import { memoryTensor, type SavedArray } from '@tunesmith/core';
 import { writeFlushed, writeFolderAtomically, writeNew } from '../files/atomic-write.js';
 import { hashingSink, type WrittenFile } from '../files/byte-sink.js';
 import { formatJson } from '../json/strict-json.js';
@@ -28,7 +28,7 @@ export interface Checkpoint {
 
 export interface CheckpointTensor {
   readonly shape: readonly number[];
-  readonly values: HostArray;
+  readonly values: SavedArray;
 }
 
 /**

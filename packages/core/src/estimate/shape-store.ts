@@ -1,6 +1,6 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
-import { elementCount } from '../parameters/handle.js';
 import type { HostTensor, StoredSpec, TensorStore } from '../program/backend.js';
+import { zeroTensor } from '../storage/zero-tensor.js';
 
 /** A tensor store that keeps shapes and no values: what a plan is made over, before any weight is read. */
 export interface ShapeStore extends TensorStore {
@@ -35,7 +35,7 @@ export function createShapeStore(): ShapeStore {
       const spec = specs.get(name);
       if (spec === undefined) throw new TunesmithError('NAME_UNKNOWN', `the store holds no tensor "${name}"`);
       // Zeros take no memory until somebody writes to them: what was declared may be a whole model.
-      return written.has(name) ? anyValue(spec) : zeros(spec);
+      return written.has(name) ? anyValue(spec) : zeroTensor(spec);
     },
     has: (name) => specs.has(name),
     names: () => [...specs.keys()],
@@ -50,29 +50,12 @@ export function createShapeStore(): ShapeStore {
   };
 }
 
-function zeros({ dtype, shape }: StoredSpec): HostTensor {
-  const size = elementCount(shape);
-  switch (dtype) {
-    case 'float32':
-      return { dtype, shape, data: new Float32Array(size) };
-    case 'int32':
-      return { dtype, shape, data: new Int32Array(size) };
-    case 'bool':
-    case 'uint8':
-      return { dtype, shape, data: new Uint8Array(size) };
-    case 'int8':
-      return { dtype, shape, data: new Int8Array(size) };
-    default:
-      return { dtype, shape, data: new Uint16Array(size) };
-  }
-}
-
 /**
  * Numbers that pass for what a program may have computed: none is zero, as gradients that are would be taken for a
  * mistake, and of logits the largest is in the middle, where no vocabulary has its end token.
  */
 export function anyValue(spec: StoredSpec): HostTensor {
-  const value = zeros(spec);
+  const value = zeroTensor(spec);
   if (value.dtype !== 'float32') return value;
   value.data.fill(1);
   value.data[value.data.length >> 1] = 2;

@@ -17,6 +17,7 @@ export function adamw({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamWOptio
   return {
     name: 'adamw',
     slots: ['mean', 'variance'],
+    nonNegative: ['variance'],
     scalars: (count) => ({
       correction: Math.sqrt(1 - beta2 ** count) / (1 - beta1 ** count),
       epsilon: epsilon * Math.sqrt(1 - beta2 ** count),

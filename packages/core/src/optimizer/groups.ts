@@ -23,6 +23,8 @@ export interface GroupSettings {
   readonly clip: string;
   /** Updates of the run before its parameters were trained: an optimizer counts from there. */
   readonly since: number;
+  /** How the optimizer keeps its parameters' state. */
+  readonly form: string;
 }
 
 export interface GroupedHandles extends GroupSettings {
@@ -38,6 +40,7 @@ export function groupHandles(
   groups: readonly ParameterGroup[],
   defaultDecay: number,
   since: ReadonlyMap<string, number> = new Map(),
+  formOf: (handle: Handle) => string = () => '',
 ): GroupedHandles[] {
   const divided = new Map<string, GroupSettings & { handles: Handle[] }>();
   for (const handle of handles) {
@@ -48,6 +51,7 @@ export function groupHandles(
       decay: group?.decay ?? (handle.decay ? defaultDecay : 0),
       clip: group?.clip ?? '',
       since: since.get(handle.key) ?? 0,
+      form: formOf(handle),
     };
     const key = JSON.stringify(settings);
     const entry = divided.get(key) ?? { ...settings, handles: [] };

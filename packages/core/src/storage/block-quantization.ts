@@ -13,7 +13,7 @@ export interface QuantizedBlocks {
 }
 
 /** What a block of zeros is divided by. */
-const leastAbsmax = Math.fround(1e-38);
+export const leastAbsmax = Math.fround(1e-38);
 
 /**
  * @param table sorted values in −1..1
@@ -71,7 +71,7 @@ function largestMagnitude(values: Float32Array, from: number, to: number): numbe
 }
 
 /** What lies half-way between neighbours of a sorted table. */
-function midpoints(table: Float32Array): Float32Array {
+export function midpoints(table: Float32Array): Float32Array {
   return table.slice(1).map((value, index) => Math.fround(value + (table[index] as number)) / 2);
 }
 

@@ -1,18 +1,18 @@
 /**
- * The 256 values of bitsandbytes' signed dynamic 8-bit type, sorted (Dettmers 2016, arXiv:1511.04561;
- * bitsandbytes/functional.py, `create_dynamic_map`): 0, 1, and for each exponent e of 0..6 the means between 2^e + 1
- * evenly spaced numbers of 0.1..1, times 10^(e−6), with both signs. The lowest is −0.993, not −1.
+ * The 256 values of bitsandbytes' dynamic 8-bit types, sorted (Dettmers 2016, arXiv:1511.04561; bitsandbytes/functional.py,
+ * `create_dynamic_map`): 0, 1, and for each exponent e of 0..6 the means between evenly spaced numbers of 0.1..1, times
+ * 10^(e−6). With signs there are 2^e means, of both signs, and the lowest value is −0.993, not −1; without, 2^(e+1).
  */
-export function dynamicMap(): Float32Array {
+export function dynamicMap(signed = true): Float32Array {
   const values = [0, 1];
   for (let exponent = 0; exponent < 7; exponent++) {
-    const count = 2 ** exponent;
+    const count = 2 ** (signed ? exponent : exponent + 1);
     const edges = evenlySpaced(count + 1);
     const scale = Math.fround(10 ** (exponent - 6));
     for (let index = 0; index < count; index++) {
       const mean = Math.fround(Math.fround((edges[index] as number) + (edges[index + 1] as number)) / 2);
       const value = Math.fround(scale * mean);
-      values.push(value, -value);
+      values.push(value, ...(signed ? [-value] : []));
     }
   }
   return Float32Array.from(values).sort();

@@ -4,14 +4,14 @@ import { fromFloat32, toFloat32 } from './float-codecs.js';
 import type { StoredDtype, StoredTensor } from './stored-tensor.js';
 
 /**
- * Values in memory as a stored tensor, encoded when they are read: float32 as any type, int32 as I32.
+ * Values in memory as a stored tensor, encoded when they are read: float32 as any type, int32 as I32, bytes as U8.
  * @throws SHAPE_MISMATCH when the values are not as many as the shape says.
  */
 export function memoryTensor(
   name: string,
   shape: readonly number[],
-  values: HostArray,
-  dtype: StoredDtype = values instanceof Int32Array ? 'I32' : 'F32',
+  values: HostArray | Uint8Array,
+  dtype: StoredDtype = 'F32',
 ): StoredTensor {
   const elements = shape.reduce((product, size) => product * size, 1);
   if (elements !== values.length) {
@@ -22,6 +22,7 @@ export function memoryTensor(
     });
   }
   if (values instanceof Int32Array) return { name, dtype: 'I32', shape, read: async () => bytesOf(values.slice()) };
+  if (values instanceof Uint8Array) return { name, dtype: 'U8', shape, read: async () => values.slice() };
   // F32 is not encoded, and whoever reads a tensor may write into what it got.
   const read = async () => fromFloat32(dtype, dtype === 'F32' ? values.slice() : values);
   return { name, dtype, shape, read };

@@ -9,7 +9,7 @@ import { type Named, type Tensor, tf } from '../tensor/tfjs.js';
 import { differentiate } from './gradients.js';
 import { readFromChunks, writeToChunks } from './handle-values.js';
 import { inputNames, outputNames } from './program-names.js';
-import { chunksOf, optimizerEntry, type PlannedGroup, type TrainingPlan } from './training-plan.js';
+import { chunkState, chunksOf, optimizerEntry, type PlannedGroup, type TrainingPlan } from './training-plan.js';
 
 /** The small inputs of whatever applies gradients: learning rates, the optimizer's scalars, the methods' controls. */
 export function optimizerSpecs({ groups, optimizer, model }: TrainingPlan): Named<TensorSpec> {
@@ -156,7 +156,7 @@ function groupLeaves(
   );
   const leaf = (chunk: (typeof chunks)[number]): Leaf => ({
     parameter: io.read(chunk.entry),
-    state: Object.fromEntries(optimizer.slots.map((slot) => [slot, io.read(optimizerEntry(slot, chunk))])),
+    state: mapNamed(chunkState(optimizer, chunk), (_, slot) => io.read(optimizerEntry(slot, chunk))),
     ...{ scalars, learningRate, decay, clip },
   });
   return Object.fromEntries(chunks.map((chunk) => [chunk.entry, leaf(chunk)]));

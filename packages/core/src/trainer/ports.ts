@@ -11,11 +11,14 @@ export interface RowSource {
   read(position: Json): AsyncIterable<{ readonly row: Row; readonly position: Json }>;
 }
 
+/** Values as a checkpoint has them: bytes are codes of an optimizer's state. */
+export type SavedArray = HostArray | Uint8Array;
+
 /** A complete state of training: enough to go on to the same bits. */
 export interface TrainerCheckpoint {
   readonly step: number;
   /** Parameters, buffers and optimizer state, by `parameter/…` and `optimizer/<slot>/…`. */
-  readonly tensors: readonly { readonly name: string; readonly shape: Shape; readonly data: HostArray }[];
+  readonly tensors: readonly { readonly name: string; readonly shape: Shape; readonly data: SavedArray }[];
   /** Counters, data position, early stopping's memory. */
   readonly state: Json;
 }

@@ -7,6 +7,7 @@ import { initialiseHandles } from '../parameters/parameter-store.js';
 import type { TrainerOptions } from './trainer.js';
 import {
   addGradientEntries,
+  chunkState,
   chunksOf,
   gradientEntry,
   optimizerEntry,
@@ -174,7 +175,7 @@ async function replan(
 function removeTrainingEntries(plan: TrainingPlan): void {
   const { tensors } = plan.parameters;
   for (const chunk of chunksOf(plan)) {
-    for (const slot of plan.optimizer.slots) tensors.delete(optimizerEntry(slot, chunk));
+    for (const slot of Object.keys(chunkState(plan.optimizer, chunk))) tensors.delete(optimizerEntry(slot, chunk));
     if (tensors.has(gradientEntry(chunk))) tensors.delete(gradientEntry(chunk));
   }
 }

@@ -2,10 +2,12 @@ import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Model } from '../model/model.js';
 import type { Batch, Objective } from '../objective/objective.js';
 import { type GroupSettings, groupHandles, type ParameterGroup } from '../optimizer/groups.js';
-import type { GradientTransformation } from '../optimizer/transformation.js';
-import { elementCount } from '../parameters/handle.js';
+import { type GradientTransformation, mapNamed, parameterState } from '../optimizer/transformation.js';
+import { elementCount, type Handle } from '../parameters/handle.js';
 import type { Chunk, ParameterStore } from '../parameters/parameter-store.js';
+import type { StoredSpec } from '../program/backend.js';
 import type { TensorSpec } from '../program/program.js';
+import { zeroTensor } from '../storage/zero-tensor.js';
 import type { Named } from '../tensor/tfjs.js';
 
 /** Chunks that are updated alike. */
@@ -42,6 +44,17 @@ export function optimizerEntry(slot: string, chunk: Chunk): string {
   return `optimizer/${slot}/${chunk.entry}`;
 }
 
+/** What is stored of a chunk's optimizer state, by slot: that of its parameters, one after another. */
+export function chunkState(optimizer: GradientTransformation, { handles }: Chunk): Named<StoredSpec> {
+  const states = handles.map((handle) => parameterState(optimizer, handle).slots);
+  const [first = {}] = states;
+  if (states.length === 1) return first;
+  return mapNamed(first, ({ dtype }, slot) => {
+    const sizes = states.map((slots) => elementCount((slots[slot] as StoredSpec).shape));
+    return { dtype, shape: [sizes.reduce((sum, size) => sum + size, 0)] };
+  });
+}
+
 export function gradientEntry(chunk: Chunk): string {
   return `gradient/${chunk.entry}`;
 }
@@ -64,17 +77,16 @@ export async function planTraining(options: PlanOptions): Promise<TrainingPlan> 
   }
   const methodGroups = model.hooks.flatMap(({ hooks }) => hooks.groups ?? []);
   const updated = options.updates === false ? [] : model.trained;
-  const grouped = groupHandles(updated, [...groups, ...methodGroups], weightDecay, since);
+  const formOf = (handle: Handle): string => parameterState(optimizer, handle).form;
+  const grouped = groupHandles(updated, [...groups, ...methodGroups], weightDecay, since, formOf);
   const packed = await parameters.pack(grouped.map(({ handles }) => handles));
   const planned = grouped.map(({ handles: _, ...settings }, index) => ({
     ...settings,
     chunks: packed[index] as Chunk[],
   }));
   for (const chunk of planned.flatMap(({ chunks }) => chunks)) {
-    const shape = chunkShape(chunk);
-    for (const slot of optimizer.slots) {
-      const data = new Float32Array(elementCount(shape));
-      parameters.tensors.set(optimizerEntry(slot, chunk), { dtype: 'float32', shape, data });
+    for (const [slot, spec] of Object.entries(chunkState(optimizer, chunk))) {
+      parameters.tensors.set(optimizerEntry(slot, chunk), zeroTensor(spec));
     }
   }
   return {

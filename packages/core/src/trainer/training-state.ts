@@ -1,7 +1,11 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
+import { parameterState } from '../optimizer/transformation.js';
 import { elementCount, type Handle, type HostArray } from '../parameters/handle.js';
-import type { TrainerCheckpoint } from './ports.js';
-import { chunkShape, chunksOf, optimizerEntry, type TrainingPlan } from './training-plan.js';
+import type { StoredSpec } from '../program/backend.js';
+import { bytesInStore } from '../storage/bytes-in-store.js';
+import { zeroTensor } from '../storage/zero-tensor.js';
+import type { SavedArray, TrainerCheckpoint } from './ports.js';
+import { chunkState, chunksOf, optimizerEntry, type TrainingPlan } from './training-plan.js';
 
 type SavedTensor = TrainerCheckpoint['tensors'][number];
 
@@ -18,10 +22,9 @@ function optimizerName(slot: string, key: string): string {
 
 /** Bytes of what `readTrainingState` reads. */
 export function trainingStateBytes(plan: TrainingPlan): number {
-  const elements = (handles: readonly Handle[]): number =>
-    handles.reduce((sum, { shape }) => sum + elementCount(shape), 0);
-  const optimizer = plan.optimizer.slots.length * elements(chunksOf(plan).flatMap(({ handles }) => handles));
-  return 4 * (elements(savedHandles(plan)) + optimizer);
+  const optimizer = chunksOf(plan).flatMap((chunk) => Object.values(chunkState(plan.optimizer, chunk)));
+  const saved = savedHandles(plan).map(({ shape }): StoredSpec => ({ shape, dtype: 'float32' }));
+  return [...saved, ...optimizer].reduce((sum, spec) => sum + bytesInStore(spec), 0);
 }
 
 /** Parameters, buffers and optimizer state by path, however they are packed. */
@@ -41,13 +44,14 @@ export async function readTrainingState(plan: TrainingPlan): Promise<SavedTensor
 export async function readOptimizerState({ groups, optimizer, parameters }: TrainingPlan): Promise<SavedTensor[]> {
   const tensors: SavedTensor[] = [];
   for (const chunk of groups.flatMap(({ chunks }) => chunks)) {
-    for (const slot of optimizer.slots) {
+    for (const slot of Object.keys(chunkState(optimizer, chunk))) {
       const { data } = await parameters.tensors.get(optimizerEntry(slot, chunk));
       let offset = 0;
-      for (const { key, shape } of chunk.handles) {
+      for (const handle of chunk.handles) {
+        const { shape } = parameterState(optimizer, handle).slots[slot] as StoredSpec;
         const size = elementCount(shape);
-        const own = (data as Float32Array).slice(offset, offset + size);
-        tensors.push({ name: optimizerName(slot, key), shape, data: own });
+        const own = (data as SavedArray).slice(offset, offset + size);
+        tensors.push({ name: optimizerName(slot, handle.key), shape, data: own });
         offset += size;
       }
     }
@@ -56,16 +60,18 @@ export async function readOptimizerState({ groups, optimizer, parameters }: Trai
 }
 
 /** Puts the optimizer's state back, as `take` gives it for each name and shape. */
-function fillOptimizerState(plan: TrainingPlan, take: (name: string, shape: readonly number[]) => HostArray): void {
+function fillOptimizerState(plan: TrainingPlan, take: (name: string, spec: StoredSpec) => SavedArray): void {
+  const { optimizer, parameters } = plan;
   for (const chunk of chunksOf(plan)) {
-    for (const slot of plan.optimizer.slots) {
-      const data = new Float32Array(chunk.size);
+    for (const [slot, spec] of Object.entries(chunkState(optimizer, chunk))) {
+      const whole = zeroTensor(spec);
       let offset = 0;
-      for (const { key, shape } of chunk.handles) {
-        data.set(take(optimizerName(slot, key), shape), offset);
-        offset += elementCount(shape);
+      for (const handle of chunk.handles) {
+        const own = parameterState(optimizer, handle).slots[slot] as StoredSpec;
+        whole.data.set(take(optimizerName(slot, handle.key), own), offset);
+        offset += elementCount(own.shape);
       }
-      plan.parameters.tensors.set(optimizerEntry(slot, chunk), { dtype: 'float32', shape: chunkShape(chunk), data });
+      parameters.tensors.set(optimizerEntry(slot, chunk), whole);
     }
   }
 }
@@ -73,13 +79,13 @@ function fillOptimizerState(plan: TrainingPlan, take: (name: string, shape: read
 /** Gives what an earlier plan trained too the state that it had there; all else starts at zero. */
 export function carryOptimizerState(plan: TrainingPlan, tensors: readonly SavedTensor[]): void {
   const saved = new Map(tensors.map(({ name, data }) => [name, data]));
-  fillOptimizerState(plan, (name, shape) => saved.get(name) ?? new Float32Array(elementCount(shape)));
+  fillOptimizerState(plan, (name, spec) => saved.get(name) ?? (zeroTensor(spec).data as SavedArray));
 }
 
 /** Puts a checkpoint's tensors back. Strict: every tensor of the plan must be there with its shape, and no other. */
 export async function writeTrainingState(plan: TrainingPlan, tensors: readonly SavedTensor[]): Promise<void> {
   const saved = new Map(tensors.map((tensor) => [tensor.name, tensor]));
-  const take = (name: string, shape: readonly number[]): HostArray => {
+  const take = (name: string, { shape }: Pick<StoredSpec, 'shape'>): SavedArray => {
     const tensor = saved.get(name);
     saved.delete(name);
     if (tensor === undefined || tensor.data.length !== elementCount(shape)) {
@@ -93,7 +99,7 @@ export async function writeTrainingState(plan: TrainingPlan, tensors: readonly S
     return tensor.data;
   };
   for (const handle of savedHandles(plan)) {
-    await plan.parameters.write(handle, take(`parameter/${handle.key}`, handle.shape).slice());
+    await plan.parameters.write(handle, take(`parameter/${handle.key}`, handle).slice() as HostArray);
   }
   fillOptimizerState(plan, take);
   const [left] = saved.keys();

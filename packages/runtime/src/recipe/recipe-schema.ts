@@ -194,6 +194,13 @@ const trainer = z
         beta2: z.number().min(0).lt(1).default(0.999).describe('AdamW: decay of the variance (torch.optim.AdamW).'),
         epsilon: z.number().positive().default(1e-8).describe('AdamW: added to the deviation (torch.optim.AdamW).'),
         momentum: z.number().min(0).lt(1).default(0).describe('SGD: momentum (torch.optim.SGD).'),
+        stateBits: z
+          .literal([32, 8])
+          .default(32)
+          .describe(
+            'Bits of each value of its state. 8: in blocks of 256, as `adamw_bnb_8bit` of TrainingArguments, but for parameters ' +
+              'of fewer than 4,096 elements (bitsandbytes). Default: 32, as `adamw_torch`.',
+          ),
       })
       .prefault({})
       .describe('How parameters move.'),

@@ -4,6 +4,7 @@ import {
   clipByGlobalNorm,
   constantSchedule,
   cosineSchedule,
+  eightBitState,
   type GradientTransformation,
   linearSchedule,
   observeGlobalNorm,
@@ -28,9 +29,10 @@ export function scheduleOf({ schedule: { name, warmup } }: Recipe['trainer']): S
 
 /** Clipping and the update rule that a recipe names. */
 export function optimizerOf({ optimizer, clipNorm }: Recipe['trainer']): GradientTransformation {
-  const { name, beta1, beta2, epsilon, momentum } = optimizer;
+  const { name, beta1, beta2, epsilon, momentum, stateBits } = optimizer;
   const rule = name === 'adamw' ? adamw({ beta1, beta2, epsilon }) : sgd({ momentum });
-  return chain(clipNorm === 0 ? observeGlobalNorm() : clipByGlobalNorm(clipNorm), rule);
+  const kept = stateBits === 8 ? eightBitState(rule) : rule;
+  return chain(clipNorm === 0 ? observeGlobalNorm() : clipByGlobalNorm(clipNorm), kept);
 }
 
 /** Optimizer steps of a run: as the recipe says, or its epochs over so many rows. */
