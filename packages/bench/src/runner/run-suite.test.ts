@@ -142,6 +142,16 @@ it('starts nothing when the time is over', async () => {
   expect(ran).toEqual([]);
 });
 
+it('starts nothing that is still waiting when the time is over', async () => {
+  const until = new Date(8.64e15);
+  const result = await run({ until }, ({ learningRate }) => {
+    until.setTime(0);
+    return success(learningRate);
+  });
+  expect(ran).toHaveLength(1);
+  expect(result).toMatchObject({ done: 1, total: 10 });
+});
+
 it('times each cell alone where others run side by side, over few steps', async () => {
   let running = 0;
   let most = 0;

@@ -9,7 +9,7 @@ export interface RunSuiteOptions
   extends SuitePlanOptions,
     Omit<TrialPlace, 'roots' | 'cacheFolder' | 'hub'>,
     Omit<TrialRunnerOptions, 'place' | 'surroundings' | 'run' | 'entry'> {
-  /** Trials at a time; 1 if not said, so that times can be compared. With more, each cell is timed once more, alone. */
+  /** 1 if not said, so that times can be compared. With more, each cell is timed once more, alone. */
   readonly concurrency?: number;
   /** Runs a trial; in a process that a thread watches over if not said. */
   readonly run?: TrialRunnerOptions['run'];
