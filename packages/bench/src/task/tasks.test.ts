@@ -116,7 +116,7 @@ describe('shuffled labels', () => {
     expect(train.filter(({ rejected }) => rejected === 'right')).toHaveLength(60 - kept);
   });
 
-  it('exchange answers, and the words of a text', () => {
+  it('exchange answers, and the pieces of a text', () => {
     const chats = Array.from({ length: 20 }, (_, index) => ({
       messages: [{ content: `q${index}` }, { content: `a${index}` }],
     }));
@@ -124,8 +124,10 @@ describe('shuffled labels', () => {
     const answers = train.map(({ messages }) => (messages as { content: string }[])[1]?.content);
     expect([...answers].sort()).toEqual(chats.map(({ messages }) => messages[1]?.content).sort());
     expect(answers).not.toEqual(chats.map(({ messages }) => messages[1]?.content));
-    const [text] = shuffleLabels(splits([{ text: 'one two\nthree four five six ' }])).train as [{ text: string }];
-    expect(text.text).not.toBe('one two\nthree four five six ');
-    expect(text.text.split(/\s/).sort()).toEqual('one two\nthree four five six '.split(/\s/).sort());
+    const words = 'getHTMLElement(id: 12)\nreadonly x;  ';
+    const [text] = shuffleLabels(splits([{ text: words }])).train as [{ text: string }];
+    expect(text.text).not.toBe(words);
+    expect([...text.text].sort()).toEqual([...words].sort());
+    for (const piece of ['get', 'HTML', 'Element', '12', 'readonly']) expect(text.text).toContain(piece);
   });
 });
