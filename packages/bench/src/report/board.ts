@@ -34,7 +34,7 @@ export interface Separation {
 export type Verdict = 'counts' | 'too hard' | 'learnt without labels' | 'unknown';
 
 /** Of the gap from the untrained base to the ceiling, what the best method has to close, and shuffled labels may not. */
-export const leastShare = 0.5;
+const leastShare = 0.5;
 
 /** A task counts where the best method closes at least half of the gap, and no method does with shuffled labels. */
 export function verdictOf({ separation, control }: Board): Verdict {
