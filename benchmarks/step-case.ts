@@ -2,7 +2,6 @@
  * Measures one case in a process of its own, so that its peak memory is its own: the argument is StepOptions as JSON,
  * the output one line of JSON.
  */
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createOnnxBackend } from '@tunesmith/backend-onnx';
 import {
@@ -52,7 +51,7 @@ function randomRow(index: number): Row {
   return { tokens, weights };
 }
 
-const gpuBefore = gpuBytes();
+const gpuBefore = await gpuBytes();
 const compiled: Executable[] = [];
 const trainer = await createTrainer({
   model,
@@ -102,7 +101,7 @@ for await (const event of trainer.run()) {
   last = now;
   lastCpu = process.cpuUsage();
 }
-const gpuAfter = gpuBytes();
+const gpuAfter = await gpuBytes();
 const info = compiled.at(-1)?.info ?? {};
 await trainer.dispose();
 const peakKilobytes = Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
@@ -112,15 +111,15 @@ const result = {
   secondsPerStep: median(seconds),
   cpuSecondsPerStep: median(cpuSeconds),
   peakBytes: peakKilobytes * 1024,
-  ...(options.device === 'cpu' ? {} : { gpuBytes: gpuAfter - gpuBefore }),
+  ...(gpuBefore === null || gpuAfter === null ? {} : { gpuBytes: gpuAfter - gpuBefore }),
   ...info,
 };
 
-/** Memory in use on the first NVIDIA GPU; sessions keep their peak. */
-function gpuBytes(): number {
-  if (options.device === 'cpu') return 0;
-  const query = ['--query-gpu=memory.used', '--format=csv,noheader,nounits', '--id=0'];
-  return Number(execFileSync('nvidia-smi', query, { encoding: 'utf8' })) * 2 ** 20;
+/** Memory in use on the GPU; sessions keep their peak. */
+async function gpuBytes(): Promise<number | null> {
+  if (options.device === 'cpu') return null;
+  // Imported where it is used: what a module takes of memory would count as the case's.
+  return (await import('@tunesmith/bench')).deviceMemory();
 }
 
 function count(handles: Model['handles']): number {

@@ -7,6 +7,7 @@ import {
   type Change,
   compareResults,
   createReport,
+  doubtfulTasks,
   formatSpread,
   formatValue,
   importPeftResult,
@@ -19,9 +20,11 @@ import {
   reportHtml,
   reportMarkdown,
   type TrialResult,
+  taskTable,
+  verdictOf,
 } from '@tunesmith/bench';
 import { didYouMean, TunesmithError } from '@tunesmith/core';
-import type { BenchAdviseFlags, BenchCompareFlags, BenchReportFlags } from './commands/bench.js';
+import type { BenchAdviseFlags, BenchCheckFlags, BenchCompareFlags, BenchReportFlags } from './commands/bench.js';
 import type { Terminal } from './terminal.js';
 
 /** Writes the report of a folder of results: a page, tables, and the Pareto picture of each task. */
@@ -61,6 +64,26 @@ function boardJson({ model, task, budget, metric, separation, rows }: Board): ob
       ...{ seeds, learningRate, failures, untrained, values },
     })),
   };
+}
+
+/** Says of a suite's tasks whether they count, and by the result whether all do. */
+export async function benchTasks(
+  suiteFile: string,
+  { results, output }: Pick<BenchCheckFlags, 'results' | 'output'>,
+  terminal: Terminal,
+): Promise<boolean> {
+  const report = await readReport(suiteFile, results);
+  const doubtful = doubtfulTasks(report);
+  const table = taskTable(report);
+  if (output !== undefined) await writeFile(resolve(output), table);
+  if (terminal.json) {
+    const tasks = report.boards.map((board) => ({
+      ...{ task: board.task, model: board.model, verdict: verdictOf(board), separation: board.separation },
+      shuffled: board.control?.separation ?? null,
+    }));
+    terminal.printJson({ type: 'tasks', tasks });
+  } else terminal.print(table.trimEnd());
+  return doubtful.length === 0;
 }
 
 /** Compares two sets of results and says by the exit code whether the second is worse. */
@@ -174,11 +197,9 @@ function adviceLines({ board, best, others, confidence, leftOut }: Advice): stri
 /** With a suite, its cells alone and at its prices. */
 async function readReport(suiteFile: string | undefined, folder: string): Promise<Report> {
   const suite = suiteFile === undefined ? undefined : await readSuite(suiteFile);
-  const results = await withStore(folder, ({ select }) =>
-    suite === undefined ? select('1') : select('suite = ?', suite.name),
-  );
+  const results = await withStore(folder, ({ select }) => select('1'));
   const imported = await readPeftResults(resolve(folder));
-  if (results.length + imported.length > 0) return createReport({ results, imported, prices: suite?.prices ?? {} });
+  if (results.length + imported.length > 0) return createReport({ results, imported, ...(suite && { suite }) });
   throw new TunesmithError('FILE_MISSING', 'there are no results', {
     where: folder,
     hint: 'tunesmith bench run makes some',

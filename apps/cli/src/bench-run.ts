@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   cellName,
+  hubTasks,
   offlineTasks,
   openResultStore,
   parseShard,
@@ -17,14 +18,19 @@ import { cacheFolder, hubSettings, pluginRoots } from './engine.js';
 import { formatDuration, formatRate } from './format.js';
 import type { Terminal } from './terminal.js';
 
-/** Runs what is left of a suite, tells of every trial, and says what is still left. */
-export async function benchRun(file: string, flags: BenchRunFlags, terminal: Terminal): Promise<void> {
+/** Runs what is left of a suite, or of its controls alone, tells of every trial, and says what is still left. */
+export async function benchRun(
+  file: string,
+  flags: BenchRunFlags,
+  terminal: Terminal,
+  controlsOnly = false,
+): Promise<void> {
   const { results, concurrency, shard, minutes, device, retryFailed = false } = flags;
   const suite = { ...(await readSuite(file)), ...(device !== undefined && { device }) };
   const store = await openResultStore(resolve(results));
   const workFolder = await mkdtemp(join(tmpdir(), 'tunesmith-bench-'));
   const isTimed = concurrency === 1;
-  if (!terminal.json) {
+  if (!terminal.json && !controlsOnly) {
     terminal.note(
       isTimed
         ? 'one trial at a time, so that times can be compared; keep the machine otherwise idle'
@@ -33,8 +39,8 @@ export async function benchRun(file: string, flags: BenchRunFlags, terminal: Ter
   }
   try {
     const done = await runSuite({
-      ...{ suite, store, concurrency, retryFailed, workFolder },
-      tasks: offlineTasks,
+      ...{ suite, store, concurrency, retryFailed, workFolder, controlsOnly },
+      tasks: [...offlineTasks, ...hubTasks],
       entry: fileURLToPath(new URL('./trial-child.js', import.meta.url)),
       roots: pluginRoots(),
       hub: hubSettings(),

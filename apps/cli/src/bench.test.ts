@@ -91,7 +91,21 @@ describe('bench run', () => {
       expect(inference.merged).toBeGreaterThan(0);
       expect(info.status).toBe('success');
     }
-  });
+  }, 120_000);
+
+  it('keeps the base as a method wants it: in few bits it says something else', async () => {
+    const methods = { coded: { method: 'qlora', qlora: { rank: 2 } } };
+    await writeFile(join(home, 'coded.json'), JSON.stringify({ ...suite, methods, seeds: [1] }));
+    const { code, stderr } = await runCli(home, 'bench', 'run', 'coded.json', '--results', 'coded');
+    expect(code, stderr).toBe(0);
+    const untrained = async (folder: string): Promise<Set<number>> => {
+      const results = (await resultsOf(folder)).filter(({ trial }) => trial.outcome.status === 'success');
+      return new Set(results.map(({ trial }) => trial.outcome.measurement.quality.untrained.loss));
+    };
+    const [coded, plain] = [await untrained('coded'), await untrained('bench-results')];
+    expect([coded.size, plain.size]).toEqual([1, 1]);
+    expect(coded).not.toEqual(plain);
+  }, 120_000);
 
   it('goes on after it is killed, and what was finished is not run again', async () => {
     const bench = startCli(home, 'bench', 'run', 'suite.json', '--json', '--results', 'killed');
@@ -107,7 +121,7 @@ describe('bench run', () => {
     expect(last).toMatchObject({ done: 5, reused: before.length });
     // The same trials as those of the suite that was not killed, which differ in nothing but times and memory.
     expect(withoutTiming(await resultsOf('killed'))).toEqual(withoutTiming(await resultsOf('bench-results')));
-  });
+  }, 120_000);
 
   it('tells what is wrong with a suite, and runs nothing', async () => {
     await writeFile(join(home, 'wrong.json'), JSON.stringify({ ...suite, tasks: ['exercise'] }));
@@ -120,6 +134,13 @@ describe('bench run', () => {
 it('lists the tasks with their licences', async () => {
   const { stdout } = await runCli(home, 'bench', 'tasks', '--json');
   const tasks = JSON.parse(stdout) as { name: string; licence: string }[];
-  expect(tasks.map(({ name }) => name)).toEqual(['spam-or-ham', 'browser-declarations', 'exercises']);
+  const onHub = ['sst2', 'gsm8k', 'metamath-gsm8k', 'alpaca', 'helpful-answers'];
+  expect(tasks.map(({ name }) => name)).toEqual([
+    'spam-or-ham',
+    'browser-declarations',
+    'exercises',
+    'better-answers',
+    ...onHub,
+  ]);
   for (const { licence } of tasks) expect(licence).not.toBe('');
 });

@@ -4,7 +4,7 @@ import { CommanderError } from 'commander';
 /** The command's exit codes; the README's table is made of these. */
 export const exitCodes = {
   0: 'done',
-  1: 'the run failed; `bench compare`: something is worse',
+  1: 'the run failed; `bench compare`: something is worse; `bench check`: a task does not count',
   2: 'bad usage, recipe, data or files: nothing was trained',
   4: 'the environment lacks something: a device, a network, a capability (`tunesmith doctor` helps)',
   130: 'stopped by Ctrl-C, after a checkpoint was saved',

@@ -13,7 +13,7 @@ it('each suite that comes with the repository has only recipes that can run', as
   try {
     const entry = join(home, 'entry.mjs');
     await writeFile(entry, 'export {};');
-    const names = await readdir(folder);
+    const names = (await readdir(folder)).filter((name) => name.endsWith('.yaml'));
     expect(names).toContain('first-table.yaml');
     for (const name of names) {
       const suite = await readSuite(join(folder, name));
@@ -26,7 +26,8 @@ it('each suite that comes with the repository has only recipes that can run', as
         run: () => Promise.reject(new Error('no trial is to run')),
       });
       store.close();
-      expect(total).toBe(Object.keys(suite.methods).length * (suite.tuning.trials + suite.seeds.length));
+      const cells = Object.keys(suite.methods).length + suite.controls.length;
+      expect(total).toBe(cells * (suite.tuning.trials + suite.seeds.length));
     }
   } finally {
     await rm(home, { recursive: true, force: true });
@@ -34,7 +35,9 @@ it('each suite that comes with the repository has only recipes that can run', as
 });
 
 it('the first table is of at least 15 methods, 3 tasks, 5 seeds and 3 learning rates', async () => {
-  const { methods, tasks, seeds, tuning } = await readSuite(join(folder, 'first-table.yaml'));
+  const { methods, tasks, seeds, tuning, controls } = await readSuite(join(folder, 'first-table.yaml'));
   expect(Object.keys(methods).length).toBeGreaterThanOrEqual(15);
   expect([tasks.length, seeds.length, tuning.trials]).toEqual([3, 5, 3]);
+  // What says of each task whether it counts.
+  expect(controls).not.toEqual([]);
 });

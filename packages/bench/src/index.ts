@@ -5,7 +5,9 @@ export { rasterise } from './chart/render-chart.js';
 export type { Difference } from './compare/bootstrap.js';
 export type { Change, Comparison } from './compare/compare-results.js';
 export { compareResults } from './compare/compare-results.js';
-export type { Board, Separation } from './report/board.js';
+export { deviceMemory } from './measure/device-memory.js';
+export type { Board, Separation, Verdict } from './report/board.js';
+export { verdictOf } from './report/board.js';
 export { formatSpread, formatValue } from './report/format-value.js';
 export { reportHtml } from './report/html.js';
 export { reportMarkdown } from './report/markdown.js';
@@ -14,6 +16,7 @@ export type { Report, ReportOptions } from './report/report.js';
 export { createReport } from './report/report.js';
 export type { Spread } from './report/spread.js';
 export type { CellSummary, Prices } from './report/summarise.js';
+export { doubtfulTasks, taskTable } from './report/task-table.js';
 export type { RunSuiteOptions, SuiteRun } from './runner/run-suite.js';
 export { runSuite } from './runner/run-suite.js';
 export type { TrialEvent } from './runner/trial-runner.js';
@@ -26,9 +29,11 @@ export { cellName, parseShard } from './suite/cells.js';
 export { readSuite } from './suite/read-suite.js';
 export type { Suite, SuiteInput } from './suite/suite-schema.js';
 export { suiteSchema } from './suite/suite-schema.js';
+export { hubTasks } from './task/hub-tasks.js';
 export { openNpmPackage } from './task/npm-package.js';
 export { offlineTasks } from './task/offline-tasks.js';
 export type {
+  HubDataset,
   NpmPackage,
   PreparedTask,
   TaskDefinition,

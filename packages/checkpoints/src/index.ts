@@ -9,6 +9,7 @@ export {
   hasBitsandbytesForm,
 } from './bitsandbytes/write-bitsandbytes.js';
 export { type GgufFile, isGguf, openGguf } from './gguf/open-gguf.js';
+export { type DownloadedDataset, downloadDataset } from './hub/download-dataset.js';
 export {
   type DownloadedModel,
   type DownloadOptions,

@@ -12,6 +12,11 @@ export interface BenchRunFlags {
   readonly retryFailed?: boolean;
 }
 
+/** Flags of `bench check`. */
+export interface BenchCheckFlags extends Omit<BenchRunFlags, 'shard'> {
+  readonly output?: string;
+}
+
 /** Flags of `bench report`. */
 export interface BenchReportFlags {
   readonly results: string;
@@ -56,9 +61,28 @@ export function addBench(program: Command, terminal: Terminal): void {
       await benchRun(file, flags, terminal);
     });
   bench
+    .command('check')
+    .description(
+      'whether a suite’s tasks count: its `controls` close half of the gap, and with labels shuffled they do not; exit code 1 if not',
+    )
+    .argument('<suite>', 'suite file: YAML, JSON or TypeScript (a TypeScript suite executes code)')
+    .option(...results)
+    .option('--concurrency <n>', 'trials at a time', atLeastOne, 1)
+    .option('--minutes <n>', 'start no trial after so long; the next call goes on', positiveNumber)
+    .addOption(deviceOption('what computes, if not the suite’s device'))
+    .option('--retry-failed', 'run again what failed')
+    .option('--output <file>', 'write the table to a file')
+    .option('--json', 'every trial as a line of JSON, the verdicts last')
+    .action(async (file: string, flags: BenchCheckFlags) => {
+      const { benchRun } = await import('../bench-run.js');
+      const { benchTasks } = await import('../bench-report.js');
+      await benchRun(file, flags, terminal, true);
+      if (!(await benchTasks(file, flags, terminal))) process.exitCode = 1;
+    });
+  bench
     .command('report')
     .description('write a page, tables and Pareto pictures of what was measured')
-    .argument('[suite]', 'only this suite’s results, with money at its prices')
+    .argument('[suite]', 'only this suite’s cells, with money at its prices')
     .option(...results)
     .option('--output <folder>', 'folder of the report', 'bench-report')
     .option('--cost <measure>', 'what the pictures set quality against', 'peakBytes')
@@ -109,8 +133,8 @@ export function addBench(program: Command, terminal: Terminal): void {
     .description('the tasks that a suite may name')
     .option('--json', 'as JSON')
     .action(async () => {
-      const { offlineTasks } = await import('@tunesmith/bench');
-      const tasks = offlineTasks.map(({ rows: _, ...task }) => task);
+      const { hubTasks, offlineTasks } = await import('@tunesmith/bench');
+      const tasks = [...offlineTasks, ...hubTasks].map(({ rows: _, ...task }) => task);
       if (terminal.json) return terminal.printJson(tasks);
       for (const { name, summary, licence, source, metric } of tasks) {
         terminal.print(`${terminal.style('bold', name)}  ${summary}`);

@@ -1,14 +1,23 @@
-import { createExecutableCache, evaluate, type Row } from '@tunesmith/core';
-import { createObjective, type LoadedModel, maxLengthOf, openData, type Recipe } from '@tunesmith/runtime';
+import { computePriors, evaluate, type Row } from '@tunesmith/core';
+import { createObjective, type LoadedModel } from '@tunesmith/runtime';
 import type { Measurement } from '../trial/trial-result.js';
 import { answers } from './answers.js';
+import { type Split, withSplit } from './open-split.js';
 
-export interface EvaluateSplitOptions {
-  readonly file: string;
-  readonly data: Recipe['data'];
-  readonly objective: Recipe['objective'];
-  readonly batchSize: number;
-  readonly cacheFolder: string;
+/** What an objective has to know of a split's rows by the model as it was (`Row.prior`), in their order. */
+export type SplitPriors = readonly Float32Array[] | null;
+
+/** Asks a model that is as it was; null where the objective asks for nothing. */
+export async function priorsOf(loaded: LoadedModel, split: Split): Promise<SplitPriors> {
+  const { model, parameters, tokenizer } = loaded;
+  const objective = createObjective(split.objective, tokenizer, split.objectives);
+  if (objective.prior === undefined) return null;
+  return withSplit(loaded, split, async ({ rows, executables, collate }) => {
+    const priors: Float32Array[] = [];
+    const parts = { model, parameters, objective, executables, collate };
+    for await (const prior of computePriors(rows.rows(), parts)) priors.push(prior);
+    return priors;
+  });
 }
 
 /**
@@ -16,35 +25,28 @@ export interface EvaluateSplitOptions {
  * `exactMatch`, `tokenAccuracy` and `bitsPerByte`.
  */
 export async function evaluateSplit(
-  { model, parameters, backend, tokenizer }: LoadedModel,
-  { file, data, objective, batchSize, cacheFolder }: EvaluateSplitOptions,
+  loaded: LoadedModel,
+  split: Split,
+  priors: SplitPriors = null,
 ): Promise<Measurement['quality']['test']> {
-  const maxLength = maxLengthOf(data, model.shape);
-  const isText = objective.name === 'sft';
-  const { validation: _, ...read } = data;
-  const { train: rows } = await openData(
-    { ...read, train: file, shuffle: false, packing: false, promptLossWeight: 0 },
-    { tokenizer, maxLength, seed: 0, objective, cacheFolder },
-  );
-  const executables = createExecutableCache(backend, parameters.tensors);
-  let [weight, bytes, tokens] = [0, 0, 0];
-  async function* counted(): AsyncGenerator<Row> {
-    for await (const row of rows.rows()) {
-      const learnt = row.tokens.filter((_token, index) => index > 0 && row.weights[index] !== 0);
-      tokens += row.tokens.length;
-      weight += row.weights.reduce((sum, each, index) => (index > 0 ? sum + each : sum), 0);
-      bytes += Buffer.byteLength(tokenizer.decode(learnt));
-      yield row;
+  const { model, parameters, tokenizer } = loaded;
+  const isText = split.objective.name === 'sft';
+  return withSplit(loaded, split, async ({ rows, executables, collate }) => {
+    let [weight, bytes, tokens, index] = [0, 0, 0, 0];
+    async function* counted(): AsyncGenerator<Row> {
+      for await (const row of rows.rows()) {
+        const learnt = row.tokens.filter((_token, at) => at > 0 && row.weights[at] !== 0);
+        tokens += row.tokens.length + (row.rejected?.tokens.length ?? 0);
+        weight += row.weights.reduce((sum, each, at) => (at > 0 ? sum + each : sum), 0);
+        bytes += Buffer.byteLength(tokenizer.decode(learnt));
+        const prior = priors?.[index++];
+        yield prior === undefined ? row : { ...row, prior };
+      }
     }
-  }
-  try {
-    const collate = { rows: batchSize, maxLength, padToken: tokenizer.padId };
-    const measured = isText ? answers : createObjective(objective, tokenizer);
-    const result = await evaluate(counted(), { model, parameters, objective: measured, executables, collate });
+    const objective = isText ? answers : createObjective(split.objective, tokenizer, split.objectives);
+    const result = await evaluate(counted(), { model, parameters, objective, executables, collate });
     const bits = (result.loss * weight) / Math.LN2;
     const { loss, rows: count } = result;
     return { loss, rows: count, tokens, metrics: { ...result.metrics, ...(isText && { bitsPerByte: bits / bytes }) } };
-  } finally {
-    await executables.dispose();
-  }
+  });
 }

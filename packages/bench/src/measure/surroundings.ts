@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process';
 import { cpus, release, totalmem } from 'node:os';
 import { promisify } from 'node:util';
+import type { Device } from '@tunesmith/runtime';
 import type { Surroundings } from '../store/compose-result.js';
+import { deviceName, hasOwnMemory } from './device-memory.js';
 
-/** This machine, and the commit of a folder if it is in a repository. */
-export async function describeSurroundings(folder: string): Promise<Surroundings> {
+/** This machine with the GPU that a device stands for, and the commit of a folder if it is in a repository. */
+export async function describeSurroundings(folder: string, device: Device): Promise<Surroundings> {
   const processors = cpus();
   return {
     commit: await commitOf(folder),
@@ -15,7 +17,7 @@ export async function describeSurroundings(folder: string): Promise<Surroundings
       processor: processors[0]?.model ?? 'unknown',
       cores: processors.length,
       memoryBytes: totalmem(),
-      accelerator: 'N/A',
+      accelerator: (hasOwnMemory(device) ? await deviceName() : null) ?? 'N/A',
     },
     packages: { 'node-version': process.versions.node },
   };

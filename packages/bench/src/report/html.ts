@@ -7,7 +7,7 @@ import { formatRate, formatValue } from './format-value.js';
 import { pageStyle } from './page-style.js';
 import type { Report } from './report.js';
 import type { CellSummary } from './summarise.js';
-import { failureLines, methodNote, separationText, surroundingsText } from './words.js';
+import { failureLines, methodNote, separationText, surroundingsText, undefinedText } from './words.js';
 
 /** A report as one HTML file: charts are drawings in it, and nothing is loaded from anywhere. */
 export async function reportHtml(report: Report, title = 'Tunesmith bench'): Promise<string> {
@@ -55,7 +55,7 @@ async function boardHtml(board: Board): Promise<string> {
   const failures = failureLines(board).map((line) => `<li>${escapeHtml(line)}</li>`);
   return [
     `<h2>${escapeHtml(board.title)}</h2>`,
-    `<p>${escapeHtml(summary)} ${escapeHtml(separationText(board))} <small>${escapeHtml([source, licence].filter(Boolean).join('; '))}</small></p>`,
+    `<p>${escapeHtml([summary, separationText(board), undefinedText(board)].filter(Boolean).join(' '))} <small>${escapeHtml([source, licence].filter(Boolean).join('; '))}</small></p>`,
     `<div class="charts">${figures.join('')}</div>`,
     `<div class="table"><table><thead><tr>${head.join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`,
     ...(failures.length > 0 ? [`<h3>Failures</h3><ul class="failures">${failures.join('')}</ul>`] : []),
@@ -92,7 +92,10 @@ function tuningText({ tried, learningRate, tuningSeconds, isAtEdge }: CellSummar
 }
 
 function pricesText({ prices }: Report): string {
-  const listed = Object.entries(prices).map(([device, { perHour }]) => `an hour of ${escapeHtml(device)}: ${perHour}`);
+  const listed = Object.entries(prices).map(
+    ([device, { perHour, source }]) =>
+      `an hour of ${escapeHtml(device)}: ${perHour}${source && ` (${escapeHtml(source)})`}`,
+  );
   return listed.length === 0 ? 'No prices were given, so there is no money.' : `Prices: ${listed.join(', ')}.`;
 }
 

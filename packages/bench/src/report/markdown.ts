@@ -1,7 +1,8 @@
 import { axesOf, type Board, frontierNames } from './board.js';
 import { columnsOf, rowCells } from './columns.js';
+import { markdownTable } from './markdown-table.js';
 import type { Report } from './report.js';
-import { failureLines, methodNote, separationText, surroundingsText } from './words.js';
+import { failureLines, methodNote, separationText, surroundingsText, undefinedText } from './words.js';
 
 /** A report as Markdown: a table a board, its frontiers in words, failures as failures. */
 export function reportMarkdown(report: Report): string {
@@ -11,25 +12,19 @@ export function reportMarkdown(report: Report): string {
 
 function boardMarkdown(board: Board): string {
   const columns = columnsOf(board);
-  const line = (cells: readonly string[]): string => `| ${cells.map(escapeCell).join(' | ')} |`;
-  const table = [
-    line(['method', ...columns.map(({ label }) => label)]),
-    `| --- |${' ---: |'.repeat(columns.length)}`,
-    ...board.rows.map((row) => line([`${row.cell.method}${methodNote(row)}`, ...rowCells(row, columns)])),
-  ].join('\n');
+  const table = markdownTable(
+    ['method', ...columns.map(({ label }) => label)],
+    board.rows.map((row) => [`${row.cell.method}${methodNote(row)}`, ...rowCells(row, columns)]),
+  );
   const frontiers = axesOf(board).map(({ label, points }) => `- by ${label}: ${frontierNames(points).join(', ')}`);
   const failures = failureLines(board).map((text) => `- ${text}`);
   return [
     `## ${board.title}`,
-    [board.about.summary, separationText(board)].filter(Boolean).join(' '),
+    [board.about.summary, separationText(board), undefinedText(board)].filter(Boolean).join(' '),
     table,
     ...(frontiers.length > 0
       ? [`No method is as good for less than these, the cheapest first:\n\n${frontiers.join('\n')}`]
       : []),
     ...(failures.length > 0 ? [`Failed:\n\n${failures.join('\n')}`] : []),
   ].join('\n\n');
-}
-
-function escapeCell(text: string): string {
-  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 }

@@ -1,12 +1,13 @@
 import type { TrialResult } from '../store/result-file.js';
 
 /**
- * A cell's trials of its newest code, data and model: what an older version of a method reached is history, and is not
- * averaged with what it reaches now.
+ * A cell's trials of its newest code, data and model, on the device of the newest: what an older version of a method reached
+ * is history, and is not averaged with what it reaches now.
  */
 export function newestTrials(ofCell: readonly TrialResult[]): TrialResult[] {
   const newest = newestOf(ofCell);
-  const isSame = ({ trial: { identity } }: TrialResult): boolean =>
+  const isSame = ({ trial: { identity, recipe } }: TrialResult): boolean =>
+    recipe.device === newest?.trial.recipe.device &&
     (['code', 'data', 'model'] as const).every((part) => identity[part] === newest?.trial.identity[part]);
   return ofCell.filter(isSame);
 }

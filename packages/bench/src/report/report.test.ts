@@ -6,10 +6,11 @@ import { paretoPicture } from '../chart/pareto-picture.js';
 import { rasterise } from '../chart/render-chart.js';
 import { knownFailure, knownResults } from '../fixtures/known-results.js';
 import { importPeftResult, readPeftResults } from '../store/peft-results.js';
-import { axesOf, type Board, frontierNames } from './board.js';
+import { axesOf, type Board, frontierNames, verdictOf } from './board.js';
 import { reportHtml } from './html.js';
 import { reportMarkdown } from './markdown.js';
 import { createReport } from './report.js';
+import { doubtfulTasks, taskTable } from './task-table.js';
 
 const now = new Date('2026-11-26T04:00:00Z');
 const results = [
@@ -18,7 +19,14 @@ const results = [
   ...knownResults('learns', { accuracies: [0.92, 0.9, 0.94] }),
   knownFailure('broken', 'no <memory> | left'),
 ];
-const report = createReport({ results, prices: { cpu: { perHour: 3.6 } }, now });
+const suite = {
+  models: { tiny: {} },
+  tasks: [{ task: 'mine', shuffled: false }],
+  methods: { slow: {}, constant: {}, learns: {}, broken: {} },
+  budgets: { short: { steps: 100, batchSize: 8, evaluations: 4, timeoutSeconds: 1 } },
+  prices: { cpu: { perHour: 3.6, source: 'made up' } },
+};
+const report = createReport({ results, suite, now });
 const [board] = report.boards as [Board];
 
 it('ranks by the task’s metric, what failed last', () => {
@@ -29,6 +37,38 @@ it('ranks by the task’s metric, what failed last', () => {
   expect(learns?.values.quality?.half).toBeCloseTo((4.303 * 0.02) / Math.sqrt(3), 12);
   expect(board.separation).toMatchObject({ method: 'learns', from: 0.5 });
   expect(board.separation?.share).toBeCloseTo(0.84, 12);
+});
+
+it('says what shuffled labels close of the gap, and whether the task counts', () => {
+  const cell = { model: 'tiny', task: 'mine, labels shuffled', method: 'learns', budget: 'short' };
+  const shuffled = (accuracies: number[], key = 'shuffled') =>
+    knownResults('learns', { accuracies }, { cell, key }).concat(knownFailure('broken', 'again', { cell }));
+  const of = (control: typeof results) => createReport({ results: [...results, ...control], suite, now });
+  expect(report.boards.map(verdictOf)).toEqual(['unknown']);
+
+  const chance = of(shuffled([0.51]));
+  expect(chance.boards.map(({ title }) => title)).toEqual(['mine: tiny, short']);
+  expect(chance.boards.map(verdictOf)).toEqual(['counts']);
+  expect(reportMarkdown(chance)).toContain(
+    'learns closes 84 % of the gap from 0.500 to 1; with labels shuffled learns closes 2 %.',
+  );
+  expect(reportMarkdown(chance)).toContain('- labels shuffled: broken, seed, seed 1, rate 0.1: error: again');
+  expect(taskTable(chance)).toContain(
+    '| mine | accuracy | 0.500 | 1 | learns, 0.920 | 84 % | learns, 0.510 | 2 % | yes |',
+  );
+  expect(doubtfulTasks(chance)).toEqual([]);
+
+  const leaky = of(shuffled([0.8]));
+  expect(leaky.boards.map(verdictOf)).toEqual(['learnt without labels']);
+  expect(doubtfulTasks(leaky)).toEqual(['mine']);
+  const hard = knownResults('learns', { accuracies: [0.74] });
+  expect(createReport({ results: hard, now }).boards.map(verdictOf)).toEqual(['too hard']);
+});
+
+it('has only the cells of a suite where one is named, whatever suite they were made for', () => {
+  const other = knownResults('learns', { accuracies: [0.9] }, { suite: 'another' });
+  expect(createReport({ results: other, suite, now }).boards).toHaveLength(1);
+  expect(createReport({ results: other, suite: { ...suite, methods: {} }, now }).boards).toEqual([]);
 });
 
 it('takes time and money of all steps from a step’s', () => {

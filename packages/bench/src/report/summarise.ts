@@ -36,6 +36,8 @@ export interface CellSummary {
   readonly about: Pick<TrialResult['trial']['task'], 'summary' | 'licence' | 'source'>;
   /** Of the untrained base; null where it has no head for the task. */
   readonly untrained: number | null;
+  /** Whether the task puts a head of its own on the model, so that what is left has none for words. */
+  readonly hasOwnHead: boolean;
   /** By the measure's name, `quality` the task's metric; absent where nothing was measured. */
   readonly values: Readonly<Record<string, Spread>>;
   /** Those that have a result. */
@@ -57,7 +59,7 @@ export interface CellSummary {
 }
 
 /** What an hour of a device costs, by the device's name. */
-export type Prices = Readonly<Record<string, { readonly perHour: number }>>;
+export type Prices = Readonly<Record<string, { readonly perHour: number; readonly source: string }>>;
 
 /** The cells of results, each from the trials of its newest code. */
 export function summarise(results: readonly TrialResult[], prices: Prices = {}): CellSummary[] {
@@ -85,6 +87,7 @@ function summariseCell(trials: readonly TrialResult[], prices: Prices): CellSumm
     ...{ cell, metric: task.metric, about: { summary, licence, source }, learningRate, tried: rates },
     values: { ...values, ...trainingCost(values.secondsPerStep, recipe, prices) },
     untrained: untrainedOf(trials, quality),
+    hasOwnHead: trials.some(hasOwnHead),
     seeds: values.quality?.values.length ?? 0,
     isAtEdge: rates.length > 1 && learningRate !== null && edges.includes(learningRate),
     tuningSeconds: of('tuning').reduce((sum, { run_info }) => sum + run_info.total_time, 0),
@@ -149,6 +152,10 @@ function curveOf({ trial: { seed, outcome, task } }: TrialResult): Curve[] {
     return value === null || value === undefined ? [] : [{ step, value }];
   });
   return [{ seed, label: isMetric ? task.metric.name : 'loss', points }];
+}
+
+function hasOwnHead({ trial: { outcome } }: TrialResult): boolean {
+  return outcome.status === 'success' && outcome.measurement.quality.untrained === null;
 }
 
 function metricOf({ name }: TaskMetric, metrics: Readonly<Record<string, number>>, loss: number): number | null {

@@ -1,4 +1,4 @@
-import type { Board } from './board.js';
+import { type Board, type Verdict, verdictOf } from './board.js';
 import { formatRate, formatValue } from './format-value.js';
 import type { Report } from './report.js';
 import type { CellSummary } from './summarise.js';
@@ -10,12 +10,33 @@ export function surroundingsText({ machines, commits, trials, made }: Report): s
   return `${trials} trials, on ${from}, of commit ${commits.join(', ') || '–'}; written ${at} UTC. Means ± half of the 95 % interval over seeds.`;
 }
 
+const verdicts: Readonly<Record<Verdict, string>> = {
+  counts: '',
+  unknown: '',
+  'too hard': ' Less than half of it: this task hardly tells methods apart.',
+  'learnt without labels': ' Half of it or more without labels to learn from: this task measures something else.',
+};
+
 /** Whether a task tells methods apart. */
-export function separationText({ separation, metric }: Board): string {
+export function separationText(board: Board): string {
+  const { separation, metric, control } = board;
   if (separation === null) return '';
   const { method, share, from } = separation;
-  const part = `${method} closes ${(100 * share).toFixed(0)} % of the gap from ${formatValue(from, 'plain')} to ${metric.ceiling}`;
-  return share >= 0.5 ? `${part}.` : `${part}, less than half of it: this task hardly tells methods apart.`;
+  const own = `${method} closes ${formatShare(share)} of the gap from ${formatValue(from, 'plain')} to ${metric.ceiling}`;
+  const shuffled = control?.separation;
+  const without = shuffled ? `; with labels shuffled ${shuffled.method} closes ${formatShare(shuffled.share)}` : '';
+  return `${own}${without}.${verdicts[verdictOf(board)]}`;
+}
+
+export function formatShare(share: number): string {
+  return `${(100 * share).toFixed(0)} %`;
+}
+
+/** What cannot be measured of a task, and why. */
+export function undefinedText({ rows }: Board): string {
+  return rows.some(({ hasOwnHead }) => hasOwnHead)
+    ? 'Forgetting and inference are not defined here: the task’s own head takes the place of the one for words.'
+    : '';
 }
 
 /** What a reader has to know of a row, in brackets behind its name. */
@@ -29,11 +50,16 @@ export function methodNote({ seeds, isAtEdge, failures, values }: CellSummary): 
 }
 
 /** A line a failed trial. */
-export function failureLines({ rows }: Board): string[] {
-  return rows.flatMap(({ cell, failures }) =>
-    failures.map(
-      ({ kind, seed, learningRate, failure }) =>
-        `${cell.method}, ${kind}, seed ${seed}, rate ${formatRate(learningRate)}: ${failure.kind}: ${failure.message}`,
-    ),
+export function failureLines({ rows, control }: Board): string[] {
+  return [
+    ...rows.flatMap(linesOf),
+    ...(control?.rows ?? []).flatMap(linesOf).map((line) => `labels shuffled: ${line}`),
+  ];
+}
+
+function linesOf({ cell, failures }: CellSummary): string[] {
+  return failures.map(
+    ({ kind, seed, learningRate, failure }) =>
+      `${cell.method}, ${kind}, seed ${seed}, rate ${formatRate(learningRate)}: ${failure.kind}: ${failure.message}`,
   );
 }

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { failure, success } from '../fixtures/outcomes.js';
 import { openResultStore, type ResultStore } from '../store/result-store.js';
 import { parseSuite } from '../suite/read-suite.js';
+import type { TaskDefinition } from '../task/task.js';
 import type { TrialRequest } from '../trial/trial-request.js';
 import type { TrialOutcome } from '../trial/trial-result.js';
 import { type RunSuiteOptions, runSuite } from './run-suite.js';
@@ -141,6 +142,16 @@ it('starts nothing when the time is over', async () => {
   expect(ran).toEqual([]);
 });
 
+it('starts nothing that is still waiting when the time is over', async () => {
+  const until = new Date(8.64e15);
+  const result = await run({ until }, ({ learningRate }) => {
+    until.setTime(0);
+    return success(learningRate);
+  });
+  expect(ran).toHaveLength(1);
+  expect(result).toMatchObject({ done: 1, total: 10 });
+});
+
 it('times each cell alone where others run side by side, over few steps', async () => {
   let running = 0;
   let most = 0;
@@ -162,6 +173,29 @@ it('times each cell alone where others run side by side, over few steps', async 
     ['timing', 40],
     ['timing', 40],
   ]);
+});
+
+it('runs controls beside the tasks of the bench, and on request nothing else, a seed each', async () => {
+  const tasks: TaskDefinition[] = [
+    {
+      ...{ name: 'made', licence: 'CC0', objective: { name: 'classification', labels: ['a', 'b'] } },
+      metric: { name: 'accuracy', ceiling: 1 },
+      rows: () => {
+        const rows = Array.from({ length: 9 }, (_, index) => ({ text: `t${index}`, label: index % 2 ? 'a' : 'b' }));
+        return { train: rows, validation: rows, test: rows };
+      },
+    },
+  ];
+  const changes = { tasks: ['made'], controls: ['other'] };
+  expect(await run({ tasks, changes, controlsOnly: true, concurrency: 2 })).toMatchObject({ done: 8, total: 8 });
+  const kinds = () => ran.map(({ cell, kind, seed }) => `${cell.task} ${cell.method} ${kind} ${seed}`).sort();
+  const tuned = (cell: string) => Array<string>(3).fill(`${cell} tuning 0`);
+  const once = ['made', 'made, labels shuffled'].flatMap((task) => [`${task} other seed 1`, ...tuned(`${task} other`)]);
+  expect(kinds()).toEqual(once);
+  ran.length = 0;
+  // The trials above count; no shuffled cell is timed.
+  expect(await run({ tasks, changes, concurrency: 2 })).toMatchObject({ done: 17, reused: 8, total: 17 });
+  expect(ran.filter(({ kind }) => kind === 'timing').map(({ cell }) => cell.task)).toEqual(['made', 'made']);
 });
 
 it('is parted into shards without a rest', async () => {

@@ -7,9 +7,9 @@ import { createTrialRunner, type TrialCounts, type TrialRunner, type TrialRunner
 
 export interface RunSuiteOptions
   extends SuitePlanOptions,
-    Omit<TrialPlace, 'roots' | 'cacheFolder'>,
+    Omit<TrialPlace, 'roots' | 'cacheFolder' | 'hub'>,
     Omit<TrialRunnerOptions, 'place' | 'surroundings' | 'run' | 'entry'> {
-  /** Trials at a time; 1 if not said, so that times can be compared. With more, each cell is timed once more, alone. */
+  /** 1 if not said, so that times can be compared. With more, each cell is timed once more, alone. */
   readonly concurrency?: number;
   /** Runs a trial; in a process that a thread watches over if not said. */
   readonly run?: TrialRunnerOptions['run'];
@@ -28,7 +28,7 @@ export interface SuiteRun extends Readonly<TrialCounts> {
 export async function runSuite(options: RunSuiteOptions): Promise<SuiteRun> {
   const { suite, concurrency = 1, roots, hub, cacheFolder, workFolder } = options;
   const cells = await planSuite(options);
-  const surroundings = await describeSurroundings(roots[0] ?? '.');
+  const surroundings = await describeSurroundings(roots[0] ?? '.', suite.device);
   const pool = options.run === undefined ? createTrialPool(concurrency) : null;
   const runner = createTrialRunner({
     ...options,
@@ -37,7 +37,9 @@ export async function runSuite(options: RunSuiteOptions): Promise<SuiteRun> {
     run: options.run ?? (pool as NonNullable<typeof pool>).run,
   });
   const isAlone = concurrency === 1;
-  const trialsOf = suite.seeds.length + (isAlone ? 0 : 1);
+  const seeds = options.controlsOnly ? suite.seeds.slice(0, 1) : suite.seeds;
+  const isTimedApart = ({ isControl }: PlannedCell): boolean => !isAlone && !isControl && !options.controlsOnly;
+  const trialsOf = (cell: PlannedCell): number => seeds.length + (isTimedApart(cell) ? 1 : 0);
   let givenUp = 0;
   try {
     const rates = new Map<PlannedCell, number>();
@@ -45,24 +47,23 @@ export async function runSuite(options: RunSuiteOptions): Promise<SuiteRun> {
       const rate = await tune(cell, suite.tuning.seed, isAlone, runner);
       if (rate === 'unfinished') return;
       if (rate === null) {
-        givenUp += trialsOf;
+        givenUp += trialsOf(cell);
         return;
       }
-      rates.set(cell, rate);
+      if (isTimedApart(cell)) rates.set(cell, rate);
       await Promise.all(
-        suite.seeds.map((seed) =>
-          runner.result(cell.request({ kind: 'seed', seed, learningRate: rate, alone: isAlone })),
-        ),
+        seeds.map((seed) => runner.result(cell.request({ kind: 'seed', seed, learningRate: rate, alone: isAlone }))),
       );
     });
     // Alone, after the rest: with more than one at a time, the others' times say little.
-    for (const [cell, learningRate] of isAlone ? [] : rates) {
+    for (const [cell, learningRate] of rates) {
       await runner.result(cell.request({ kind: 'timing', seed: suite.seeds[0] as number, learningRate, alone: true }));
     }
   } finally {
     await pool?.close();
   }
-  return { ...runner.counts, total: cells.length * (suite.tuning.trials + trialsOf), givenUp };
+  const total = cells.reduce((sum, cell) => sum + suite.tuning.trials + trialsOf(cell), 0);
+  return { ...runner.counts, total, givenUp };
 }
 
 /** The learning rate that did best; null where none did, `unfinished` where the time ran out. */

@@ -1,11 +1,11 @@
 import { TunesmithError } from '@tunesmith/core';
-import { loadRecipe, type Recipe } from '@tunesmith/runtime';
+import { type HubSettings, loadRecipe, type Recipe } from '@tunesmith/runtime';
 import { hashFiles, hashJson } from '../identity/hash-files.js';
 import { type Cell, cellName, cellsOf, cellsOfShard, type Shard } from '../suite/cells.js';
 import { learningRatesOf } from '../suite/learning-rates.js';
 import type { Suite } from '../suite/suite-schema.js';
 import { trialRecipe } from '../suite/trial-recipe.js';
-import { resolveTasks } from '../task/resolve-tasks.js';
+import { resolveTasks, type SuiteTask } from '../task/resolve-tasks.js';
 import type { PreparedTask, TaskDefinition } from '../task/task.js';
 import type { TrialIdentity, TrialKind, TrialRequest } from '../trial/trial-request.js';
 import { resultVersion } from '../trial/trial-result.js';
@@ -20,13 +20,19 @@ export interface SuitePlanOptions {
   /** Folders that plugins are resolved from. */
   readonly roots: readonly string[];
   readonly cacheFolder: string;
+  /** Where data sets of the Hub are downloaded from; folders alone without it. */
+  readonly hub?: HubSettings;
   readonly shard?: Shard;
+  /** Only what tells whether the tasks count: the methods of `controls`, a seed each. */
+  readonly controlsOnly?: boolean;
 }
 
 /** A cell with everything that its trials have in common. */
 export interface PlannedCell {
   readonly cell: Cell;
   readonly task: PreparedTask;
+  /** Whether the task's labels are shuffled, so that nobody asks how long it took. */
+  readonly isControl: boolean;
   readonly learningRates: readonly number[];
   request(settings: TrialSettings): TrialRequest;
 }
@@ -46,17 +52,17 @@ const timedSteps = 40;
  * @throws CONFIG_INVALID for a recipe that is wrong, before anything runs
  */
 export async function planSuite(options: SuitePlanOptions): Promise<PlannedCell[]> {
-  const { suite, shard } = options;
-  const tasks = await resolveTasks(suite, options.tasks, options.cacheFolder);
+  const { suite, shard, controlsOnly = false, cacheFolder, hub } = options;
+  const tasks = await resolveTasks(suite, options.tasks, { cacheFolder, ...(hub && { hub }) });
   const all = cellsOf(
     suite,
-    tasks.map(({ name }) => name),
+    tasks.map(({ task: { name }, methods }) => ({ name, methods: controlsOnly ? suite.controls : methods })),
   );
   const hashes = createHashes();
   const planned: PlannedCell[] = [];
   for (const cell of shard === undefined ? all : cellsOfShard(all, shard)) {
-    const task = tasks.find(({ name }) => name === cell.task) as PreparedTask;
-    planned.push(await planCell(cell, task, options, hashes));
+    const found = tasks.find(({ task: { name } }) => name === cell.task) as SuiteTask;
+    planned.push(await planCell(cell, found, options, hashes));
   }
   return planned;
 }
@@ -75,7 +81,7 @@ function createHashes(): Hashes {
 
 async function planCell(
   cell: Cell,
-  task: PreparedTask,
+  { task, isControl }: SuiteTask,
   { suite, roots, entry }: SuitePlanOptions,
   hashes: Hashes,
 ): Promise<PlannedCell> {
@@ -84,11 +90,7 @@ async function planCell(
   const { ownText } = suite.models[cell.model] as Suite['models'][string];
   const data = [task.train, task.validation, task.test, ...(ownText === undefined ? [] : [ownText])];
   const identity: TrialIdentity = {
-    code: await codeOf(
-      entry,
-      recipe.methods.map(({ name }) => name),
-      { roots, plugins: recipe.plugins },
-    ),
+    code: await codeOf(entry, recipe, { roots, plugins: recipe.plugins }),
     data: hashJson([task.metric, ...(await Promise.all(data.map(hashes)))]),
     model: await modelHash(recipe, cell, hashes),
   };
@@ -98,6 +100,7 @@ async function planCell(
   return {
     cell,
     task,
+    isControl,
     learningRates: learningRatesOf(suite, cell.method, recipe.trainer.learningRate ?? ownDefault),
     request({ kind, seed, learningRate, alone }) {
       const steps = recipe.trainer.steps as number;

@@ -4,6 +4,7 @@ import type { ResultStore } from '../store/result-store.js';
 import type { TrialProcessOptions } from '../trial/trial-process.js';
 import type { TrialPlace, TrialRequest } from '../trial/trial-request.js';
 import type { TrialOutcome } from '../trial/trial-result.js';
+import { createQueue } from './queue.js';
 
 /** What happens to the trials of a suite. */
 export interface TrialEvent {
@@ -20,6 +21,8 @@ export interface TrialRunnerOptions {
   readonly place: TrialPlace;
   readonly surroundings: Surroundings;
   readonly run: (options: TrialProcessOptions) => Promise<TrialOutcome>;
+  /** Trials at a time; 1 if not said. */
+  readonly concurrency?: number;
   /** When to start no more trials. */
   readonly until?: Date;
   /** Whether to run again what failed. */
@@ -42,7 +45,9 @@ export interface TrialRunner {
 }
 
 export function createTrialRunner(options: TrialRunnerOptions): TrialRunner {
-  const { store, entry, place, surroundings, run, until, retryFailed = false, onTrial = () => {} } = options;
+  const { store, entry, place, surroundings, run, until, retryFailed = false } = options;
+  const { concurrency = 1, onTrial = () => {} } = options;
+  const inTurn = createQueue(concurrency);
   const counts: TrialCounts = { done: 0, reused: 0, failed: 0 };
   const count = (result: TrialResult): TrialResult => {
     counts.done++;
@@ -58,13 +63,16 @@ export function createTrialRunner(options: TrialRunnerOptions): TrialRunner {
         onTrial({ type: 'reused', request, result: count(found) });
         return found;
       }
-      if (until !== undefined && Date.now() >= until.getTime()) return null;
-      onTrial({ type: 'started', request });
-      const outcome = await run({ entry, request, place });
-      const result = composeResult(request, outcome, surroundings, new Date());
-      await store.save(result);
-      onTrial({ type: 'finished', request, result: count(result) });
-      return result;
+      return inTurn(async () => {
+        // Asked when it is this trial's turn: of those that wait then, none is started.
+        if (until !== undefined && Date.now() >= until.getTime()) return null;
+        onTrial({ type: 'started', request });
+        const outcome = await run({ entry, request, place });
+        const result = composeResult(request, outcome, surroundings, new Date());
+        await store.save(result);
+        onTrial({ type: 'finished', request, result: count(result) });
+        return result;
+      });
     },
   };
 }

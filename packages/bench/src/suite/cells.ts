@@ -9,15 +9,17 @@ export interface Cell {
   readonly budget: string;
 }
 
+/** A task by name, and the methods that run on it. */
+export interface TaskMethods {
+  readonly name: string;
+  readonly methods: readonly string[];
+}
+
 /** Every cell of a suite, in its order. */
-export function cellsOf(suite: Suite, tasks: readonly string[]): Cell[] {
-  const [models, methods, budgets] = [suite.models, suite.methods, suite.budgets].map(Object.keys) as [
-    string[],
-    string[],
-    string[],
-  ];
+export function cellsOf(suite: Suite, tasks: readonly TaskMethods[]): Cell[] {
+  const [models, budgets] = [suite.models, suite.budgets].map(Object.keys) as [string[], string[]];
   return models.flatMap((model) =>
-    tasks.flatMap((task) =>
+    tasks.flatMap(({ name: task, methods }) =>
       budgets.flatMap((budget) => methods.map((method): Cell => ({ model, task, method, budget }))),
     ),
   );

@@ -32,7 +32,7 @@ function withAbsolutePaths(suite: Suite, folder: string): Suite {
       Object.entries(suite.models).map(([name, model]) => [name, fields(model, ['path', 'ownText'])]),
     ),
     tasks: suite.tasks.map((task) =>
-      typeof task === 'string' || 'task' in task ? task : fields(task, ['train', 'validation', 'test']),
+      typeof task === 'string' ? task : fields(task, 'task' in task ? ['path'] : ['train', 'validation', 'test']),
     ),
   };
 }

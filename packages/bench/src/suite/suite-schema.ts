@@ -26,6 +26,11 @@ const taskReference = z.strictObject({
     .boolean()
     .default(false)
     .describe('A control: exchange what is to be learnt among the rows, so that nothing can be.'),
+  path: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Folder with the data set of a task that is on the Hub; downloaded if not said.'),
 });
 
 const method = z.looseObject({
@@ -79,6 +84,13 @@ export const suiteSchema = z
       .describe(
         'Methods by name: any keys of a recipe each, such as `method` (the name itself if not said) and its block.',
       ),
+    controls: z
+      .array(name)
+      .default([])
+      .describe(
+        'Methods that also train on each of the bench’s tasks with its labels shuffled: what they still reach is none of ' +
+          'the task’s. None if not said.',
+      ),
     budgets: z.record(name, budget).describe('How much training a trial gets, by name.'),
     tuning,
     seeds: z
@@ -99,6 +111,9 @@ export const suiteSchema = z
   })
   .refine(({ seeds, tuning }) => !seeds.includes(tuning.seed), {
     message: 'the learning rate would be chosen by a seed that is reported: `tuning.seed` is one of `seeds`',
+  })
+  .refine(({ methods, controls }) => controls.every((control) => control in methods), {
+    message: 'each of `controls` is one of `methods`',
   });
 
 export type Suite = z.output<typeof suiteSchema>;

@@ -31,10 +31,14 @@ describe('a suite', () => {
       /CONFIG_INVALID at s.yaml[\s\S]*budgets.short.steps[\s\S]*budgets.short.stps: unknown key[\s\S]*seeds/,
     );
     expect(() => parse({ seeds: [0, 1] })).toThrow('the learning rate would be chosen by a seed that is reported');
+    expect(() => parse({ controls: ['one', 'third'] })).toThrow('each of `controls` is one of `methods`');
   });
 
   it('is a product, of which shards are parts', () => {
-    const cells = cellsOf(parse(), ['exercises', 'mine']);
+    const cells = cellsOf(
+      parse(),
+      ['exercises', 'mine'].map((name) => ({ name, methods: ['one', 'other'] })),
+    );
     expect(cells).toHaveLength(8);
     const parts = [1, 2, 3].map((index) => cellsOfShard(cells, { index, count: 3 }));
     expect(parts.flat()).toHaveLength(8);

@@ -1,9 +1,11 @@
 import { createRandom, type Random } from '@tunesmith/core';
 import type { TaskDefinition, TaskRow } from './task.js';
 
-interface Exercise {
+export interface Exercise {
   readonly ask: string;
   readonly answer: string;
+  /** An answer that could be taken for it, and is not. */
+  wrong(random: Random): string;
 }
 
 const sizes = { train: 3000, validation: 60, test: 200 } as const;
@@ -14,7 +16,7 @@ const things = [
 ];
 
 /** In plain words of today, none of which the bundled model's training texts ask in. */
-const skills: Readonly<Record<string, (random: Random) => Exercise>> = {
+export const skills: Readonly<Record<string, (random: Random) => Exercise>> = {
   arithmetic(random) {
     const [a, b] = [random.between(0, 9), random.between(0, 9)];
     const ask = random.pick([
@@ -22,7 +24,7 @@ const skills: Readonly<Record<string, (random: Random) => Exercise>> = {
       `Add ${b} to ${a}.`,
       `Please compute the sum of ${a} and ${b}.`,
     ]);
-    return { ask, answer: String(a + b) };
+    return { ask, answer: String(a + b), wrong: (draw) => String(a + b + draw.between(1, 4)) };
   },
   sorting(random) {
     const digits = random.sample([...Array(10).keys()], 3);
@@ -30,7 +32,24 @@ const skills: Readonly<Record<string, (random: Random) => Exercise>> = {
       `Sort these numbers in ascending order: ${digits.join(' ')}`,
       `Arrange ${digits.join(' ')} from smallest to largest.`,
     ]);
-    return { ask, answer: digits.toSorted((a, b) => a - b).join(' ') };
+    const answer = digits.toSorted((a, b) => a - b).join(' ');
+    const orders = [
+      [0, 2, 1],
+      [1, 0, 2],
+      [1, 2, 0],
+      [2, 0, 1],
+      [2, 1, 0],
+    ] as const;
+    const sorted = answer.split(' ');
+    return {
+      ask,
+      answer,
+      wrong: (draw) =>
+        draw
+          .pick(orders)
+          .map((at) => sorted[at])
+          .join(' '),
+    };
   },
   lookup(random) {
     const entries = random.sample(things, 3).map((name) => [name, random.between(10, 99)] as const);
@@ -40,7 +59,12 @@ const skills: Readonly<Record<string, (random: Random) => Exercise>> = {
       `Price list: ${listed}. How much does the ${name} cost?`,
       `Given the prices ${listed}, what is the price of ${name}?`,
     ]);
-    return { ask, answer: String(price) };
+    const others = entries.filter(([, cost]) => cost !== price);
+    return {
+      ask,
+      answer: String(price),
+      wrong: (draw) => String(others.length > 0 ? draw.pick(others)[1] : price + 1),
+    };
   },
 };
 

@@ -1,4 +1,3 @@
-import { recipeSchema } from '@tunesmith/runtime';
 import { z } from 'zod';
 
 const files = z.string().min(1);
@@ -8,8 +7,9 @@ export const metricSchema = z.strictObject({
     .string()
     .min(1)
     .describe(
-      'What is measured on the test split: a metric of the objective (`accuracy`, `f1`), `exactMatch` (answers that greedy ' +
-        'decoding gives to the letter), `bitsPerByte` or `loss`.',
+      'What is measured on the test split: a metric of the objective (`accuracy`, `f1`, `rewards/accuracies`), `exactMatch` ' +
+        '(answers that greedy decoding gives to the letter), `finalAnswer` (numbers that generated answers come to), ' +
+        '`tokenAccuracy`, `bitsPerByte` or `loss`.',
     ),
   higherIsBetter: z.boolean().default(true).describe('Which way is better.'),
   chance: z.number().nullable().default(null).describe('What guessing reaches; null where nobody can guess.'),
@@ -22,7 +22,10 @@ export const preparedTaskSchema = z.strictObject({
   summary: z.string().default('').describe('What is learnt, in a sentence.'),
   licence: z.string().min(1).describe('Licence of the data.'),
   source: z.string().default('').describe('Where the data is from.'),
-  objective: recipeSchema.shape.objective,
+  objective: z
+    .looseObject({ name: z.string().min(1).default('sft') })
+    .prefault({})
+    .describe('What is minimised: a recipe’s `objective`, one of a plugin’s among them.'),
   data: z
     .record(z.string(), z.unknown())
     .default({})
@@ -56,6 +59,16 @@ export interface TaskDefinition extends Omit<z.input<typeof preparedTaskSchema>,
 export interface TaskTools {
   /** Unpacks a package of the npm registry, once, and gives its folder. */
   npmPackage(wanted: NpmPackage): Promise<string>;
+  /** The files of a data set of the Hub by what they are for, or those of the folder that a suite gives in its place. */
+  dataset<Name extends string>(wanted: HubDataset<Name>): Promise<Record<Name, string>>;
+}
+
+export interface HubDataset<Name extends string> {
+  readonly name: string;
+  /** A branch, tag or commit; `main` if not said. What was read is known by its content anyway. */
+  readonly revision?: string;
+  /** Each file's name there, by what it is for. */
+  readonly files: Readonly<Record<Name, string>>;
 }
 
 export interface NpmPackage {

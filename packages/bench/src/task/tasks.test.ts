@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { betterAnswers } from './better-answers.js';
 import { exercises } from './exercises.js';
 import { prepareTask } from './prepare-task.js';
 import { shuffleLabels } from './shuffle-labels.js';
@@ -12,6 +13,8 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tasks-'));
 });
 afterAll(() => rm(folder, { recursive: true }));
+
+const noTools = { npmPackage: () => Promise.reject(), dataset: () => Promise.reject() };
 
 const linesOf = async (path: string): Promise<string[]> => (await readFile(path, 'utf8')).trimEnd().split('\n');
 
@@ -34,7 +37,7 @@ describe('exercises', () => {
   });
 
   it('have the right answers', async () => {
-    const { test } = await exercises.rows({ npmPackage: () => Promise.reject() });
+    const { test } = await exercises.rows(noTools);
     let sums = 0;
     for (const { messages } of test) {
       const [{ content: ask }, { content: answer }] = messages as { content: string }[] as [
@@ -56,6 +59,35 @@ describe('exercises', () => {
   });
 });
 
+describe('better answers', () => {
+  const said = (row: TaskRow, side: string): string => (row[side] as [{ content: string }])[0].content;
+
+  it('prefer what is right, and of what is right the whole sentence', async () => {
+    const splits = await betterAnswers.rows(noTools);
+    expect([splits.train, splits.validation, splits.test].map(({ length }) => length)).toEqual([1600, 80, 240]);
+    const held = new Set([...splits.validation, ...splits.test].map((row) => said(row, 'prompt')));
+    expect(held.size).toBe(320);
+    expect(splits.train.filter((row) => held.has(said(row, 'prompt')))).toEqual([]);
+    let manner = 0;
+    for (const row of splits.train) {
+      const [ask, chosen, rejected] = ['prompt', 'chosen', 'rejected'].map((side) => said(row, side)) as [
+        string,
+        string,
+        string,
+      ];
+      expect(chosen, ask).not.toBe(rejected);
+      if (chosen === `The answer is ${rejected}.`) manner++;
+      else if (/plus|Add|sum/.test(ask)) {
+        const [a, b] = (ask.match(/\d+/g) ?? []).map(Number) as [number, number];
+        expect(Number(chosen), ask).toBe(a + b);
+      } else if (/Sort|Arrange/.test(ask)) {
+        expect(chosen.split(' '), ask).toEqual(rejected.split(' ').sort());
+      }
+    }
+    expect(Math.abs(manner - 400)).toBeLessThan(80);
+  });
+});
+
 describe('shuffled labels', () => {
   const splits = (rows: readonly TaskRow[]) => ({ train: rows, validation: rows, test: rows });
 
@@ -70,7 +102,21 @@ describe('shuffled labels', () => {
     expect(kept).toBeLessThan(45);
   });
 
-  it('exchange answers, and the words of a text', () => {
+  it('toss a coin for which of two answers is preferred', () => {
+    const rows = Array.from({ length: 60 }, (_, index) => ({
+      prompt: `q${index}`,
+      chosen: 'right',
+      rejected: 'wrong',
+    }));
+    const { train, test } = shuffleLabels(splits(rows));
+    expect(test).toEqual(rows);
+    const kept = train.filter(({ chosen }) => chosen === 'right').length;
+    expect(kept).toBeGreaterThan(15);
+    expect(kept).toBeLessThan(45);
+    expect(train.filter(({ rejected }) => rejected === 'right')).toHaveLength(60 - kept);
+  });
+
+  it('exchange answers, and the pieces of a text', () => {
     const chats = Array.from({ length: 20 }, (_, index) => ({
       messages: [{ content: `q${index}` }, { content: `a${index}` }],
     }));
@@ -78,8 +124,10 @@ describe('shuffled labels', () => {
     const answers = train.map(({ messages }) => (messages as { content: string }[])[1]?.content);
     expect([...answers].sort()).toEqual(chats.map(({ messages }) => messages[1]?.content).sort());
     expect(answers).not.toEqual(chats.map(({ messages }) => messages[1]?.content));
-    const [text] = shuffleLabels(splits([{ text: 'one two\nthree four five six ' }])).train as [{ text: string }];
-    expect(text.text).not.toBe('one two\nthree four five six ');
-    expect(text.text.split(/\s/).sort()).toEqual('one two\nthree four five six '.split(/\s/).sort());
+    const words = 'getHTMLElement(id: 12)\nreadonly x;  ';
+    const [text] = shuffleLabels(splits([{ text: words }])).train as [{ text: string }];
+    expect(text.text).not.toBe(words);
+    expect([...text.text].sort()).toEqual([...words].sort());
+    for (const piece of ['get', 'HTML', 'Element', '12', 'readonly']) expect(text.text).toContain(piece);
   });
 });

@@ -1,34 +1,54 @@
 import { canMerge } from '@tunesmith/core';
-import { type RunResult, saveModel } from '@tunesmith/runtime';
-import { type EvaluateSplitOptions, evaluateSplit } from '../measure/evaluate-split.js';
+import { headOf, type LoadedModel, type RunResult, saveModel } from '@tunesmith/runtime';
+import { evaluateSplit, priorsOf, type SplitPriors } from '../measure/evaluate-split.js';
+import { finalAnswerShare } from '../measure/final-answers.js';
 import { forwardTime } from '../measure/forward-time.js';
+import type { Split } from '../measure/open-split.js';
 import { type TrialParts, withModel } from './open-trained.js';
 import type { Measurement } from './trial-result.js';
 
+/** How any model that continues texts is measured on them, whatever it was trained by. */
+const words = { name: 'sft' };
+
 /** What was trained, over the held-out splits and the base's own domain. */
 export async function measureQuality(parts: TrialParts, result: RunResult): Promise<Measurement['quality']> {
-  const { request, recipe } = parts;
+  const { request, recipe, engine } = parts;
   const { objective } = recipe;
-  const { test, validation } = request.task;
-  const held = await withModel(parts, { trained: result, objective }, async (loaded) => ({
-    test: await evaluateSplit(loaded, splitOf(parts, test)),
-    validation: await evaluateSplit(loaded, splitOf(parts, validation)),
-  }));
-  const hasHead = objective.name === 'classification';
-  const untrained = hasHead
+  const evaluateOn = async (loaded: LoadedModel, split: Split, priors?: SplitPriors) => {
+    const evaluated = await evaluateSplit(loaded, split, priors);
+    if (request.task.metric.name !== 'finalAnswer') return evaluated;
+    const share = await finalAnswerShare(loaded, split.file, split.batchSize);
+    return { ...evaluated, metrics: { ...evaluated.metrics, finalAnswer: share } };
+  };
+  const [validation, test] = [request.task.validation, request.task.test].map((file) => splitOf(parts, file)) as [
+    Split,
+    Split,
+  ];
+  const hasOwnHead = headOf(objective, engine.objectives).task === 'sequence-classification';
+  const before = hasOwnHead
     ? null
-    : await withModel(parts, { trained: null, objective }, (loaded) => evaluateSplit(loaded, splitOf(parts, test)));
-  return { ...held, untrained, forgetting: hasHead ? null : await measureForgetting(parts, result) };
+    : await withModel(parts, { trained: null, objective }, async (loaded) => {
+        const priors = { validation: await priorsOf(loaded, validation), test: await priorsOf(loaded, test) };
+        return { priors, untrained: await evaluateOn(loaded, test, priors.test) };
+      });
+  const held = await withModel(parts, { trained: result, objective }, async (loaded) => ({
+    test: await evaluateOn(loaded, test, before?.priors.test),
+    validation: await evaluateOn(loaded, validation, before?.priors.validation),
+  }));
+  const forgetting = hasOwnHead ? null : await measureForgetting(parts, result);
+  return { ...held, untrained: before?.untrained ?? null, forgetting };
 }
 
 /** Cross-entropy on text of the base's own domain, before and after. */
 async function measureForgetting(parts: TrialParts, trained: RunResult): Promise<Measurement['quality']['forgetting']> {
-  const { ownText } = parts.request;
-  if (ownText === null) return null;
-  const { objective } = parts.recipe;
-  const { data, ...options } = splitOf(parts, ownText);
-  const { maxLength } = data;
-  const own = { ...options, data: { ...data, format: 'text' as const, maxLength } };
+  const { request, recipe, engine } = parts;
+  if (request.ownText === null) return null;
+  const { task } = headOf(recipe.objective, engine.objectives);
+  const objective = task === 'causal-lm' ? words : recipe.objective;
+  const { data, ...split } = splitOf(parts, request.ownText);
+  const { train, maxLength, shuffle, packing, promptLossWeight, trainOnHistory, longText } = data;
+  const read = { train, maxLength, shuffle, packing, promptLossWeight, trainOnHistory, longText };
+  const own: Split = { ...split, objective, data: { ...read, format: 'text' } };
   const lossOf = (what: RunResult | null): Promise<number> =>
     withModel(parts, { trained: what, objective }, async (loaded) => (await evaluateSplit(loaded, own)).loss);
   const [before, after] = [await lossOf(null), await lossOf(trained)];
@@ -60,7 +80,7 @@ export async function measureInference(
   return { base, separate, merged: isMerged ? await time({ adapters: [], model: mergedFolder }) : null };
 }
 
-function splitOf({ recipe, cacheFolder }: TrialParts, file: string): EvaluateSplitOptions {
+function splitOf({ recipe, engine, cacheFolder }: TrialParts, file: string): Split {
   const { data, objective, trainer } = recipe;
-  return { file, data, objective, batchSize: trainer.batchSize, cacheFolder };
+  return { file, data, objective, objectives: engine.objectives ?? [], batchSize: trainer.batchSize, cacheFolder };
 }

@@ -2,6 +2,7 @@ import {
   type AdaptedModel,
   type Engine,
   type MethodLookup,
+  type ObjectiveSettings,
   openModel,
   type Recipe,
   type RunResult,
@@ -21,7 +22,7 @@ export interface TrialParts {
 export interface OpenTrainedOptions {
   /** What training came to; the base alone if null. */
   readonly trained: Pick<RunResult, 'adapters' | 'model'> | null;
-  readonly objective: Recipe['objective'];
+  readonly objective: ObjectiveSettings;
 }
 
 /** Opens the base with what was trained, or as it was, while it is used. */

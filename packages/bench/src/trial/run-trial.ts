@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { continueRun, createRun, type Engine, planRecipe, type RunResult } from '@tunesmith/runtime';
+import { continueRun, createRun, type Engine, planRecipe, type RunResult, resolveRecipe } from '@tunesmith/runtime';
 import { createClock } from '../measure/clock.js';
+import { hasOwnMemory, startDeviceMeter } from '../measure/device-memory.js';
 import { startEnergyMeter } from '../measure/energy.js';
 import { tensorBytes } from '../measure/tensor-bytes.js';
 import { measureInference, measureQuality } from './measure-trained.js';
@@ -19,7 +20,8 @@ export async function runTrial(request: TrialRequest, place: TrialPlace, engine:
   // What a trial left that was broken off.
   await rm(folder, { recursive: true, force: true });
   try {
-    const recipe = { ...request.recipe, output: join(folder, 'run') };
+    // How a method wants the base kept is settled here, as `tunesmith train` does.
+    const recipe = await resolveRecipe({ ...request.recipe, output: join(folder, 'run') }, engine);
     const lookup = { roots: place.roots, plugins: recipe.plugins };
     const parts: TrialParts = { request, recipe, engine, lookup, cacheFolder: place.cacheFolder };
     const { result, curve, size, costs } = await trainMeasured(parts);
@@ -49,9 +51,10 @@ type Trained = Pick<Measurement, 'curve' | 'size'> & {
 
 async function trainMeasured({ recipe, engine }: TrialParts): Promise<Trained> {
   const clock = createClock();
+  const device = hasOwnMemory(recipe.device) ? await startDeviceMeter() : null;
   const energy = await startEnergyMeter();
   const run = await createRun(recipe);
-  const result = await continueRun(run, recipe, engine, { sinks: [clock] });
+  const result = await continueRun(run, recipe, engine, { sinks: [clock, ...(device === null ? [] : [device.sink])] });
   const joules = await energy.stop();
   const { curve, trainedParameters, totalParameters, ...times } = clock.times();
   const tokensPerSecond = times.trainSeconds > 0 ? times.tokens / times.trainSeconds : null;
@@ -59,7 +62,13 @@ async function trainMeasured({ recipe, engine }: TrialParts): Promise<Trained> {
   return {
     ...{ result, curve },
     size: { trainedParameters, totalParameters, adapterBytes: await tensorBytes(folders) },
-    costs: { ...times, tokensPerSecond, peakBytes: result.peakBytes, devicePeakBytes: null, joules },
+    costs: {
+      ...times,
+      tokensPerSecond,
+      peakBytes: result.peakBytes,
+      devicePeakBytes: device?.peakBytes() ?? null,
+      joules,
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { TunesmithError } from '@tunesmith/core';
-import { type Engine, loadMethods } from '@tunesmith/runtime';
+import { type Engine, loadMethods, loadObjectiveOf, recipeDocument } from '@tunesmith/runtime';
+import { cellName } from '../suite/cells.js';
 import { runTrial } from './run-trial.js';
 import type { TrialPlace, TrialRequest } from './trial-request.js';
 import type { TrialOutcome } from './trial-result.js';
@@ -13,9 +14,11 @@ export interface TrialTask {
 
 /**
  * A trial's process: waits for its parent's request, runs it, tells what came of it and ends. The caller puts in families
- * and backends; the methods are those that the recipe names.
+ * and backends; the methods and the objective are those that the recipe names.
  */
-export async function serveTrial(engineFor: (task: TrialTask) => Omit<Engine, 'methods'>): Promise<void> {
+export async function serveTrial(
+  engineFor: (task: TrialTask) => Omit<Engine, 'methods' | 'objectives'>,
+): Promise<void> {
   // Without a parent nobody waits for the result.
   process.on('disconnect', () => process.exit(1));
   const requested = once(process, 'message');
@@ -26,8 +29,11 @@ export async function serveTrial(engineFor: (task: TrialTask) => Omit<Engine, 'm
   try {
     const { request, place } = task;
     const names = request.recipe.methods.map(({ name }) => name);
-    const methods = await loadMethods(names, { roots: place.roots, plugins: request.recipe.plugins });
-    const measurement = await runTrial(request, place, { ...engineFor(task), methods });
+    const lookup = { roots: place.roots, plugins: request.recipe.plugins };
+    const methods = await loadMethods(names, lookup);
+    const source = { value: recipeDocument(request.recipe), where: cellName(request.cell) };
+    const objectives = await loadObjectiveOf(source, lookup);
+    const measurement = await runTrial(request, place, { ...engineFor(task), methods, objectives });
     outcome = { status: 'success', measurement };
   } catch (error) {
     const isDiverged = TunesmithError.isInstance(error) && error.code === 'DIVERGED';

@@ -6,9 +6,10 @@ import { isMissing } from '../files/missing-file.js';
 import { readJsonObject } from '../json/strict-json.js';
 import { configFile, weightIndexFile, weightsFile } from '../model-folder/folder-files.js';
 import { parseWeightIndex, staysInside } from '../model-folder/weight-index.js';
+import type { Repository } from './repository.js';
 
 /**
- * A model's place in the Hugging Face cache, laid out as huggingface_hub (Python) has it, so that both share downloads:
+ * A repository's place in the Hugging Face cache, laid out as huggingface_hub (Python) has it, so that both share downloads:
  * `models--org--name/{refs/<revision>, blobs/<digest>, snapshots/<commit>/<file> → ../../blobs/<digest>}`.
  */
 export interface HubCache {
@@ -21,15 +22,15 @@ export interface HubCache {
   link(commit: string, file: string, digest: string): Promise<void>;
 }
 
-/** @throws CONFIG_INVALID for a name that is no model's */
-export function hubCache(cacheDir: string, name: string): HubCache {
+/** @throws CONFIG_INVALID for a name that is no repository's */
+export function hubCache(cacheDir: string, name: string, type: Repository['type']): HubCache {
   if (!/^[\w.-]+(\/[\w.-]+)?$/.test(name) || !staysInside(name)) {
-    throw new TunesmithError('CONFIG_INVALID', 'this is no model name', {
+    throw new TunesmithError('CONFIG_INVALID', `this is no ${type} name`, {
       got: JSON.stringify(name),
       expected: 'owner/name, as in HuggingFaceTB/SmolLM2-135M',
     });
   }
-  const home = join(cacheDir, `models--${name.replace('/', '--')}`);
+  const home = join(cacheDir, `${type}s--${name.replace('/', '--')}`);
   const reference = (revision: string) => join(home, 'refs', revision);
   const blob = (digest: string) => join(home, 'blobs', digest);
   const snapshot = (commit: string) => join(home, 'snapshots', commit);

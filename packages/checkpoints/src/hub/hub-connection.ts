@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { TunesmithError } from '@tunesmith/core';
+import { addressOf, type Repository } from './repository.js';
 
 export interface HubConnection {
   /** Where the Hub is, without a slash at the end. */
@@ -61,22 +62,24 @@ export async function backOff(failures: number, signal: AbortSignal | undefined)
   await delay(100 * 2 ** failures, undefined, signal === undefined ? {} : { signal });
 }
 
-/** An error of the Hub or of the way there, in the words of the one who asked for a model. */
-export function explainHubError(error: unknown, name: string, { endpoint, signal }: HubConnection): unknown {
+/** An error of the Hub or of the way there, in the words of the one who asked for a repository. */
+export function explainHubError(error: unknown, repository: Repository, hub: HubConnection): unknown {
   if (TunesmithError.isInstance(error)) return error;
-  const where = `${endpoint}/${name}`;
+  const where = addressOf(hub, repository);
+  const { signal } = hub;
+  const what = repository.type === 'model' ? 'model' : 'data set';
   if (signal?.aborted) return new TunesmithError('ABORTED', 'the download was stopped', { where, cause: error });
   const status = statusOf(error);
   const got = error instanceof Error ? error.message : String(error);
   if (status === 404) {
-    return new TunesmithError('NAME_UNKNOWN', 'the Hub has no such model or revision', { where, got, cause: error });
+    return new TunesmithError('NAME_UNKNOWN', `the Hub has no such ${what} or revision`, { where, got, cause: error });
   }
   if (status === 401 || status === 403) {
     const hint = 'If it exists it is private or gated: accept its terms on its page and give an access token.';
-    return new TunesmithError('NETWORK', 'the Hub does not give this model', { where, got, hint, cause: error });
+    return new TunesmithError('NETWORK', `the Hub does not give this ${what}`, { where, got, hint, cause: error });
   }
   if (status !== undefined || isTransient(error)) {
-    const hint = 'Run it again to go on from where it stopped, or give the folder of a model.';
+    const hint = `Run it again to go on from where it stopped, or give the folder of a ${what}.`;
     return new TunesmithError('NETWORK', 'the Hub cannot be reached', { where, got, hint, cause: error });
   }
   return error;
