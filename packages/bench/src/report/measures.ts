@@ -25,7 +25,7 @@ export const measures: readonly Measure[] = [
   measure('trainSeconds', 'time of training', 'seconds', () => null),
   measure('money', 'money for training', 'money', () => null),
   timed('tokensPerSecond', 'tokens a second', 'count', ({ costs }) => costs.tokensPerSecond, true),
-  measure('peakBytes', 'peak memory', 'bytes', ({ costs }) => costs.devicePeakBytes ?? costs.peakBytes),
+  { ...measure('peakBytes', 'peak memory', 'bytes', () => null), of: peakMemory },
   measure('plannedBytes', 'peak memory that plan said', 'bytes', ({ plan }) => plan?.peakBytes),
   measure('flops', 'floating-point operations', 'count', ({ costs }) => costs.flops),
   timed('joules', 'energy', 'joules', ({ costs }) => costs.joules),
@@ -46,6 +46,15 @@ export function qualityMeasure({ metric }: TrialResult['trial']['task']): Measur
     name === 'loss' ? quality.test.loss : (quality.test.metrics[name] ?? null);
   const unit = metric.ceiling === 1 ? 'share' : 'plain';
   return { name: 'quality', label: name, unit, higherIsBetter, timed: false, of };
+}
+
+/** The process's, or the device's where it has its own: what its driver tells is of all that runs there. */
+function peakMemory(
+  { costs: { devicePeakBytes, peakBytes } }: Measurement,
+  { alone }: TrialResult['trial'],
+): number | null {
+  if (devicePeakBytes === null) return peakBytes;
+  return alone ? devicePeakBytes : null;
 }
 
 type Read = (measured: Measurement) => number | null | undefined;

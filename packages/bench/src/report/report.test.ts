@@ -39,6 +39,14 @@ it('ranks by the task’s metric, what failed last', () => {
   expect(board.separation?.share).toBeCloseTo(0.84, 12);
 });
 
+it('has a GPU’s memory from trials that had it for themselves', () => {
+  const seeds = knownResults('learns', { accuracies: [0.9, 0.8], devicePeakBytes: 9e9 }, { alone: false });
+  const timing = knownResults('learns', { accuracies: [0.1], devicePeakBytes: 2e9 }, { kind: 'timing', key: 'timing' });
+  const of = (all: typeof results) => createReport({ results: all, suite, now }).boards[0]?.rows[0]?.values.peakBytes;
+  expect(of([...seeds, ...timing])?.values).toEqual([2e9]);
+  expect(of(seeds)).toBeUndefined();
+});
+
 it('says what shuffled labels close of the gap, and whether the task counts', () => {
   const cell = { model: 'tiny', task: 'mine, labels shuffled', method: 'learns', budget: 'short' };
   const shuffled = (accuracies: number[], key = 'shuffled') =>

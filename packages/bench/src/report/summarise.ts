@@ -75,7 +75,8 @@ function summariseCell(trials: readonly TrialResult[], prices: Prices): CellSumm
   const seeds = seedsOf(trials);
   const values: Record<string, Spread> = {};
   for (const measure of [quality, ...measures]) {
-    const spread = spreadOf(valuesOf(measure, measure.timed ? [...seeds, ...of('timing')] : seeds));
+    // What seeds that ran side by side cannot tell, the trial that ran alone does.
+    const spread = spreadOf(valuesOf(measure, seeds)) ?? spreadOf(valuesOf(measure, of('timing')));
     if (spread !== null) values[measure.name] = spread;
   }
   const { summary, licence, source } = task;
