@@ -1,10 +1,10 @@
-import { compacter, houlsby, parallel, pfeiffer } from '@tunesmith/adapter';
+import { compacter, compacterPlusPlus, houlsby, parallel, pfeiffer, scaledParallel } from '@tunesmith/adapter';
 import type { Method } from '@tunesmith/core';
 import { ia3 } from '@tunesmith/ia3';
 import { adalora, lora } from '@tunesmith/lora';
 import { prefixTuning, promptTuning, pTuning, pTuningV2 } from '@tunesmith/prefix';
 import { qlora } from '@tunesmith/qlora';
-import { bitfit, diffPruning, far, fishMask, freeze, full, llrd } from '@tunesmith/selective';
+import { bitfit, diffPruning, far, fishMask, freeze, full, gradualUnfreezing, llrd } from '@tunesmith/selective';
 
 /** The methods of `npm run bench:methods`, each as a user would set it for a small decoder. */
 export const benchMethods = {
@@ -20,14 +20,19 @@ export const benchMethods = {
   houlsby: () => [houlsby()],
   pfeiffer: () => [pfeiffer()],
   parallel: () => [parallel()],
-  // A bottleneck that can be cut into four for every shape.
+  'scaled-parallel': () => [scaledParallel()],
+  mam: () => [scaledParallel(), prefixTuning()],
+  // Bottlenecks that can be cut into four for every shape.
   compacter: () => [compacter({ reductionFactor: 8 })],
+  'compacter++': () => [compacterPlusPlus({ reductionFactor: 8 })],
   'prefix-tuning': () => [prefixTuning()],
   'p-tuning-v2': () => [pTuningV2()],
   'prompt-tuning': () => [promptTuning()],
   'p-tuning': () => [pTuning()],
   llrd: () => [llrd()],
   freeze: () => [freeze({ layers: 2 })],
+  // Two blocks, after each other; with all, the last stage's step is full fine-tuning's.
+  'gradual-unfreezing': () => [gradualUnfreezing({ layers: 2, unit: 'step', every: 3 })],
   // Few rows to look at: what is measured is a step after.
   'fish-mask': () => [fishMask({ samples: 4 })],
   // All but the last step are behind gates, and so is what is measured.
