@@ -19,6 +19,8 @@ import { runCase } from './run-case.js';
 import { buildShape, defaults, type StepOptions } from './step-options.js';
 
 const given = process.argv.slice(2);
+/** How long the rows are. */
+const [one, several] = ['250 tokens', '12–250 tokens'] as const;
 const trainerShapes = ['stories-15m', 'stories-42m', 'wide-80m'] as const;
 /** How a base may be kept, as `model` of a recipe says it. */
 const bases = {
@@ -76,8 +78,6 @@ interface Command {
 }
 
 type Measure = (method: string, command: Command) => Promise<Peaks>;
-
-const [one, several] = ['250 tokens', '12–250 tokens'] as const;
 
 async function measureCommand(): Promise<void> {
   printHeader('shape', 'method', 'rows', 'checkpointing', 'accumulation');
