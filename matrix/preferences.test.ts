@@ -5,6 +5,7 @@ import {
   computePriors,
   createExecutableCache,
   fourBit,
+  int8,
   type Method,
   type Objective,
   type Row,
@@ -27,6 +28,7 @@ import {
 } from '@tunesmith/testing';
 import { describe, expect, it } from 'vitest';
 import { backends } from './backends.js';
+import { giveValues } from './give-values.js';
 import { tinyBert, tinyGpt2, tinyLlama } from './tiny-families.js';
 
 type TrainOptions = NonNullable<Parameters<typeof tinyTrainer>[1]>;
@@ -143,6 +145,34 @@ describe('the reference', () => {
       });
       expect(relativeError(recomputed, losses)).toBeLessThan(1e-6);
     }
+  });
+});
+
+describe.each([
+  ['NF4', fourBit({ type: 'nf4', blockSize: 16, doubleQuantization: true }), 1e-5],
+  // What it multiplies is rounded too.
+  ['int8', int8(), 0.02],
+] as const)('over %s', (_, codec, tolerance) => {
+  it.each([
+    ['dpo', live],
+    ['kto', kto()],
+    ['orpo', orpo()],
+  ] as const)('%s trains LoRA as over the values of the codes, which stay', async (_, objective) => {
+    const made = (): Method[] => [lora({ rank: 2, targetModules: 'all-linear' })];
+    const coded = await prepare(made(), objective, { ...tinyLlama, quantization: { codec } });
+    const plain = await prepare(made(), objective);
+    await giveValues(coded, plain);
+    const encoded = coded.model.handles.filter((handle) => coded.parameters.encodingOf(handle) !== undefined);
+    const codes = () => Promise.all(encoded.map((handle) => coded.parameters.readParts(handle)));
+    const before = await codes();
+    const rows =
+      objective.name === 'kto'
+        ? tinyRows(coded.model).map((row, index) => ({ ...row, labels: Float32Array.of(index % 2) }))
+        : pairs(coded);
+    const losses = await train(coded, rowSource(rows), { steps: 3 });
+    expect(relativeError(losses, await train(plain, rowSource(rows), { steps: 3 }))).toBeLessThan(tolerance);
+    expect(encoded.length).toBe(14);
+    expect(await codes()).toEqual(before);
   });
 });
 

@@ -22,9 +22,10 @@ import {
 import { lora } from '@tunesmith/lora';
 import { llama } from '@tunesmith/models';
 import { full } from '@tunesmith/selective';
-import { relativeError, type TinyModel, tinyModel, trainTiny } from '@tunesmith/testing';
+import { relativeError, tinyModel, trainTiny } from '@tunesmith/testing';
 import { describe, expect, it } from 'vitest';
 import { backends } from './backends.js';
+import { giveValues } from './give-values.js';
 import { tinyFamilies, tinyGpt2, tinyLlama } from './tiny-families.js';
 
 const nf4: Quantization = { codec: fourBit({ type: 'nf4', blockSize: 16, doubleQuantization: true }) };
@@ -55,14 +56,6 @@ describe.each(Object.entries(tinyFamilies))('%s', (_, testCase) => {
     expect(relativeError(losses as Float32Array, expected as Float32Array)).toBeLessThan(1e-5);
   });
 });
-
-/** Gives a model in full precision what another's codes stand for. */
-async function giveValues(quantized: TinyModel, plain: TinyModel): Promise<void> {
-  const places = new Map(plain.model.handles.map((handle) => [handle.key, handle]));
-  for (const handle of quantized.model.handles) {
-    await plain.parameters.write(places.get(handle.key) as Handle, (await quantized.parameters.read(handle)).slice());
-  }
-}
 
 it.each(['q8_0', 'q4_0', 'q4_1'] as const)(
   'LoRA trains over blocks in %s as over the values that they stand for',

@@ -1,6 +1,6 @@
-/** Training on WebGPU takes the steps that it takes on the CPU: every family, and LoRA. */
+/** Training on WebGPU takes the steps that it takes on the CPU: every family, and LoRA, over NF4 too. */
 import { createOnnxBackend } from '@tunesmith/backend-onnx';
-import { adamw, type Backend, chain, clipByGlobalNorm, type Method, TunesmithError } from '@tunesmith/core';
+import { adamw, type Backend, chain, clipByGlobalNorm, fourBit, type Method, TunesmithError } from '@tunesmith/core';
 import { lora } from '@tunesmith/lora';
 import { full } from '@tunesmith/selective';
 import { type TinyModelCase, tinyModel, trainTiny } from '@tunesmith/testing';
@@ -66,3 +66,9 @@ it.for(Object.entries(tinyFamilies))('%s: all weights', { timeout }, ([, family]
 it('llama: LoRA on all linear layers, with dropout', { timeout }, (context) =>
   expectEqualSteps(tinyFamilies.llama, lora({ rank: 2, dropout: 0.1, targetModules: 'all-linear' }), context),
 );
+
+it('llama: LoRA over matrices in NF4', { timeout }, (context) => {
+  const quantization = { codec: fourBit({ type: 'nf4', blockSize: 16, doubleQuantization: true }) };
+  const over = lora({ rank: 2, targetModules: 'all-linear' });
+  return expectEqualSteps({ ...tinyFamilies.llama, quantization }, over, context);
+});
