@@ -116,7 +116,7 @@ export type {
   Prior,
 } from './objective/objective.js';
 export type { ProblemType } from './objective/problem-type.js';
-export type { Answer, Learnt, Rollouts, RolloutSampling, RowValues } from './objective/rollouts.js';
+export type { Answer, Learnt, RolloutSampling, Rollouts, RowValues } from './objective/rollouts.js';
 export type { Row } from './objective/row.js';
 export { sft } from './objective/sft.js';
 export type { Target, TargetColumns } from './objective/target-columns.js';
