@@ -26,6 +26,7 @@ const shows: Record<string, (result: Result) => void> = {
     expect(after.metrics['rewards/accuracies']).toBe(1);
     expect(after.metrics['rewards/margins']).toBeGreaterThan(1);
   },
+  'grpo.yaml': (result) => rewarded(result),
   'kto.yaml'({ before, after }) {
     expect(before.loss).toBeCloseTo(0.5, 6);
     expect(before.metrics.kl).toBe(0);
@@ -36,12 +37,21 @@ const shows: Record<string, (result: Result) => void> = {
     expect(after.loss).toBeLessThan(0.8 * before.loss);
     expect(after.metrics.log_odds_chosen).toBeGreaterThan((before.metrics.log_odds_chosen as number) + 0.5);
   },
+  'ppo.yaml': (result) => rewarded(result),
   'reward.yaml'({ before, after }) {
     expect(after.loss).toBeLessThan(0.4 * before.loss);
     expect(after.metrics['rewards/accuracies']).toBe(1);
     expect(after.metrics['rewards/margins']).toBeGreaterThan(1);
   },
 };
+
+/** Answers of held-out prompts are rewarded more than before, and not for having left the model that was. */
+function rewarded({ before, after }: Result): void {
+  expect(before.metrics.kl).toBeCloseTo(0, 5);
+  expect(after.loss).toBe(-(after.metrics.reward as number));
+  expect(after.metrics.reward).toBeGreaterThan((before.metrics.reward as number) + 0.05);
+  expect(after.metrics.kl).toBeLessThan(10);
+}
 
 let home: string;
 beforeAll(async () => {

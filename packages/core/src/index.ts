@@ -116,6 +116,7 @@ export type {
   Prior,
 } from './objective/objective.js';
 export type { ProblemType } from './objective/problem-type.js';
+export type { Answer, Learnt, RolloutSampling, Rollouts, RowValues } from './objective/rollouts.js';
 export type { Row } from './objective/row.js';
 export { sft } from './objective/sft.js';
 export type { Target, TargetColumns } from './objective/target-columns.js';
@@ -240,5 +241,7 @@ export type {
   TrainerEvent,
 } from './trainer/ports.js';
 export { computePriors, predict } from './trainer/predict.js';
+export type { RolloutSource, RolloutSourceOptions } from './trainer/rollout-source.js';
+export { createRolloutSource } from './trainer/rollout-source.js';
 export type { EvaluationOptions, Trainer, TrainerOptions } from './trainer/trainer.js';
 export { createTrainer } from './trainer/trainer.js';

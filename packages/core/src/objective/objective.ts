@@ -1,3 +1,4 @@
+import type { Method } from '../method/method.js';
 import type { Task } from '../model/family.js';
 import type { Model } from '../model/model.js';
 import type { Trace } from '../model/trace.js';
@@ -5,6 +6,7 @@ import type { HostTensor } from '../program/backend.js';
 import type { RandomContext } from '../random/keep-mask.js';
 import type { Named, Tensor } from '../tensor/tfjs.js';
 import type { ProblemType } from './problem-type.js';
+import type { Rollouts } from './rollouts.js';
 import type { Row } from './row.js';
 
 /** Rows collated into columns: what one run of a program is fed. */
@@ -58,6 +60,13 @@ export interface Objective {
   readonly coupled?: string;
   /** What a pass over the data before training finds for each row, to be there as `Row.prior`. Needs no method to act. */
   readonly prior?: Prior;
+  /**
+   * Methods that the model is to have beside those that train it, such as a head of the objective's own. Their parameters are
+   * trained, and kept in checkpoints, but are no part of what a run saves.
+   */
+  readonly methods?: readonly Method[];
+  /** How it learns from answers of the model's own, if it does; its data's rows are prompts. */
+  readonly rollouts?: Rollouts;
   collate(rows: readonly Row[], options: CollateOptions): Batch;
   /**
    * Loss terms, as sums: the trainer scales each by its normaliser over the whole accumulated batch (rule A). The loss that is

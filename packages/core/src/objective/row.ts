@@ -1,3 +1,5 @@
+import type { RowValues } from './rollouts.js';
+
 /**
  * One row before collation: a tokenised example, or several packed into one.
  * All arrays have the row's length.
@@ -21,6 +23,10 @@ export interface Row {
   readonly rejected?: Pick<Row, 'tokens' | 'weights'>;
   /** By how much it is better than `rejected`, where the data says. */
   readonly margin?: number;
+  /** Of a prompt: what its answer should be, as ids. */
+  readonly expected?: Int32Array;
+  /** Of an answer that the model itself gave: what it is learnt by. See `Objective.rollouts`. */
+  readonly values?: RowValues;
   /** What an earlier pass over the data found for this row: see `Objective.prior`. */
   readonly prior?: Float32Array;
 }

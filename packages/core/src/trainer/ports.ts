@@ -9,6 +9,11 @@ export interface RowSource {
   readonly length?: number;
   /** Rows without end, from the start or from a position; each with the position after it. */
   read(position: Json): AsyncIterable<{ readonly row: Row; readonly position: Json }>;
+  /**
+   * Where to go on after a step, whose last row's position this is: the same, if what the step showed changes nothing. Pure, so that a
+   * resumed run goes on where the other did.
+   */
+  after?(step: StepEvent, position: Json): Json;
 }
 
 /** Values as a checkpoint has them: bytes are codes of an optimizer's state. */

@@ -147,7 +147,8 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
       };
 
       const started = performance.now();
-      const windows = readWindows(options.rows, progress.position, options.batchSize * accumulation);
+      const windowsFrom = (position: Json) => readWindows(options.rows, position, options.batchSize * accumulation);
+      let windows = windowsFrom(progress.position);
       let reason: 'finished' | 'earlyStopping' | 'aborted' = signal?.aborted === true ? 'aborted' : 'finished';
       while (step < steps && reason === 'finished') {
         if (stages.current.run === 'gradients') {
@@ -166,9 +167,14 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
         const { updates, totalTokens } = progress;
         const at = { step, update: updates + 1, totalTokens, started };
         const event = await trainStep(options, stages.plan, executables, window.value.rows, at);
+        const position = options.rows.after?.(event, window.value.position) ?? window.value.position;
+        if (position !== window.value.position) {
+          await windows.return(undefined);
+          windows = windowsFrom(position);
+        }
         progress = {
           ...progress,
-          position: window.value.position,
+          position,
           updates: updates + 1,
           totalTokens: event.totalTokens,
           divergence: watchDivergence(

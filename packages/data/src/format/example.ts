@@ -80,6 +80,8 @@ export interface PromptExample {
   readonly kind: 'prompt';
   /** A text as it is, or a conversation for the chat template. */
   readonly prompt: string | readonly ChatMessage[];
+  /** What its answer should be, where the data says. */
+  readonly expected?: string;
   readonly tools?: readonly JsonObject[];
 }
 

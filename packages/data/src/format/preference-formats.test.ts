@@ -119,12 +119,12 @@ describe('a rated answer', () => {
   });
 });
 
-it('prompts are taken alone', () => {
-  expect(parse({ prompt: 'a', answer: '4' }, { rows: 'prompts' })).toEqual({
-    format: 'prompt',
-    kind: 'prompt',
-    prompt: 'a',
-  });
+it('prompts are taken alone, with what is expected of their answers', () => {
+  for (const answer of ['4', 4]) {
+    expect(parse({ prompt: 'a', answer }, { rows: 'prompts' })).toEqual({
+      ...{ format: 'prompt', kind: 'prompt', prompt: 'a', expected: '4' },
+    });
+  }
   expect(parse({ prompt: [user('a')] }, { rows: 'prompts' })).toMatchObject({ prompt: [user('a')] });
 });
 

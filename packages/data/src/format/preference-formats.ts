@@ -14,6 +14,9 @@ const reasonNames = ['reject_reason', 'reason'] as const;
 const marginNames = ['margin'] as const;
 const beside = [...scoreNames.chosen, ...scoreNames.rejected, ...marginNames, ...reasonNames];
 
+/** What a prompt's answer should be, by what data sets call it. */
+const expectedNames = ['answer', 'solution', 'ground_truth'] as const;
+
 /** What tells a good answer from a bad one: TRL's column, and LLaMA-Factory's. */
 const ratingNames = [{ label: 'label' }, { label: 'kto_tag' }];
 
@@ -90,12 +93,14 @@ const promptFormats: readonly Format[] = [
   {
     name: 'prompt',
     required: ['prompt'],
-    optional: ['tools'],
+    optional: ['tools', ...expectedNames],
     rows: 'prompts',
     parse(row) {
-      if (!isMessages(row, 'prompt')) return { kind: 'prompt', prompt: row.text('prompt') };
+      const found = expectedNames.find((name) => row.has(name));
+      const expected = found === undefined ? {} : { expected: wordOrNumber(row, found) };
+      if (!isMessages(row, 'prompt')) return { kind: 'prompt', prompt: row.text('prompt'), ...expected };
       const tools = readTools(row, 'tools');
-      return { kind: 'prompt', prompt: readMessages(row, 'prompt'), ...(tools && { tools }) };
+      return { kind: 'prompt', prompt: readMessages(row, 'prompt'), ...(tools && { tools }), ...expected };
     },
   },
 ];
@@ -123,6 +128,11 @@ function number(row: RowReader, names: readonly string[]): number | undefined {
   const score = typeof value === 'string' && value.trim() === '' ? Number.NaN : Number(value);
   if (Number.isFinite(score)) return score;
   throw row.wrong(name, 'a number', value);
+}
+
+function wordOrNumber(row: RowReader, column: string): string {
+  const value = row.value(column);
+  return typeof value === 'number' ? String(value) : row.text(column);
 }
 
 function rated(row: RowReader, answer: AnswerExample): Example {

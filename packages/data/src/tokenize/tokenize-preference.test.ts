@@ -90,6 +90,11 @@ it('a prompt ends where the model is to answer, and keeps its end where it is cu
   const prompt = [{ role: 'user', content: 'hello' }];
   const [row] = tokenize({ kind: 'prompt', prompt }).rows;
   expect(textOf(row as Text)).toBe(template?.render(prompt, { addGenerationPrompt: true }));
-  const cut = tokenize({ kind: 'prompt', prompt: 'abcdefghij' }, 4);
+  const cut = tokenize({ kind: 'prompt', prompt: 'abcdefghij', expected: 'k' }, 4);
+  expect(tokenizer.decode(cut.rows[0]?.expected ?? [])).toBe('k');
+  for (const expected of [Int32Array.of(70, 4), new Int32Array()]) {
+    const asked = { ...(row as Row), expected };
+    expect(decodeRow(encodeRow(asked, 2), 2)).toEqual(asked);
+  }
   expect([textOf(cut.rows[0] as Text), cut.promptTokensDropped]).toEqual(['ghij', 6]);
 });

@@ -50,7 +50,7 @@ export function tokenizeRated(
 
 /** The row of a prompt, as the model is given it before it answers; of one that is too long, the end. */
 export function tokenizePrompt(
-  { prompt, tools, source }: Sourced<PromptExample>,
+  { prompt, expected, tools, source }: Sourced<PromptExample>,
   { tokenizer, maxLength, ...options }: TokenizeOptions,
 ): TokenizedExample {
   // An answer that is left out again: what comes before it is what the model is asked with.
@@ -73,7 +73,14 @@ export function tokenizePrompt(
   const ids = encodePrompt(tokenizer, asked);
   const tokens = Int32Array.from(ids.slice(-maxLength));
   return {
-    rows: [{ tokens, weights: new Float32Array(tokens.length) }],
+    rows: [
+      {
+        ...{ tokens, weights: new Float32Array(tokens.length) },
+        ...(expected !== undefined && {
+          expected: Int32Array.from(tokenizer.encode(expected, { addSpecialTokens: false })),
+        }),
+      },
+    ],
     length: ids.length,
     promptTokensDropped: ids.length - tokens.length,
     answerTokensDropped: 0,

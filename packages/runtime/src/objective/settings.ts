@@ -1,6 +1,7 @@
 import {
   classification,
   didYouMean,
+  type Method,
   maskedLm,
   type Objective,
   type ObjectiveFactory,
@@ -47,6 +48,16 @@ export function headOf(settings: ObjectiveSettings, plugins: Objectives = []): {
       return { task, ...(labels === undefined ? {} : { labels }) };
     }
   }
+}
+
+/** Methods that an objective has in the model beside those that train it. */
+export function methodsOf(settings: ObjectiveSettings, plugins: Objectives = []): readonly Method[] {
+  return isOwn(settings) ? [] : (configured(settings, plugins).methods ?? []);
+}
+
+/** Tokens that a row must have room for beside what the data gives: those of an answer to it. */
+export function answerTokensOf(settings: ObjectiveSettings, plugins: Objectives = []): number {
+  return isOwn(settings) ? 0 : (configured(settings, plugins).rollouts?.sampling.maxNewTokens ?? 0);
 }
 
 /** What is minimised. @throws CONFIG_INVALID */

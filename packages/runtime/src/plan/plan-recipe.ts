@@ -15,6 +15,7 @@ import { describeRun } from '../train/describe-run.js';
 import { openData } from '../train/open-data.js';
 import { stepsOf } from '../train/optimization.js';
 import { maxLengthOf } from '../train/resolve-recipe.js';
+import { rowsEachOf } from '../train/rollout-data.js';
 import { machineMemory, type PlannedBase, type PlannedSaving, planBases, savingOf } from './plan-bases.js';
 import { type Rehearsal, rehearseRun } from './rehearse-run.js';
 
@@ -89,8 +90,8 @@ export async function planRecipe(
   const shared = { objective: recipe.objective, objectives };
   const options = { tokenizer, maxLength, seed: trainer.seed, ...shared, cacheFolder, onPhase };
   const data = await openData(recipe.data, options);
-  const steps = stepsOf(recipe.trainer, data.train.length);
   const objective = createObjective(recipe.objective, tokenizer, objectives);
+  const steps = stepsOf(recipe.trainer, data.train.length * rowsEachOf(objective));
   const sites = plannedSites(model, new Set(model.trained.map(({ key }) => key)));
   const trainedParameters = countOf(model.trained);
   const longest = recipe.data.packing ? maxLength : Math.min(data.report.longest, maxLength);

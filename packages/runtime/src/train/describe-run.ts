@@ -4,7 +4,7 @@ import type { Engine } from '../model/engine.js';
 import { checkNewTokensTrain, fitVocabulary } from '../model/fit-vocabulary.js';
 import { describeModel, formOf } from '../model/load-model.js';
 import type { OpenBase } from '../model/open-base.js';
-import { headOf } from '../objective/settings.js';
+import { headOf, methodsOf } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { configuredMethods } from './configured-methods.js';
 
@@ -23,7 +23,8 @@ export async function describeRun(
   const plain = describeModel(config, path, families, [], null, form);
   const resizing = { where: path, resize: recipe.model.resizeVocabulary };
   const fitted = fitVocabulary(plain, config, tokenizer, resizing);
-  const model = describeModel(fitted.config, path, families, configuredMethods(recipe, methods), null, form);
+  const all = [...configuredMethods(recipe, methods), ...methodsOf(recipe.objective, objectives)];
+  const model = describeModel(fitted.config, path, families, all, null, form);
   checkNewTokensTrain(plain, model);
   return { model, tokenizer };
 }

@@ -1,3 +1,4 @@
+import { TunesmithError } from '@tunesmith/core';
 import {
   createDataset,
   type DataReport,
@@ -10,6 +11,7 @@ import {
 } from '@tunesmith/data';
 import type { OnPhase, OnWarning } from '../model/engine.js';
 import {
+  answerTokensOf,
   defaultObjective,
   labelScheme,
   type ObjectiveSettings,
@@ -79,7 +81,7 @@ export function rowOptions(
   return {
     tokenizer,
     template: rows === 'labels' || rows === 'texts' ? null : loadChatTemplate(tokenizer, template),
-    maxLength,
+    maxLength: promptRoom(maxLength, answerTokensOf(objective, objectives)),
     promptLossWeight,
     trainOnHistory,
     longText,
@@ -90,6 +92,17 @@ export function rowOptions(
     ...(rows === 'texts' ? { wholeTexts: true } : {}),
     ...(rows === 'labels' || rows === 'texts' || rows === 'answers' ? {} : { rows }),
   };
+}
+
+/** What is left of a row for a prompt that is to be answered. @throws CONFIG_INVALID where that is nothing */
+function promptRoom(maxLength: number, answer: number): number {
+  if (answer === 0 || maxLength - answer >= 2) return maxLength - answer;
+  throw new TunesmithError('CONFIG_INVALID', 'the answers leave no room for a prompt', {
+    where: 'data.maxLength',
+    expected: `more than the ${answer} tokens that an answer may have`,
+    got: String(maxLength),
+    hint: 'Raise data.maxLength, or lower objective.maxNewTokens.',
+  });
 }
 
 export type RowOptions = TokenizeOptions & FormatOptions & Pick<ReadOptions, 'header'>;

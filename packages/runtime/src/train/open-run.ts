@@ -9,7 +9,7 @@ import {
 import type { Engine } from '../model/engine.js';
 import { type LoadedModel, loadModel } from '../model/load-model.js';
 import { locateModel } from '../model/locate-model.js';
-import { createObjective } from '../objective/settings.js';
+import { createObjective, methodsOf } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { type MetricsFile, openMetricsFile } from '../run/metrics-file.js';
 import { recipeHash, runPaths } from '../run/run-folder.js';
@@ -18,6 +18,7 @@ import { configuredMethods } from './configured-methods.js';
 import { openData, type RunData } from './open-data.js';
 import { optimizerOf, scheduleOf, stepsOf } from './optimization.js';
 import { maxLengthOf } from './resolve-recipe.js';
+import { dataWithRollouts, rowsEachOf } from './rollout-data.js';
 import { dataWithPriors } from './row-priors.js';
 import { sampleTexts } from './sample-texts.js';
 import type { TrainOptions } from './train.js';
@@ -53,7 +54,8 @@ export async function openRun(folder: string, recipe: Recipe, engine: Engine, op
   const backend = await engine.createBackend(recipe.device);
   const { families, objectives } = engine;
   const loaded = await loadModel({
-    ...{ path, dtype, quantization, resizeVocabulary, methods, backend, families, seed, objectives },
+    ...{ path, dtype, quantization, resizeVocabulary, backend, families, seed, objectives },
+    methods: [...methods, ...methodsOf(recipe.objective, objectives)],
     objective: recipe.objective,
   });
   try {
@@ -75,12 +77,14 @@ export async function openRun(folder: string, recipe: Recipe, engine: Engine, op
       keep: keepCheckpoints,
       beforeSave: () => metrics.flush(),
     });
-    const steps = stepsOf(recipe.trainer, rows.train.length);
     const objective = createObjective(recipe.objective, loaded.tokenizer, objectives);
+    const steps = stepsOf(recipe.trainer, rows.train.length * rowsEachOf(objective));
     const { batchSize } = recipe.trainer;
     const { cacheFolder } = engine;
     // Before anything is trained or restored: what they are computed from is the model as it was loaded.
-    const data = await dataWithPriors(rows, { loaded, objective, batchSize, maxLength, cacheFolder, onPhase });
+    const known = await dataWithPriors(rows, { loaded, objective, batchSize, maxLength, cacheFolder, onPhase });
+    const shared = { loaded, objective, batchSize, maxLength };
+    const { data, dispose: disposeRollouts } = dataWithRollouts(known, { ...shared, seed, onWarning });
     const trainer = await openTrainer({ recipe, loaded, objective, data, maxLength, checkpoints, steps }, options);
     const latest = await checkpoints.latest();
     if (latest !== null) await trainer.restore(latest);
@@ -103,6 +107,7 @@ export async function openRun(folder: string, recipe: Recipe, engine: Engine, op
       },
       async dispose() {
         metrics.close();
+        await disposeRollouts();
         await trainer.dispose();
         loaded.dispose();
       },

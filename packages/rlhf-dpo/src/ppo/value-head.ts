@@ -1,0 +1,45 @@
+import {
+  apiVersion,
+  defineMethod,
+  type Model,
+  type ModelRun,
+  type Tensor,
+  type Trace,
+  tf,
+  zeros,
+} from '@tunesmith/core';
+import { z } from 'zod';
+
+const name = 'value-head';
+
+/**
+ * A value for every token, V = w·h + b of the model's last hidden states h, which it shares with the policy. It begins at 0, and is
+ * nothing to the model's other outputs: merging leaves it out.
+ */
+export const valueHead = defineMethod({
+  name,
+  apiVersion,
+  summary: 'A value for every token, of the hidden states that the policy has too',
+  config: z.object({}),
+  capabilities: { mergeable: true, identityAtInit: true, trainsBase: false, quantizedBase: true },
+  create: () => ({
+    patchModel(patcher) {
+      const head = patcher.model.sites.find(({ role }) => role === 'head');
+      const hidden = head?.kind === 'linear' ? head.inFeatures : 0;
+      patcher.parameter('weight', { shape: [1, hidden], init: zeros });
+      patcher.parameter('bias', { shape: [1], init: zeros });
+    },
+    merge: async () => false,
+  }),
+});
+
+/** V at the position before each token of collated answers, `[rows, tokens]`; 0 everywhere for a model without the head. */
+export function valuesOf(model: Model, run: ModelRun, positions: Tensor, mask: Tensor, t: Trace): Tensor {
+  const own = model.handles.filter(({ owner }) => owner === name);
+  const [weight, bias] = ['weight', 'bias'].map((path) => own.find((handle) => handle.path === path));
+  if (weight === undefined || bias === undefined) return tf.zerosLike(mask);
+  const [, , width = 1] = run.hidden.shape;
+  const states = tf.gather(tf.reshape(run.hidden, [-1, width]), positions as never); // [rows · tokens, hidden]
+  const values = tf.add(tf.matMul(states, t.value(weight), false, true), t.value(bias)); // [rows · tokens, 1]
+  return tf.mul(tf.reshape(values, mask.shape), mask);
+}
