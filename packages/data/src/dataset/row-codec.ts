@@ -9,16 +9,16 @@ interface Run {
   readonly value: number;
 }
 
-const headBytes = 24;
+const headBytes = 28;
 
 /**
  * A row as bytes, little-endian: its numbers of tokens, of runs of equal weight, of runs of equal token type, of labels, of
- * bytes of the rejected text, and of margins, 0 or 1 (uint32 each), the runs (uint32 length, float32 value), the labels and the
- * margin (float32), the ids, and the rejected text as a row of its own. A prompt and an answer are two or three runs, so a row
- * takes little more than its ids.
+ * bytes of the rejected text, of margins, 0 or 1, and of tokens of a source, plus one where there is one (uint32 each), the
+ * runs (uint32 length, float32 value), the labels and the margin (float32), the ids and the source's, and the rejected text as a
+ * row of its own. A prompt and an answer are two or three runs, so a row takes little more than its ids.
  */
 export function encodeRow(
-  { tokens, weights, tokenTypes, labels = new Float32Array(), rejected, margin }: Row,
+  { tokens, weights, tokenTypes, labels = new Float32Array(), rejected, margin, source }: Row,
   tokenBytes: TokenBytes,
 ): Uint8Array<ArrayBuffer> {
   const weightRuns = runsOf(weights);
@@ -27,13 +27,15 @@ export function encodeRow(
   const labelsAt = headBytes + 8 * runs.length;
   const numbers = [...labels, ...(margin === undefined ? [] : [margin])];
   const idsAt = labelsAt + 4 * numbers.length;
-  const otherAt = idsAt + tokenBytes * tokens.length;
+  const ids = [...tokens, ...(source ?? [])];
+  const otherAt = idsAt + tokenBytes * ids.length;
   const other = rejected === undefined ? new Uint8Array() : encodeRow(rejected, tokenBytes);
   const bytes = new Uint8Array(otherAt + other.length);
   bytes.set(other, otherAt);
   const view = new DataView(bytes.buffer);
   const counts = [tokens.length, weightRuns.length, typeRuns.length, labels.length, other.length];
-  for (const [index, count] of [...counts, numbers.length - labels.length].entries()) {
+  const sourceCount = source === undefined ? 0 : source.length + 1;
+  for (const [index, count] of [...counts, numbers.length - labels.length, sourceCount].entries()) {
     view.setUint32(4 * index, count, true);
   }
   for (const [index, { length, value }] of runs.entries()) {
@@ -41,7 +43,7 @@ export function encodeRow(
     view.setFloat32(headBytes + 4 + 8 * index, value, true);
   }
   for (const [index, number] of numbers.entries()) view.setFloat32(labelsAt + 4 * index, number, true);
-  for (const [index, id] of tokens.entries()) {
+  for (const [index, id] of ids.entries()) {
     if (tokenBytes === 2) view.setUint16(idsAt + 2 * index, id, true);
     else view.setInt32(idsAt + 4 * index, id, true);
   }
@@ -55,10 +57,10 @@ export function decodeRow(bytes: Uint8Array, tokenBytes: TokenBytes): Row {
   const labelsAt = headBytes + 8 * (weightRuns + typeRuns);
   const marginAt = labelsAt + 4 * labelCount;
   const idsAt = marginAt + 4 * count(5);
-  const tokens = new Int32Array(length);
-  for (let index = 0; index < length; index++) {
-    tokens[index] = tokenBytes === 2 ? view.getUint16(idsAt + 2 * index, true) : view.getInt32(idsAt + 4 * index, true);
-  }
+  const idAt = (index: number): number =>
+    tokenBytes === 2 ? view.getUint16(idsAt + 2 * index, true) : view.getInt32(idsAt + 4 * index, true);
+  const tokens = Int32Array.from({ length }, (_, index) => idAt(index));
+  const source = Int32Array.from({ length: Math.max(0, count(6) - 1) }, (_, index) => idAt(length + index));
   const filled = <Values extends Float32Array | Int32Array>(target: Values, from: number, runs: number): Values => {
     let start = 0;
     for (let run = from; run < from + runs; run++) {
@@ -75,6 +77,7 @@ export function decodeRow(bytes: Uint8Array, tokenBytes: TokenBytes): Row {
     ...(typeRuns > 0 && { tokenTypes: filled(new Int32Array(length), weightRuns, typeRuns) }),
     ...(labelCount > 0 && { labels }),
     ...(count(5) > 0 && { margin: view.getFloat32(marginAt, true) }),
+    ...(count(6) > 0 && { source }),
     ...(otherBytes > 0 && { rejected: decodeRow(bytes.subarray(bytes.length - otherBytes), tokenBytes) }),
   };
 }
