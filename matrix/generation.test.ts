@@ -33,7 +33,8 @@ async function withoutCache(generator: TokenGenerator, options: GenerateOptions)
   return rows.map((tokens, row) => tokens.slice((prompts[row] as number[]).length));
 }
 
-const { bert: _, ...decoders } = tinyFamilies;
+// An encoder-decoder's answers go on apart from its prompts: describeFamily holds those to passes without a cache.
+const { bert: _, t5: __, ...decoders } = tinyFamilies;
 
 describe.each(Object.entries(decoders))('%s', (_, tiny) => {
   it('draws the same tokens with a cache as without, in every way', async () => {

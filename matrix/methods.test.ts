@@ -2,7 +2,7 @@
 import { describe } from 'vitest';
 import { backends } from './backends.js';
 import { methodCases } from './method-cases.js';
-import { tinyBert, tinyGpt2, tinyLlama } from './tiny-families.js';
+import { tinyBert, tinyGpt2, tinyLlama, tinyT5 } from './tiny-families.js';
 
 describe.each([
   ['onnx-cpu', 'all'],
@@ -10,6 +10,9 @@ describe.each([
 ] as const)('%s', (backend, extent) => {
   const where = { createBackend: backends[backend], extent };
   methodCases.lora.describe(tinyLlama, where);
+  for (const method of ['lora', 'ia3', 'prefix-tuning', 'prompt-tuning', 'houlsby', 'compacter', 'full'] as const) {
+    methodCases[method].describe(tinyT5, where);
+  }
   methodCases['lora-all-linear'].describe(tinyLlama, where);
   methodCases['lora-biases'].describe(tinyGpt2, where);
   methodCases['ia3-all-linear'].describe(tinyLlama, where);

@@ -9,7 +9,7 @@ export interface Shard {
   readonly backend: keyof typeof backends;
 }
 
-const families = ['llama', 'mistral', 'qwen2', 'qwen3', 'gpt2', 'bert'] as const;
+const families = ['llama', 'mistral', 'qwen2', 'qwen3', 'gpt2', 'bert', 't5'] as const;
 
 /** What each method runs on. Stated apart from the tables, so that the runner loads no engine. */
 const methods: Record<Shard['method'], readonly Shard['family'][]> = {

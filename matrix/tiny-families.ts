@@ -1,5 +1,5 @@
-import { classification } from '@tunesmith/core';
-import { bert, gpt2, llama, mistral, qwen2, qwen3 } from '@tunesmith/models';
+import { classification, seq2seq } from '@tunesmith/core';
+import { bert, gpt2, llama, mistral, qwen2, qwen3, t5 } from '@tunesmith/models';
 import type { TinyModelCase } from '@tunesmith/testing';
 
 /** A family's tiny model, and the names by which a method's patterns find modules in it. */
@@ -106,6 +106,31 @@ export const tinyBert = {
   embedding: 'word_embeddings',
 } satisfies TinyFamily;
 
+/** An encoder and a decoder, heads wider than hidden / heads, a gated feed-forward layer, and answers to sources. */
+export const tinyT5 = {
+  family: t5,
+  config: {
+    model_type: 't5',
+    vocab_size: 48,
+    d_model: 16,
+    d_kv: 6,
+    d_ff: 24,
+    num_layers: 1,
+    num_decoder_layers: 1,
+    num_heads: 4,
+    relative_attention_num_buckets: 8,
+    relative_attention_max_distance: 8,
+    layer_norm_epsilon: 1e-5,
+    feed_forward_proj: 'gated-gelu',
+    tie_word_embeddings: false,
+  },
+  objective: seq2seq,
+  feedForward: ['wi_1', 'wo'],
+  attention: 'decoder.block.0.layer.1.EncDecAttention.q',
+  unshared: 'decoder.final_layer_norm',
+  embedding: 'shared',
+} satisfies TinyFamily;
+
 export const tinyFamilies = {
   llama: tinyLlama,
   mistral: tinyMistral,
@@ -113,4 +138,5 @@ export const tinyFamilies = {
   qwen3: tinyQwen3,
   gpt2: tinyGpt2,
   bert: tinyBert,
+  t5: tinyT5,
 } satisfies Record<string, TinyFamily>;

@@ -1,14 +1,19 @@
 import {
   type Backend,
+  collateRows,
   createTrace,
   type HostTensor,
   type Model,
   type ModelRun,
+  type Named,
   type ParameterStore,
   type Program,
+  type Row,
   type Shape,
+  seq2seq,
   type Tensor,
   tf,
+  tokenColumns,
 } from '@tunesmith/core';
 
 /** A model and where its values lie. */
@@ -31,16 +36,34 @@ export function scoresOf(parts: ParityModel, ids: ArrayLike<number>, shape: read
   return compute(parts, ids, shape, (run) => run.scores(tf.tensor1d(last, 'int32')));
 }
 
-async function compute(
-  { model, parameters, backend }: ParityModel,
+/** Logits `[rows, length, vocabulary]` of answers of one length, behind what encoder and methods read before them. */
+export function answerLogitsOf(parts: ParityModel, rows: readonly Row[]): Computed {
+  const options = { rows: rows.length, maxLength: 64, padToken: 0 };
+  const { columns } = collateRows(parts.model, seq2seq, rows, options);
+  const length = rows[0]?.tokens.length ?? 0;
+  const read = Object.fromEntries(Object.entries(columns).filter(([, { dtype }]) => dtype === 'int32'));
+  return computeFrom(parts, read, (run) => tf.slice(run.logits(), [0, 0, 0], [rows.length, length, -1]));
+}
+
+function compute(
+  parts: ParityModel,
   ids: ArrayLike<number>,
   shape: readonly [number, number],
   what: (run: ModelRun) => Tensor,
 ): Computed {
-  const spec = { shape, dtype: 'int32' as const };
+  const column = (data: Int32Array): HostTensor => ({ dtype: 'int32', shape, data });
+  const positions = Int32Array.from({ length: ids.length }, (_, index) => index % shape[1]);
+  return computeFrom(parts, { ids: column(Int32Array.from(ids)), positions: column(positions) }, what);
+}
+
+async function computeFrom(
+  { model, parameters, backend }: ParityModel,
+  columns: Named<HostTensor>,
+  what: (run: ModelRun) => Tensor,
+): Computed {
   const program: Program = {
     name: 'logits',
-    inputs: { ids: spec, positions: spec },
+    inputs: Object.fromEntries(Object.entries(columns).map(([name, { shape }]) => [name, { shape, dtype: 'int32' }])),
     body(io) {
       const read = (handle: Parameters<ParameterStore['readIn']>[1]) => parameters.readIn(io, handle);
       const t = createTrace(io, {
@@ -49,13 +72,12 @@ async function compute(
         read,
         encoded: (handle) => parameters.encodedIn(io, handle),
       });
-      return { outputs: { logits: what(model.run(t, { ids: io.input('ids'), positions: io.input('positions') })) } };
+      const inputs = Object.fromEntries(Object.keys(columns).map((name) => [name, io.input(name)]));
+      return { outputs: { logits: what(model.run(t, tokenColumns(inputs))) } };
     },
   };
-  const column = (data: Int32Array): HostTensor => ({ dtype: 'int32', shape, data });
-  const positions = Int32Array.from({ length: ids.length }, (_, index) => index % shape[1]);
   const executable = await backend.compile(program, parameters.tensors);
-  const { logits } = await executable.run({ ids: column(Int32Array.from(ids)), positions: column(positions) });
+  const { logits } = await executable.run(columns);
   await executable.dispose();
   return { shape: logits?.shape ?? [], data: logits?.data as Float32Array };
 }

@@ -34,11 +34,12 @@ export async function checkFile(
   const folder = await openBase(path, families);
   const tokenizer = await loadTokenizer(await folder.readTokenizer());
   await folder.close();
-  const maxLength = maxLengthOf(data, describeModel(folder.config, path, families).shape);
+  const { shape } = describeModel(folder.config, path, families);
+  const maxLength = maxLengthOf(data, shape);
   terminal.status(`reading ${file} …`);
   const objectives = await loadObjectiveOf({ value: settings, where: '--set' }, { roots: pluginRoots() });
   const given = parseObjective(settings.objective, '--set', objectives);
-  const objective = await resolveObjective({ objective: given, data });
+  const objective = await resolveObjective({ objective: given, data }, shape);
   const check = await checkData(file, rowOptions(data, tokenizer, maxLength, objective, objectives));
   terminal.status('');
   if (terminal.json) terminal.printJson(check);

@@ -91,8 +91,12 @@ function nextCommands({ adapters, mergeable, model, run }: RunResult, { recipe, 
       ? `--model ${base} ${adapters.map((path) => `--adapter ${shown(path)}`).join(' ')}`
       : `--model ${shown(model)}`;
   const use = {
-    ...{ 'causal-lm': 'generate --prompt "…"', 'sequence-classification': 'classify --text "…"' },
-    ...{ 'masked-lm': 'eval --data "…"', embedding: 'eval --data "…"' },
+    ...{ 'causal-lm': 'generate --prompt "…"', 'seq2seq-lm': 'generate --prompt "…"' },
+    ...{
+      'sequence-classification': 'classify --text "…"',
+      'masked-lm': 'eval --data "…"',
+      embedding: 'eval --data "…"',
+    },
   };
   const [command, ...rest] = use[headOf(recipe.objective, objectives).task].split(' ');
   return [

@@ -53,6 +53,7 @@ export { readPeftConfig } from './method/peft-config.js';
 export type { RunLength, Stage, StageEntry, StageHost, StageState } from './method/stage.js';
 export { accuracy, f1, macroF1, matthews, microF1 } from './metrics/class-metrics.js';
 export { pearson, spearman } from './metrics/rank-metrics.js';
+export { bleu, exactMatch, rougeL } from './metrics/text-metrics.js';
 export type { ActiveAdapters, AdapterMethods, AdapterStack } from './model/adapters.js';
 export type {
   AttentionOptions,
@@ -61,11 +62,21 @@ export type {
   ModelBuilder,
   NormOptions,
   SiteFunction,
+  SourceKeys,
   StreamOptions,
 } from './model/builder.js';
 export { currentSite } from './model/current-site.js';
 export type { Derived } from './model/derived.js';
-export type { AdapterModules, Family, ModelShape, Task, TaskHead, TaskModel, TokenColumns } from './model/family.js';
+export type {
+  AdapterModules,
+  Family,
+  ModelShape,
+  SourceColumns,
+  Task,
+  TaskHead,
+  TaskModel,
+  TokenColumns,
+} from './model/family.js';
 export type { GgufContents, GgufLayout } from './model/gguf-layout.js';
 export type { LoadWeightsOptions, WeightDtype } from './model/load-weights.js';
 export { loadWeights, originalWeights } from './model/load-weights.js';
@@ -95,6 +106,7 @@ export type {
   SiteOf,
   SiteRole,
   Slice,
+  Stream,
   StreamSite,
 } from './model/site.js';
 export type { AttentionCache, Trace, TraceOptions, TraceWithObservations } from './model/trace.js';
@@ -118,6 +130,7 @@ export type {
 export type { ProblemType } from './objective/problem-type.js';
 export type { Answer, Learnt, RolloutSampling, Rollouts, RowValues } from './objective/rollouts.js';
 export type { Row } from './objective/row.js';
+export { seq2seq } from './objective/seq2seq.js';
 export { sft } from './objective/sft.js';
 export type { Target, TargetColumns } from './objective/target-columns.js';
 export { targetColumns, weightedTargets } from './objective/target-columns.js';
@@ -206,6 +219,7 @@ export { attentionMask, treeMask } from './tensor/attention-mask.js';
 export { checkpoint } from './tensor/checkpoint.js';
 export type { InputGradients, Op, OpDefinition } from './tensor/define-op.js';
 export { defineOp } from './tensor/define-op.js';
+export { distanceBias, ownDistances } from './tensor/distance-bias.js';
 export type { FourBitLayout, FourBitTensors } from './tensor/four-bit.js';
 export { dequantize4Bit, linear4Bit } from './tensor/four-bit.js';
 export { holdBack } from './tensor/hold-back.js';

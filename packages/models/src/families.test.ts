@@ -20,6 +20,7 @@ const shape = {
   num_key_value_heads: 2,
   max_position_embeddings: 64,
 };
+const t5Shape = { d_model: 64, num_layers: 2, num_heads: 4 };
 const distilbertShape = { dim: 64, n_layers: 2, n_heads: 4, hidden_dim: 112 };
 const gpt2Shape = { vocab_size: 96, n_positions: 64, n_embd: 64, n_layer: 2, n_head: 4 };
 const llama3 = {
@@ -192,7 +193,7 @@ describe('sites', () => {
     });
   });
   it.each(families)('match the default targets of $name', (family) => {
-    const config = family.parseConfig({ ...shape, ...gpt2Shape, ...distilbertShape });
+    const config = family.parseConfig({ ...shape, ...gpt2Shape, ...distilbertShape, ...t5Shape });
     const paths = buildModel({ family, config }).sites.map(({ path }) => path);
     for (const [method, targets] of Object.entries(family.defaultTargets)) {
       for (const target of targets) {

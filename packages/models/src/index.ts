@@ -13,3 +13,5 @@ export { mistral } from './mistral/mistral.js';
 export { qwen2 } from './qwen2/qwen2.js';
 export { qwen3 } from './qwen3/qwen3.js';
 export { roberta } from './roberta/roberta.js';
+export type { T5Config, T5FeedForward } from './t5/config.js';
+export { t5 } from './t5/t5.js';

@@ -1,4 +1,5 @@
 import {
+  type AnySite,
   type AttentionSite,
   type Derived,
   type Handle,
@@ -17,6 +18,13 @@ export interface PrefixShape {
   readonly width: number;
 }
 
+/** Where tokens attend to tokens: what an encoder reads, and a decoder of that, has no prefix, as in PEFT. */
+export function prefixSites(sites: readonly AnySite[]): AttentionSite[] {
+  return sites.filter(
+    (site): site is AttentionSite => site.kind === 'attention' && site.from === 'tokens' && site.over === 'tokens',
+  );
+}
+
 /** @throws CAPABILITY_MISSING for a model whose layers differ */
 export function prefixShape(sites: readonly AttentionSite[], method: string): PrefixShape {
   const [first] = sites;
@@ -32,20 +40,24 @@ export function prefixShape(sites: readonly AttentionSite[], method: string): Pr
 }
 
 /**
- * Puts a prefix `[tokens, layers · 2 · width]` before every layer's keys and values: for layer l the keys are the parts
- * 2l, the values the parts 2l + 1 (peft/peft_model.py, `get_prompt`). Positions begin behind it.
+ * Puts a prefix `[tokens, layers · 2 · width]` before every layer's keys and values: for layer l the keys are the part 2l, the
+ * values the part 2l + 1 (peft/peft_model.py, `get_prompt`). Positions begin behind it. Where an encoder reads another text, PEFT
+ * deals parts out to attention and cross-attention in turn and drops the latter's: layer l has the parts 4l and 4l + 1 of the
+ * same tensor twice over, so that two layers share a prefix, and half of the parts are read by nobody.
  */
 export function attendToPrefix(patcher: Patcher, prefix: Handle | Derived, tokens: number, dropout = 0): void {
-  const sites = patcher.sites('attention');
+  const sites = prefixSites(patcher.sites('attention'));
   const { keyHeads, headDim, width } = prefixShape(sites, prefix.owner);
   const layers = new Map(sites.map(({ path }, layer) => [path, layer]));
+  const texts = patcher.model.task === 'seq2seq-lm' ? 2 : 1;
   patcher.shiftPositions(tokens);
   patcher.wrap('attention', { include: [...layers.keys()] }, ({ path }) => {
     const layer = layers.get(path) as number;
     return (call, next, t) => {
       const rows = call.query.shape[0] as number;
       const part = (index: number): Tensor => {
-        const flat = tf.slice(t.value(prefix), [0, (2 * layer + index) * width], [tokens, width]);
+        const place = ((2 * texts * layer) % (2 * layers.size)) + index;
+        const flat = tf.slice(t.value(prefix), [0, place * width], [tokens, width]);
         const heads = tf.transpose(tf.reshape(flat, [1, tokens, keyHeads, headDim]), [0, 2, 1, 3]);
         return t.dropout(tf.tile(heads, [rows, 1, 1, 1]), dropout); // [batch, keyHeads, tokens, headDim]
       };

@@ -1,5 +1,5 @@
-import { type AttentionSite, type EmbeddingSite, type PatchedModel, readPeftConfig } from '@tunesmith/core';
-import { prefixShape } from './attention-prefix.js';
+import { type EmbeddingSite, type PatchedModel, readPeftConfig, type TensorSource } from '@tunesmith/core';
+import { prefixShape, prefixSites } from './attention-prefix.js';
 import { tokenEmbedding } from './token-embedding.js';
 
 /** The one tensor of every adapter here (peft/utils/save_and_load.py): what an encoder computes, not its parameters. */
@@ -28,8 +28,8 @@ export function readPromptConfig(peft: Record<string, unknown>, type: string): {
   const left = Object.entries(peft).filter(([field]) => !baseFacts.includes(field) && !trainingOnly.includes(field));
   return readPeftConfig(Object.fromEntries(left), {
     options: { num_virtual_tokens: 'virtualTokens' },
-    // Two: a prompt for an encoder and one for a decoder.
-    neutral: { num_transformer_submodules: [1] },
+    // Two: an encoder and a decoder, whose prefix is one and whose prompt nobody reads.
+    neutral: { num_transformer_submodules: peft.task_type === 'SEQ_2_SEQ_LM' ? [1, 2] : [1] },
   });
 }
 
@@ -47,9 +47,8 @@ function promptConfig(type: string, virtualTokens: number, shape: Record<string,
 }
 
 /** PEFT's PrefixTuningConfig: the prefix lies flat in the file, projected or not. */
-export function prefixToPeft({ sites }: PatchedModel, virtualTokens: number): Record<string, unknown> {
-  const attention = sites.filter((site): site is AttentionSite => site.kind === 'attention');
-  const { layers, keyHeads, width } = prefixShape(attention, 'prefix');
+export function prefixToPeft({ sites, task }: PatchedModel, virtualTokens: number): Record<string, unknown> {
+  const { layers, keyHeads, width } = prefixShape(prefixSites(sites), 'prefix');
   return {
     ...promptConfig('PREFIX_TUNING', virtualTokens, {
       token_dim: width,
@@ -57,6 +56,7 @@ export function prefixToPeft({ sites }: PatchedModel, virtualTokens: number): Re
       num_attention_heads: keyHeads,
       encoder_hidden_size: width,
     }),
+    num_transformer_submodules: task === 'seq2seq-lm' ? 2 : 1,
     prefix_projection: false,
     init_weights: null,
   };
@@ -64,11 +64,28 @@ export function prefixToPeft({ sites }: PatchedModel, virtualTokens: number): Re
 
 /** PEFT's PromptTuningConfig and PromptEncoderConfig, up to their own fields. */
 export function promptToPeft(type: string, { sites }: PatchedModel, virtualTokens: number): Record<string, unknown> {
-  const attention = sites.filter((site): site is AttentionSite => site.kind === 'attention');
+  const attention = prefixSites(sites);
   const embedding = tokenEmbedding(sites.filter((site): site is EmbeddingSite => site.kind === 'embedding'));
   return promptConfig(type, virtualTokens, {
     token_dim: embedding.features,
     num_layers: attention.length,
     num_attention_heads: attention[0]?.heads ?? 1,
   });
+}
+
+/** A prompt's tensor with the rows that an encoder-decoder reads: PEFT keeps as many behind them for the decoder, unused. */
+export function promptOfEncoder(source: TensorSource, tokens: number): TensorSource {
+  return {
+    names: () => source.names(),
+    get(name) {
+      const tensor = source.get(name);
+      const [rows = 0, features = 0] = tensor?.shape ?? [];
+      if (tensor === undefined || rows !== 2 * tokens) return tensor;
+      const read = async () => {
+        const bytes = await tensor.read();
+        return bytes.slice(0, bytes.length / 2);
+      };
+      return { ...tensor, shape: [tokens, features], read };
+    },
+  };
 }

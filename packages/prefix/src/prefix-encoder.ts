@@ -1,5 +1,5 @@
 import { type Derived, type Handle, normal, type Patcher, tf, zeros } from '@tunesmith/core';
-import { prefixShape } from './attention-prefix.js';
+import { prefixShape, prefixSites } from './attention-prefix.js';
 import { dense } from './dense.js';
 
 interface PrefixOptions {
@@ -16,7 +16,7 @@ interface PrefixOptions {
  */
 export function prefixOf(patcher: Patcher, method: string, options: PrefixOptions): Handle | Derived {
   const { virtualTokens: tokens, projection, init } = options;
-  const { layers, width } = prefixShape(patcher.sites('attention'), method);
+  const { layers, width } = prefixShape(prefixSites(patcher.sites('attention')), method);
   const { projectionSize = width } = options;
   const features = layers * 2 * width;
   if (!projection) {

@@ -11,6 +11,7 @@ export {
   withoutBiases,
   withoutFuture,
   withoutNorm,
+  withoutSourceMask,
 } from './family/family-case.js';
 export type { DescribeMethodOptions, MethodCase } from './method/describe-method.js';
 export { describeMethod } from './method/describe-method.js';

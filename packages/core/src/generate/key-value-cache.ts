@@ -10,22 +10,31 @@ import { type Named, type Tensor, tf } from '../tensor/tfjs.js';
 const keyName = (site: string): string => `key.${site}`;
 const valueName = (site: string): string => `value.${site}`;
 
+/** Places for keys and values: of the tokens that come, and of what an encoder has read of a source, if one does. */
+export interface CacheSlots {
+  readonly tokens: number;
+  readonly source: number;
+}
+
 /**
  * Keys and values of every row on the host, `[rows, keyHeads, slots, headDim]` per attention site: a token at position
  * p lies in slot p, whatever the lengths of other rows. Programs read them as inputs and give back those of new tokens.
+ * Those of a source are taken over as they are.
  */
 export interface KeyValueCache {
-  readonly slots: number;
+  readonly slots: CacheSlots;
   /** Feeds the cache to a program; the arrays are the cache's own. */
   readonly inputs: Named<HostTensor>;
   /** Takes the first `lengths[row]` of the new tokens of each row, from what a program gave back, to slots from `starts[row]`. */
   write(outputs: Named<HostTensor>, starts: readonly number[], lengths: readonly number[]): void;
+  /** Takes the source's keys and values from what a program gave back. */
+  writeSource(outputs: Named<HostTensor>): void;
 }
 
-export function cacheSpecs(sites: readonly AttentionSite[], rows: number, slots: number): Named<TensorSpec> {
+export function cacheSpecs(sites: readonly AttentionSite[], rows: number, slots: CacheSlots): Named<TensorSpec> {
   return Object.fromEntries(
-    sites.flatMap(({ path, keyHeads, headDim }) => {
-      const spec: TensorSpec = { shape: [rows, keyHeads, slots, headDim], dtype: 'float32' };
+    sites.flatMap(({ path, keyHeads, headDim, over }) => {
+      const spec: TensorSpec = { shape: [rows, keyHeads, slots[over], headDim], dtype: 'float32' };
       return [
         [keyName(path), spec],
         [valueName(path), spec],
@@ -34,14 +43,26 @@ export function cacheSpecs(sites: readonly AttentionSite[], rows: number, slots:
   );
 }
 
-export function createKeyValueCache(sites: readonly AttentionSite[], rows: number, slots: number): KeyValueCache {
-  const entries = Object.entries(cacheSpecs(sites, rows, slots)).map(([name, { shape }]) => {
+export function createKeyValueCache(sites: readonly AttentionSite[], rows: number, slots: CacheSlots): KeyValueCache {
+  const specsOf = (stream: AttentionSite['over']): [string, TensorSpec][] =>
+    Object.entries(
+      cacheSpecs(
+        sites.filter(({ over }) => over === stream),
+        rows,
+        slots,
+      ),
+    );
+  const entries = specsOf('tokens').map(([name, { shape }]) => {
     const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
     return [name, { dtype: 'float32', shape, data }] as const;
   });
+  const inputs: Named<HostTensor> = Object.fromEntries(entries);
   return {
     slots,
-    inputs: Object.fromEntries(entries),
+    inputs,
+    writeSource(outputs) {
+      for (const [name] of specsOf('source')) inputs[name] = outputs[name] as HostTensor;
+    },
     write(outputs, starts, lengths) {
       for (const [name, { shape, data }] of entries) {
         const [, heads = 0, , headDim = 0] = shape;
@@ -50,7 +71,7 @@ export function createKeyValueCache(sites: readonly AttentionSite[], rows: numbe
         for (let row = 0; row < rows; row++) {
           for (let head = 0; head < heads; head++) {
             const from = (row * heads + head) * given * headDim;
-            const to = ((row * heads + head) * slots + (starts[row] as number)) * headDim;
+            const to = ((row * heads + head) * slots.tokens + (starts[row] as number)) * headDim;
             data.set((fresh as Float32Array).subarray(from, from + (lengths[row] as number) * headDim), to);
           }
         }
@@ -91,6 +112,11 @@ export function promptCache(): RecordingCache {
       record(fresh, site, key, value);
       return { key, value };
     },
+    source(site, make) {
+      const { key, value } = make();
+      record(fresh, site, key, value);
+      return { key, value };
+    },
   };
 }
 
@@ -124,5 +150,11 @@ export function decodingCache(read: (name: string) => Tensor, positions: Tensor,
       masks.set(window, mask);
       return mask;
     },
+    distances() {
+      const own = tf.reshape(positions, [rows, 1, 1]);
+      const before = tf.sub(tf.reshape(tf.range(0, slots, 1, 'int32'), [1, 1, slots]), own);
+      return tf.concat([before, tf.zeros([rows, 1, 1], 'int32')], 2); // [rows, 1, slots + 1]
+    },
+    source: (site) => ({ key: read(keyName(site)), value: read(valueName(site)) }),
   };
 }

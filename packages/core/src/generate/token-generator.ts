@@ -4,6 +4,7 @@ import { parseConfig } from '../method/define-method.js';
 import type { ModelUnderStack } from '../model/model.js';
 import { noHead } from '../model/task-head.js';
 import { bucketLength } from '../objective/buckets.js';
+import { type CollatedSources, collateSources } from '../objective/source-columns.js';
 import type { Backend, HostTensor } from '../program/backend.js';
 import { createExecutableCache } from '../trainer/executable-cache.js';
 import { attentionSites, decodingProgram, type GenerationPlan, promptProgram } from './generation-programs.js';
@@ -61,11 +62,13 @@ export interface TokenGenerator {
 
 interface Row {
   readonly index: number;
-  /** Ids that its adapters and the model's methods put before the prompt. */
+  /** Ids that its adapters and the model's methods put before the prompt; none where an encoder reads them with it. */
   readonly before: Int32Array;
-  /** Prompt and answer. */
+  /** Prompt and answer; where an encoder reads the prompt, what every answer begins with and the answer. */
   readonly tokens: number[];
   readonly promptLength: number;
+  /** What an encoder reads. */
+  readonly source?: Int32Array;
   ended: boolean;
 }
 
@@ -80,8 +83,10 @@ interface Continuation extends Pick<GenerateOptions, 'stop' | 'signal'> {
  */
 export function createTokenGenerator(options: TokenGeneratorOptions): TokenGenerator {
   const { model, parameters, backend, eosTokens, padToken } = options;
-  if (model.head.task !== 'causal-lm') throw noHead(model.head.task, 'next token, and so no text');
-  const { maxPositions, vocabularySize } = model.shape;
+  if (model.head.task !== 'causal-lm' && model.head.task !== 'seq2seq-lm') {
+    throw noHead(model.head.task, 'next token, and so no text');
+  }
+  const { maxPositions, vocabularySize, answerStart } = model.shape;
   const maxLength = options.maxLength ?? maxPositions;
   if (maxLength > maxPositions) {
     throw invalid('maxLength', `at most the model's ${maxPositions} positions`, maxLength);
@@ -100,17 +105,18 @@ export function createTokenGenerator(options: TokenGeneratorOptions): TokenGener
     const limit = Math.min(maxLength, ...under.map(({ maxPositions: most }) => most));
     const rows = prompts.map((prompt, index): Row => {
       const { virtualTokens } = under[stackIndices[index] as number] as ModelUnderStack;
-      return openRow(prompt, { index, before: virtualTokens, limit, vocabularySize });
+      const row = openRow(prompt, { index, before: virtualTokens, limit, vocabularySize });
+      return answerStart === undefined ? row : openAnswer(row, answerStart);
     });
     const mostBefore = Math.max(...rows.map(({ before }) => before.length));
     const plan = { model: acting, parameters, stacks };
     const stackOfRow = stacks.length === 1 ? {} : { stackOfRow: int32([rows.length], stackIndices) };
     const longest = Math.max(...rows.map(({ promptLength }) => promptLength));
-    const cache = createKeyValueCache(
-      sites,
-      rows.length,
-      mostBefore + bucketLength(Math.min(longest + maxNewTokens, limit), limit),
-    );
+    const source = sourcesOf(rows, padToken);
+    const cache = createKeyValueCache(sites, rows.length, {
+      tokens: mostBefore + bucketLength(Math.min(longest + maxNewTokens, limit), limit),
+      source: source?.sourceIds.shape[1] ?? 0,
+    });
     const breathe = createBreather();
 
     /** Draws each open row's next token from its logits. */
@@ -136,9 +142,10 @@ export function createTokenGenerator(options: TokenGeneratorOptions): TokenGener
     }
 
     throwIfAborted(signal);
-    const length = bucketLength(longest, limit);
-    const prompt = await executables.get(promptProgram(plan, rows.length, mostBefore + length));
-    const read = await prompt.run({ ...promptColumns(rows, mostBefore + length, padToken), ...stackOfRow });
+    const length = mostBefore + (source === undefined ? bucketLength(longest, limit) : longest);
+    const prompt = await executables.get(promptProgram(plan, rows.length, length, cache.slots.source));
+    const read = await prompt.run({ ...promptColumns(rows, length, padToken), ...source, ...stackOfRow });
+    cache.writeSource(read);
     cache.write(
       read,
       rows.map(() => 0),
@@ -151,7 +158,8 @@ export function createTokenGenerator(options: TokenGeneratorOptions): TokenGener
       throwIfAborted(signal);
       const decode = await executables.get(decodingProgram(plan, rows.length, cache.slots));
       const columns = tokenColumns(rows);
-      const given = await decode.run({ ...columns, ...cache.inputs, ...stackOfRow });
+      const past = source === undefined ? {} : { sourceSegments: source.sourceSegments };
+      const given = await decode.run({ ...columns, ...past, ...cache.inputs, ...stackOfRow });
       cache.write(
         given,
         [...columns.positions.data],
@@ -193,6 +201,19 @@ function openRow(
   const stray = tokens.find((token) => !(Number.isInteger(token) && token >= 0 && token < vocabularySize));
   if (stray !== undefined) throw invalid(where, `tokens from 0 to ${vocabularySize - 1}`, stray);
   return { index, before, tokens, promptLength: tokens.length, ended: false };
+}
+
+/** The same row where an encoder reads the prompt: what is continued begins with a token of its own. */
+function openAnswer({ index, before, tokens }: Row, start: number): Row {
+  const source = Int32Array.from([...before, ...tokens]);
+  return { index, source, before: new Int32Array(0), tokens: [start], promptLength: 1, ended: false };
+}
+
+/** What an encoder reads, if one does. */
+function sourcesOf(rows: readonly Row[], padToken: number): CollatedSources | undefined {
+  const sources = rows.flatMap(({ source }) => (source === undefined ? [] : [source]));
+  if (sources.length === 0) return undefined;
+  return collateSources(sources, { rows: rows.length, maxLength: Number.POSITIVE_INFINITY, padToken });
 }
 
 /** The prompts, each behind what belongs before it. Padding stays at the last position, which is sure to exist. */

@@ -23,6 +23,7 @@ export function peftName(path: string): string {
 /** PEFT's `task_type` of a model's adapters; null where it has none (peft/utils/peft_types.py). */
 const peftTasks: Readonly<Record<Task, string | null>> = {
   'causal-lm': 'CAUSAL_LM',
+  'seq2seq-lm': 'SEQ_2_SEQ_LM',
   'masked-lm': null,
   'sequence-classification': 'SEQ_CLS',
   embedding: 'FEATURE_EXTRACTION',

@@ -37,12 +37,21 @@ export function runBare({ registry, moved, forward, readFrom }: BareParts, t: Tr
     );
   }
   const [stack = []] = t.adapters.stacks;
-  const skipped = virtualIds(registry, 0, stack).length;
+  const virtual = virtualIds(registry, 0, stack).length;
+  const { source } = columns;
+  // Where an encoder reads a text, it is that one which they stand before.
+  const skipped = source === undefined ? virtual : 0;
   const [, length = 1] = columns.ids.shape;
   const texts: TokenColumns = {
     ids: withoutFirst(columns.ids, skipped),
     positions: tf.sub(withoutFirst(columns.positions, skipped), tf.scalar(skipped, 'int32')),
     ...(columns.tokenTypes && { tokenTypes: withoutFirst(columns.tokenTypes, skipped) }),
+    ...(source && {
+      source: {
+        ...(source.ids && { ids: withoutFirst(source.ids, virtual) }),
+        segments: withoutFirst(source.segments, virtual),
+      },
+    }),
   };
   const mask = t.mask && tf.slice(t.mask, [0, 0, skipped, skipped], [t.mask.shape[0] as number, 1, -1, -1]);
   const bare = (body: () => Tensor): Tensor => stopGradient(() => t.withoutMethods(mask, body));

@@ -8,7 +8,7 @@ import { checkpointBlock } from './checkpoint-block.js';
 import { addBaseHandle, addSite, type ModelRegistry, siteKey, weightsUnder } from './registry.js';
 import { runAttention } from './run-attention.js';
 import { runSite } from './run-site.js';
-import type { AnySite, LinearSite, SiteCalls, SiteKind, SiteRole, Slice } from './site.js';
+import type { AnySite, LinearSite, SiteCalls, SiteKind, SiteRole, Slice, Stream } from './site.js';
 import type { Trace } from './trace.js';
 import { withVirtualTokens } from './virtual-tokens.js';
 
@@ -62,6 +62,16 @@ export interface AttentionOptions {
   readonly causal: boolean;
   /** Sliding window: a query sees this many last keys, itself among them. */
   readonly window?: number;
+  /** What the products of queries and keys are multiplied by; headDim^-½ if not said. */
+  readonly scale?: number;
+  /** The text whose tokens see each other; `tokens` if not said. That of the source has its mask in the call's bias. */
+  readonly of?: Stream;
+}
+
+/** Keys and values `[batch, keyHeads, source, headDim]` of what the encoder gave. */
+export interface SourceKeys {
+  readonly key: Tensor;
+  readonly value: Tensor;
 }
 
 export interface StreamOptions {
@@ -80,6 +90,13 @@ export interface ModelBuilder {
   linear(name: string, options: LinearOptions): SiteFunction<'linear'>;
   norm(name: string, options: NormOptions): SiteFunction<'norm'>;
   attention(name: string, options: AttentionOptions): SiteFunction<'attention'>;
+  /**
+   * Attention of the tokens to the source, under an additive mask. `keys` is not asked where a cache holds what it gave.
+   */
+  crossAttention(
+    name: string,
+    options: Omit<AttentionOptions, 'causal' | 'window' | 'of'>,
+  ): (t: Trace, query: Tensor, keys: () => SourceKeys, mask: Tensor) => Tensor;
   activation(name: string, options: StreamOptions, body: (x: Tensor) => Tensor): SiteFunction<'activation'>;
   /** A branch as a whole, such as self-attention: wrapped from its input to its output. */
   sublayer<Context extends SiteContext>(
@@ -181,19 +198,22 @@ export function createBuilder(registry: ModelRegistry, prefix = '', depth: numbe
       );
     },
 
-    attention(name, { heads, keyHeads, headDim, causal, window }) {
+    attention(name, { heads, keyHeads, headDim, causal, window, scale = headDim ** -0.5, of = 'tokens' }) {
       const path = pathOf(name);
-      const declared = addSite(registry, {
-        kind: 'attention',
-        path,
-        role: 'attention',
-        depth,
-        heads,
-        keyHeads,
-        headDim,
-      });
-      const options = { scale: 1 / Math.sqrt(headDim), causal, ...(window === undefined ? {} : { window }) };
+      const shape = { heads, keyHeads, headDim, scale, from: of, over: of } as const;
+      const declared = addSite(registry, { kind: 'attention', path, role: 'attention', depth, ...shape });
+      const options = { scale, causal, over: of, ...(window === undefined ? {} : { window }) };
       return site<'attention'>(declared, (t, call) => runAttention(t, path, call, options));
+    },
+
+    crossAttention(name, { heads, keyHeads, headDim, scale = headDim ** -0.5 }) {
+      const path = pathOf(name);
+      const shape = { heads, keyHeads, headDim, scale, from: 'tokens', over: 'source' } as const;
+      const declared = addSite(registry, { kind: 'attention', path, role: 'attention.cross', depth, ...shape });
+      const options = { scale, causal: false, over: 'source' } as const;
+      const call = site<'attention'>(declared, (t, given) => runAttention(t, path, given, options));
+      return (t, query, keys, mask) =>
+        call(t, { query, ...(t.cache === undefined ? keys() : t.cache.source(path, keys)), bias: mask });
     },
 
     activation(name, { role, features }, body) {

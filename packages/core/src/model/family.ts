@@ -11,13 +11,24 @@ export interface TokenColumns {
   readonly positions: Tensor;
   /** Which of a pair's texts each token is of, int32 `[batch, seq]`; the first everywhere, 0, where absent. */
   readonly tokenTypes?: Tensor;
+  /** What the tokens are an answer to, where an encoder reads that apart. */
+  readonly source?: SourceColumns;
+}
+
+/** A text that an encoder reads, for the decoder beside it to look at. */
+export interface SourceColumns {
+  /** int32 `[batch, source]`; absent where a cache holds what was made of them. */
+  readonly ids?: Tensor;
+  /** 1 at the text and 0 at the padding, int32 `[batch, source]`. */
+  readonly segments: Tensor;
 }
 
 /**
- * What a model computes from its hidden states: a next token's logits at every position, a hidden token's, one row of
- * logits a sequence, or nothing: the states themselves, for embeddings.
+ * What a model computes from its hidden states: a next token's logits at every position, of a text or of an answer to a
+ * text that an encoder reads; a hidden token's, one row of logits a sequence, or nothing: the states themselves, for
+ * embeddings.
  */
-export type Task = 'causal-lm' | 'masked-lm' | 'sequence-classification' | 'embedding';
+export type Task = 'causal-lm' | 'seq2seq-lm' | 'masked-lm' | 'sequence-classification' | 'embedding';
 
 /** The head that a family is to build. */
 export interface TaskHead {
@@ -48,8 +59,10 @@ export interface ModelShape {
   readonly vocabularySize: number;
   readonly hiddenSize: number;
   readonly layers: number;
-  /** Longest sequence the positions allow. */
+  /** Longest sequence the positions allow; infinite where they are counted from token to token. */
   readonly maxPositions: number;
+  /** The token that every answer begins with, where an encoder reads the prompt. */
+  readonly answerStart?: number;
 }
 
 /** Names of modules within a block. */

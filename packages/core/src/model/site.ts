@@ -13,7 +13,14 @@ export interface AttentionCall {
   readonly value: Tensor;
   /** Keys and values before all others, `[batch, keyHeads, prefix, headDim]`. */
   readonly prefix?: { readonly key: Tensor; readonly value: Tensor };
+  /** Added to the scores of all keys but a prefix's, `[batch | 1, heads | 1, seq, keys]`. */
+  readonly bias?: Tensor;
+  /** What the distance from query to key adds to a score, where that is learnt: see `distanceBias`; for a prefix's keys. */
+  readonly byDistance?: Tensor;
 }
+
+/** The two texts of an encoder-decoder: what its decoder reads, as any other model does, and what its encoder reads. */
+export type Stream = 'tokens' | 'source';
 
 /** One addition to the stream: what a sublayer gave, and where it goes. */
 export interface ResidualCall {
@@ -51,6 +58,7 @@ export type SiteRole =
   | 'embedding.type'
   | 'embedding.projection'
   | 'attention'
+  | 'attention.cross'
   | 'attention.query'
   | 'attention.key'
   | 'attention.value'
@@ -113,6 +121,12 @@ export interface AttentionSite extends SiteBase {
   readonly heads: number;
   readonly keyHeads: number;
   readonly headDim: number;
+  /** What the products of queries and keys are multiplied by. */
+  readonly scale: number;
+  /** Whose queries they are. */
+  readonly from: Stream;
+  /** Whose keys they see. */
+  readonly over: Stream;
 }
 
 export interface NormSite extends SiteBase {

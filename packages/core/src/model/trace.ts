@@ -7,6 +7,7 @@ import { linear } from '../tensor/linear.js';
 import { stopGradient } from '../tensor/stop-gradient.js';
 import { type Shape, type Tensor, tf } from '../tensor/tfjs.js';
 import { type ActiveAdapters, type AdapterStack, noAdapters } from './adapters.js';
+import type { SourceKeys } from './builder.js';
 import { asCurrentSite } from './current-site.js';
 import type { Derived } from './derived.js';
 import type { Replaced } from './replaced.js';
@@ -23,6 +24,10 @@ export interface AttentionCache {
    * where rows are filled to different lengths. Without it, the last key is taken to be the last query's own.
    */
   mask?(window: number | undefined): Tensor;
+  /** How far each of those keys lies behind each query, int32 `[batch, seq, past + seq]`; absent where there is no past. */
+  distances?(): Tensor;
+  /** The keys and values of the source at a site: made once, when the prompt is read, and kept. */
+  source(site: string, make: () => SourceKeys): SourceKeys;
 }
 
 /** Handed to all traced code: the only way to read parameters, to draw dropout and to report a value. */

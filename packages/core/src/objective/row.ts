@@ -14,6 +14,8 @@ export interface Row {
   readonly segments?: Int32Array;
   /** Which of a pair's texts a token is of, 0 or 1; 0 where absent. */
   readonly tokenTypes?: Int32Array;
+  /** What an encoder reads, with end and all, where the tokens are an answer to it: of another length. */
+  readonly source?: Int32Array;
   /**
    * What a sequence as a whole is to give: the index of its class; 1 or 0 for each of several labels; or the targets of
    * a regression.

@@ -49,10 +49,11 @@ export function collateTokens(
 }
 
 /** What the forward pass reads of a batch's columns. */
-export function tokenColumns({ ids, positions, tokenTypes }: Named<Tensor>): TokenColumns {
+export function tokenColumns({ ids, positions, tokenTypes, sourceIds, sourceSegments }: Named<Tensor>): TokenColumns {
   return {
     ids: ids as Tensor,
     positions: positions as Tensor,
     ...(tokenTypes === undefined ? {} : { tokenTypes }),
+    ...(sourceIds && sourceSegments && { source: { ids: sourceIds, segments: sourceSegments } }),
   };
 }

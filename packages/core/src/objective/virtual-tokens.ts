@@ -5,11 +5,15 @@ import type { Row } from './row.js';
 
 type Reserving = Pick<Model, 'virtualTokens'>;
 
-/** A row with the model's virtual tokens before its text, or before each of several packed ones; they weigh nothing. */
+/**
+ * A row with the model's virtual tokens before its text, or before each of several packed ones; they weigh nothing. Where an
+ * encoder reads a text, they stand before that alone.
+ */
 export function addVirtualTokens({ virtualTokens }: Reserving, row: Row): Row {
   const count = virtualTokens.length;
   if (count === 0) return row;
-  const { tokens, weights, segments, positions, tokenTypes, rejected } = row;
+  const { tokens, weights, segments, positions, tokenTypes, rejected, source } = row;
+  if (source !== undefined) return { ...row, source: Int32Array.from([...virtualTokens, ...source]) };
   const starts = textStarts(row);
   const length = tokens.length + count * starts.length;
   const result = {

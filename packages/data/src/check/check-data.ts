@@ -126,13 +126,15 @@ export async function checkData(file: string, options: CheckOptions): Promise<Da
 /** Some tokenizers name their eos as unk too, and then cannot tell. */
 function countUnknown(rows: readonly Row[], { unkId, eosId }: Tokenizer): number {
   if (unkId === null || unkId === eosId) return 0;
-  return rows.reduce((sum, { tokens }) => sum + tokens.filter((id) => id === unkId).length, 0);
+  const count = (tokens: Int32Array = new Int32Array()): number => tokens.filter((id) => id === unkId).length;
+  return rows.reduce((sum, { tokens, source }) => sum + count(tokens) + count(source), 0);
 }
 
 /** 48 bits of SHA-1 over the tokens: a false duplicate is unlikely below ten million examples. */
 function rowsHash(rows: readonly Row[]): number {
   const hash = createHash('sha1');
-  for (const { tokens, rejected } of rows) {
+  for (const { tokens, rejected, source } of rows) {
+    if (source !== undefined) hash.update(source);
     hash.update(tokens);
     if (rejected !== undefined) hash.update(rejected.tokens);
   }

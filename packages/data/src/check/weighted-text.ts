@@ -7,8 +7,16 @@ export interface WeightedText {
   readonly weight: number;
 }
 
-/** A row as it is trained: its text, cut where the loss weight changes; the texts together are the whole. */
-export function weightedText({ tokens, weights }: Row, tokenizer: Tokenizer): WeightedText[] {
+/**
+ * A row as it is trained: its text, cut where the loss weight changes; the texts together are the whole. What an encoder reads
+ * comes first.
+ */
+export function weightedText({ source, ...answer }: Row, tokenizer: Tokenizer): WeightedText[] {
+  const read = source === undefined ? [] : [{ text: tokenizer.decode(source), weight: 0 }];
+  return [...read, ...spansOf(answer, tokenizer)];
+}
+
+function spansOf({ tokens, weights }: Row, tokenizer: Tokenizer): WeightedText[] {
   const stream = tokenizer.createTextStream({ skipSpecialTokens: false });
   const spans: { text: string; weight: number }[] = [];
   for (const [index, id] of tokens.entries()) {

@@ -9,16 +9,17 @@ interface Run {
   readonly value: number;
 }
 
-const headBytes = 28;
+const headBytes = 32;
 
 /**
  * A row as bytes, little-endian: its numbers of tokens, of runs of equal weight, of runs of equal token type, of labels, of
- * bytes of the rejected text, of margins, 0 or 1, and of ids that are expected (uint32 each), the runs (uint32 length, float32
- * value), the labels and the margin (float32), the ids and those expected, and the rejected text as a row of its own. A prompt and
- * an answer are two or three runs, so a row takes little more than its ids.
+ * bytes of the rejected text, of margins, 0 or 1, of ids that are expected and of those of a source, one more than there are
+ * where the row has such (uint32 each), the runs (uint32 length, float32 value), the labels and the margin (float32), the ids,
+ * those expected and the source's, and the rejected text as a row of its own. A prompt and an answer are two or three runs, so a
+ * row takes little more than its ids.
  */
 export function encodeRow(
-  { tokens, weights, tokenTypes, labels = new Float32Array(), rejected, margin, expected }: Row,
+  { tokens, weights, tokenTypes, labels = new Float32Array(), rejected, margin, expected, source }: Row,
   tokenBytes: TokenBytes,
 ): Uint8Array<ArrayBuffer> {
   const weightRuns = runsOf(weights);
@@ -27,15 +28,15 @@ export function encodeRow(
   const labelsAt = headBytes + 8 * runs.length;
   const numbers = [...labels, ...(margin === undefined ? [] : [margin])];
   const idsAt = labelsAt + 4 * numbers.length;
-  const ids = expected === undefined ? tokens : Int32Array.from([...tokens, ...expected]);
+  const ids = [...tokens, ...(expected ?? []), ...(source ?? [])];
   const otherAt = idsAt + tokenBytes * ids.length;
   const other = rejected === undefined ? new Uint8Array() : encodeRow(rejected, tokenBytes);
   const bytes = new Uint8Array(otherAt + other.length);
   bytes.set(other, otherAt);
   const view = new DataView(bytes.buffer);
   const counts = [tokens.length, weightRuns.length, typeRuns.length, labels.length, other.length];
-  const more = [numbers.length - labels.length, expected === undefined ? 0 : expected.length + 1];
-  for (const [index, count] of [...counts, ...more].entries()) {
+  const more = [expected, source].map((each) => (each === undefined ? 0 : each.length + 1));
+  for (const [index, count] of [...counts, numbers.length - labels.length, ...more].entries()) {
     view.setUint32(4 * index, count, true);
   }
   for (const [index, { length, value }] of runs.entries()) {
@@ -60,8 +61,11 @@ export function decodeRow(bytes: Uint8Array, tokenBytes: TokenBytes): Row {
   const idAt = (index: number): number =>
     tokenBytes === 2 ? view.getUint16(idsAt + 2 * index, true) : view.getInt32(idsAt + 4 * index, true);
   const tokens = Int32Array.from({ length }, (_, index) => idAt(index));
-  // One more than there are, so that none and an empty answer are told apart.
-  const expected = count(6);
+  // One more than there are, so that none and an empty text are told apart.
+  const idsFrom = (start: number, counted: number): Int32Array =>
+    Int32Array.from({ length: Math.max(0, counted - 1) }, (_, index) => idAt(start + index));
+  const expected = idsFrom(length, count(6));
+  const source = idsFrom(length + expected.length, count(7));
   const filled = <Values extends Float32Array | Int32Array>(target: Values, from: number, runs: number): Values => {
     let start = 0;
     for (let run = from; run < from + runs; run++) {
@@ -78,7 +82,8 @@ export function decodeRow(bytes: Uint8Array, tokenBytes: TokenBytes): Row {
     ...(typeRuns > 0 && { tokenTypes: filled(new Int32Array(length), weightRuns, typeRuns) }),
     ...(labelCount > 0 && { labels }),
     ...(count(5) > 0 && { margin: view.getFloat32(marginAt, true) }),
-    ...(expected > 0 && { expected: Int32Array.from({ length: expected - 1 }, (_, index) => idAt(length + index)) }),
+    ...(count(6) > 0 && { expected }),
+    ...(count(7) > 0 && { source }),
     ...(otherBytes > 0 && { rejected: decodeRow(bytes.subarray(bytes.length - otherBytes), tokenBytes) }),
   };
 }

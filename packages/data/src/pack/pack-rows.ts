@@ -54,6 +54,11 @@ export function joinRows(rows: readonly Row[]): Row {
       hint: 'Leave packing off for preference data.',
     });
   }
+  if (rows.some(({ source }) => source !== undefined)) {
+    throw new TunesmithError('DATA_INVALID', 'an encoder reads one text for each row, so that rows cannot be packed', {
+      hint: 'Leave packing off for encoder-decoders.',
+    });
+  }
   const length = rows.reduce((sum, { tokens }) => sum + tokens.length, 0);
   const packed = {
     tokens: new Int32Array(length),

@@ -5,6 +5,7 @@ import { encodeSpans } from './encode-spans.js';
 import { type ExampleSpanOptions, exampleSpans } from './example-spans.js';
 import { toRow } from './to-row.js';
 import { tokenizePreference, tokenizePrompt, tokenizeRated } from './tokenize-preference.js';
+import { tokenizeSourced } from './tokenize-sourced.js';
 import { tokenizeLabelled, tokenizeWholeText } from './tokenize-texts.js';
 import { lengthOf, truncateSpans } from './truncate-spans.js';
 
@@ -18,6 +19,8 @@ export interface TokenizeOptions extends ExampleSpanOptions {
   readonly longText?: 'split' | 'truncate';
   /** Texts are written as an encoder reads them and nothing in them is an answer: for learning tokens that are hidden. */
   readonly wholeTexts?: boolean;
+  /** The token that every answer begins with, where an encoder reads what comes before it as a text of its own. */
+  readonly answerStart?: number;
 }
 
 export interface TokenizedExample {
@@ -59,6 +62,7 @@ export function tokenizeExample(example: Example, options: TokenizeOptions): Tok
   if (example.kind === 'rated') return tokenizeRated(example, options);
   if (example.kind === 'prompt') return tokenizePrompt(example, options);
   if (options.wholeTexts) return tokenizeWholeText(example, options);
+  if (options.answerStart !== undefined) return tokenizeSourced(example, options.answerStart, options);
   const spans = encodeSpans(tokenizer, exampleSpans(example, options));
   const length = lengthOf(spans);
 

@@ -175,7 +175,7 @@ function manifestObjective(
   { model: { head }, objectives }: LoadedModel,
   objective: ObjectiveSettings,
 ): AdapterManifest['objective'] {
-  if (head.task === 'causal-lm') return null;
+  if (head.task === 'causal-lm' || head.task === 'seq2seq-lm') return null;
   const scheme = labelScheme(objective, objectives);
   return {
     name: head.task === 'masked-lm' ? 'masked-lm' : 'classification',

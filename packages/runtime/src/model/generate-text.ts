@@ -36,10 +36,10 @@ export interface TextGenerator {
 export function createTextGenerator(loaded: LoadedModel & { readonly pool?: AdapterPool }): TextGenerator {
   const { model, parameters, backend, tokenizer, pool } = loaded;
   const { task } = model.head;
-  if (task !== 'causal-lm') {
+  if (task !== 'causal-lm' && task !== 'seq2seq-lm') {
     throw new TunesmithError('CAPABILITY_MISSING', `this model is one for ${task}, which writes no text`, {
       where: loaded.path,
-      expected: 'a causal language model',
+      expected: 'a language model',
       hint: task === 'sequence-classification' ? 'Classify texts with `tunesmith classify`.' : 'Is this an encoder?',
     });
   }
@@ -55,10 +55,12 @@ export function createTextGenerator(loaded: LoadedModel & { readonly pool?: Adap
     { stop = [], ...options }: GenerateTextOptions = {},
   ): AsyncGenerator<BatchPiece, void, void> {
     const rows = prompts.map((prompt) => {
-      const ids = encodePrompt(tokenizer, prompt);
+      // An encoder reads a text that is over, and an answer to it is a text of its own.
+      const isRead = model.shape.answerStart !== undefined;
+      const ids = isRead ? tokenizer.encode(prompt) : encodePrompt(tokenizer, prompt);
       return {
         ids,
-        stream: tokenizer.createTextStream({ context: ids }),
+        stream: tokenizer.createTextStream({ context: isRead ? [] : ids }),
         watch: createStopWatch(stop),
         stopped: false,
         piece: '',

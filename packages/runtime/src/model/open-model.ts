@@ -66,9 +66,14 @@ export async function openModel(options: OpenModelOptions): Promise<AdaptedModel
     loaded.dispose();
     throw error;
   }
-  const isMasked = loaded.model.head.task === 'masked-lm';
-  const objective = saved ?? (isMasked ? { name: 'masked-lm' as const } : defaultObjective);
+  const objective = saved ?? objectiveFor(loaded.model);
   return { ...loaded, objective, template: described.at(-1)?.manifest?.template ?? undefined };
+}
+
+/** What a model is used for if nothing is said. */
+function objectiveFor({ head: { task }, shape: { answerStart } }: LoadedModel['model']): ObjectiveSettings {
+  if (task === 'masked-lm') return { name: 'masked-lm' };
+  return task === 'seq2seq-lm' ? { name: 'seq2seq', answerStart } : defaultObjective;
 }
 
 /** The one that reads it. @throws NAME_UNKNOWN */

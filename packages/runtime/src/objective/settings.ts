@@ -7,6 +7,7 @@ import {
   type ObjectiveFactory,
   type ProblemType,
   type RowKind,
+  seq2seq,
   sft,
   type Task,
   TunesmithError,
@@ -14,7 +15,7 @@ import {
 import type { LabelScheme, Tokenizer } from '@tunesmith/data';
 
 /** The objectives that need no plugin. */
-export const ownObjectives = ['sft', 'classification', 'masked-lm'] as const;
+export const ownObjectives = ['sft', 'seq2seq', 'classification', 'masked-lm'] as const;
 
 /** What a recipe's `objective` says, or an adapter's. */
 export interface ObjectiveSettings {
@@ -24,6 +25,8 @@ export interface ObjectiveSettings {
   readonly labels?: number | readonly string[] | undefined;
   readonly problemType?: ProblemType;
   readonly maskShare?: number;
+  /** Seq2seq: the token that every answer begins with. */
+  readonly answerStart?: number | undefined;
   /** The options of a plugin's. */
   readonly [option: string]: unknown;
 }
@@ -39,6 +42,8 @@ export function headOf(settings: ObjectiveSettings, plugins: Objectives = []): {
   switch (settings.name) {
     case 'sft':
       return { task: 'causal-lm' };
+    case 'seq2seq':
+      return { task: 'seq2seq-lm' };
     case 'masked-lm':
       return { task: 'masked-lm' };
     case 'classification':
@@ -69,6 +74,8 @@ export function createObjective(
   switch (settings.name) {
     case 'sft':
       return sft;
+    case 'seq2seq':
+      return seq2seq;
     case 'classification': {
       const { names, problemType } = schemeOf(settings);
       return classification({ labels: names.length, problemType });
@@ -89,6 +96,7 @@ export function createObjective(
 export function rowsOf(settings: ObjectiveSettings, plugins: Objectives = []): RowKind | 'labels' | 'texts' {
   switch (settings.name) {
     case 'sft':
+    case 'seq2seq':
       return 'answers';
     case 'classification':
       return 'labels';

@@ -117,7 +117,14 @@ const objective = z
       .enum(ownObjectives)
       .default('sft')
       .describe(
-        'What is learnt: answers token by token, labels of whole texts, or tokens that are hidden; or what a plugin offers, with its own options beside the name. The first is this project’s choice.',
+        'What is learnt: answers token by token (`seq2seq`, which `sft` stands for too, where an encoder reads the prompts), labels of whole texts, or tokens that are hidden; or what a plugin offers, with its own options beside the name. The first is this project’s choice.',
+      ),
+    answerStart: z
+      .int()
+      .nonnegative()
+      .optional()
+      .describe(
+        'Seq2seq: the token that every answer begins with; config.json’s `decoder_start_token_id` if not said.',
       ),
     labels: z
       .union([z.int().min(1), z.array(z.string().min(1)).min(1)])

@@ -135,7 +135,7 @@ function objectiveProblems(
     const packed = data.packing && unpackable !== undefined ? [`data.packing: not for ${own}: ${unpackable}`] : [];
     return [...packed, ...silent];
   }
-  const { name, labels, problemType } = objective;
+  const { name, labels, problemType, answerStart } = objective;
   const names = Array.isArray(labels) ? labels : [];
   const found: [boolean, string][] = [
     [name !== 'classification' && labels !== undefined, 'objective.labels: goes with classification'],
@@ -145,12 +145,15 @@ function objectiveProblems(
       'objective.labels: expected two or more, of which each text has one',
     ],
     [name === 'classification' && data.packing, 'data.packing: a row that is classified holds one text'],
+    [name === 'seq2seq' && data.packing, 'data.packing: an encoder reads one text for each row'],
+    [name !== 'seq2seq' && answerStart !== undefined, 'objective.answerStart: goes with seq2seq'],
   ];
   return [...found.flatMap(([isWrong, problem]) => (isWrong ? [problem] : [])), ...silent];
 }
 
 function continuesTexts(settings: ObjectiveSettings, plugin: ObjectiveFactory | undefined): boolean {
-  return plugin === undefined ? settings.name === 'sft' : headOf(settings, [plugin]).task === 'causal-lm';
+  if (plugin === undefined) return settings.name === 'sft' || settings.name === 'seq2seq';
+  return headOf(settings, [plugin]).task === 'causal-lm';
 }
 
 function defaultLearningRate({ definition: { defaults, capabilities } }: MethodFactory): number {

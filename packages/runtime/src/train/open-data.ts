@@ -90,6 +90,7 @@ export function rowOptions(
     ...(header === undefined ? {} : { header }),
     ...(labels === null ? {} : { labels }),
     ...(rows === 'texts' ? { wholeTexts: true } : {}),
+    ...(objective.answerStart === undefined ? {} : { answerStart: objective.answerStart }),
     ...(rows === 'labels' || rows === 'texts' || rows === 'answers' ? {} : { rows }),
   };
 }

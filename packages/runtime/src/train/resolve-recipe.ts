@@ -6,6 +6,7 @@ import {
   TunesmithError,
 } from '@tunesmith/core';
 import type { Engine, OnPhase } from '../model/engine.js';
+import { describeModel } from '../model/load-model.js';
 import { locateModel } from '../model/locate-model.js';
 import { openBase } from '../model/open-base.js';
 import { resolveObjective } from '../objective/resolve-objective.js';
@@ -29,7 +30,8 @@ export async function resolveRecipe(
   const { path, model } = await locateModel(recipe.model, engine.hub, onPhase, signal);
   const folder = await openBase(path, engine.families);
   await folder.close();
-  const objective = await resolveObjective(recipe);
+  const plain = describeModel(folder.config, path, engine.families);
+  const objective = await resolveObjective(recipe, plain.shape);
   const quantization = recipe.model.quantization ?? (isQuantized(folder.tensors) ? undefined : preset(recipe, engine));
   const base = { ...model, ...(quantization && { quantization }) };
   const { shape } = (await describeRun({ ...recipe, model: base, objective }, folder, engine)).model;

@@ -90,14 +90,17 @@ export function describeFamily({ family, on, createBackend, cases }: DescribeFam
       });
 
       const disturbances: [string, Disturbance][] = [['mask', withoutMask], ...Object.entries(each.disturbances)];
-      it.each(disturbances)('shows in the logits when this is wrong: %s', async (name, { config, patch }) => {
-        const loaded = await load({
-          methods: patch === undefined ? [] : [patchOnly(name, patch)],
-          config: config?.(fixture.config) ?? fixture.config,
-        });
-        const outputs = await runOnce(loaded, forwardProgram(loaded, inputs), { ...inputs });
-        expect(relativeError(withoutPadding(outputs.logits, inputs), logits)).toBeGreaterThan(visible);
-      });
+      it.each(disturbances)(
+        'shows in the logits when this is wrong: %s',
+        async (name, { config, patch, columns = (same) => same }) => {
+          const loaded = await load({
+            methods: patch === undefined ? [] : [patchOnly(name, patch)],
+            config: config?.(fixture.config) ?? fixture.config,
+          });
+          const outputs = await runOnce(loaded, forwardProgram(loaded, inputs), { ...columns(inputs) });
+          expect(relativeError(withoutPadding(outputs.logits, inputs), logits)).toBeGreaterThan(visible);
+        },
+      );
 
       it.each([
         ['float16', 'F16'],
@@ -114,8 +117,8 @@ export function describeFamily({ family, on, createBackend, cases }: DescribeFam
         expect(relativeError(actual, logits)).toBeGreaterThan(tolerance);
       });
 
-      // Rows that are classified as a whole hold one text each.
-      if (task !== 'sequence-classification')
+      // Rows that are classified as a whole hold one text each, and so do answers to a source.
+      if (task !== 'sequence-classification' && task !== 'seq2seq-lm')
         it('gives packed examples the logits that they have alone', async () => {
           const packed = await packedInputs(fixture, inputs, logits);
           const loaded = await load();
@@ -128,7 +131,7 @@ export function describeFamily({ family, on, createBackend, cases }: DescribeFam
           expect(relativeError(withoutPadding(mixed.logits, packed.inputs), packed.logits)).toBeGreaterThan(visible);
         });
 
-      if (task === 'causal-lm')
+      if (task === 'causal-lm' || task === 'seq2seq-lm')
         it('generates with a cache what it would without', async () => {
           const loaded = await load();
           const prompts = promptsOf(inputs);
@@ -137,9 +140,11 @@ export function describeFamily({ family, on, createBackend, cases }: DescribeFam
           for (const [row, prompt] of prompts.entries()) {
             const answer = answers[row] as GenerationStep[];
             const tokens = answer.map(({ token }) => token);
-            const whole = singleRow([...prompt, ...tokens]);
+            const { answerStart } = loaded.model.shape;
+            const start = answerStart === undefined ? prompt : [answerStart];
+            const whole = singleRow([...start, ...tokens], answerStart === undefined ? undefined : prompt);
             const outputs = await runOnce(loaded, forwardProgram(loaded, whole), { ...whole });
-            const expected = mostLikelyEach(outputs.logits).slice(prompt.length - 1, -1);
+            const expected = mostLikelyEach(outputs.logits).slice(start.length - 1, -1);
             expect(expected.map(({ token }) => token)).toEqual(tokens);
             const apart = answer.map(({ logProb }, index) =>
               Math.abs(logProb - (expected[index]?.logProb ?? Number.NaN)),
@@ -182,8 +187,8 @@ interface LoadChanges extends Partial<FamilyFixture> {
 
 const answerLength = 12;
 
-/** Beginnings of the recorded rows, of 3, 7 and 11 tokens. */
-function promptsOf({ ids }: FamilyInputs): number[][] {
+/** Beginnings of the recorded rows, or of what an encoder reads for them, of 3, 7 and 11 tokens. */
+function promptsOf({ ids: tokens, sourceIds: ids = tokens }: FamilyInputs): number[][] {
   const length = ids.shape[1] as number;
   return [3, 7, 11].map((count, index) => {
     const start = (index % (ids.shape[0] as number)) * length;
@@ -202,9 +207,13 @@ async function greedyAnswers(
   return answers;
 }
 
-function singleRow(tokens: readonly number[]): FamilyInputs {
-  const row = (data: Int32Array): HostTensor => ({ dtype: 'int32', shape: [1, tokens.length], data });
-  return { ids: row(Int32Array.from(tokens)), positions: row(Int32Array.from(tokens.keys())) };
+function singleRow(tokens: readonly number[], source?: readonly number[]): FamilyInputs {
+  const row = (data: Iterable<number>): HostTensor => {
+    const values = Int32Array.from(data);
+    return { dtype: 'int32', shape: [1, values.length], data: values };
+  };
+  const read = source && { sourceIds: row(source), sourceSegments: row(source.map(() => 1)) };
+  return { ids: row(tokens), positions: row(tokens.keys()), ...read };
 }
 
 /** The most likely token at each position and its log-probability, from logits [1, seq, vocabulary]. */
@@ -218,14 +227,18 @@ function mostLikelyEach(logits: HostTensor | undefined): { token: number; logPro
   });
 }
 
-/** The weights of the first and the last block and of what is around them: one of every kind. */
+/** The weights of the first and the last block and of what is around them, and the first of a kind that none of those is. */
 function someOfEachKind({ model }: LoadedModel): Model['handles'] {
   const depths = new Map(model.sites.map(({ path, depth }) => [path, depth]));
   const last = Math.max(...model.sites.map(({ depth }) => depth ?? 0));
-  return model.handles.filter(({ path }) => {
+  const kindOf = ({ path }: Model['handles'][number]): string => path.replace(/\d+/, '*');
+  const some = model.handles.filter(({ path }) => {
     const depth = depths.get(path.slice(0, path.lastIndexOf('.'))) ?? null;
     return depth === null || depth === 0 || depth === last;
   });
+  const kinds = new Set(some.map(kindOf));
+  const missed = model.handles.filter((handle) => !kinds.has(kindOf(handle)));
+  return [...some, ...missed.filter((handle) => missed.find((other) => kindOf(other) === kindOf(handle)) === handle)];
 }
 
 type Model = LoadedModel['model'];

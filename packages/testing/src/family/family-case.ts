@@ -12,6 +12,7 @@ import {
   type TensorSource,
   tf,
 } from '@tunesmith/core';
+import type { FamilyInputs } from './family-run.js';
 
 /** A checkpoint and what another implementation computes with it. */
 export interface FamilyFixture {
@@ -21,7 +22,8 @@ export interface FamilyFixture {
   /**
    * `input_ids` and `logits`; `hidden.embedding`, what enters the first block; and `hidden.<path>`, what leaves the
    * block or norm at a path. Where rows are padded, on the right, `attention_mask` too, and everything is 0 at the
-   * padding; where texts come in pairs, `token_type_ids`.
+   * padding; where texts come in pairs, `token_type_ids`. Where an encoder reads a text of its own, `source_ids` and
+   * `source_mask`, padded on the right as well, and its states are 0 at the padding.
    */
   readonly expected: TensorSource;
   /** Examples packed into rows: `input_ids`, `position_ids`, `segments`, and the `logits` of each example alone. */
@@ -32,6 +34,8 @@ export interface FamilyFixture {
 export interface Disturbance {
   readonly config?: (json: Record<string, unknown>) => Record<string, unknown>;
   readonly patch?: (patcher: Patcher) => void;
+  /** Columns by their names, such as `sourceSegments`. */
+  readonly columns?: (columns: FamilyInputs) => FamilyInputs;
 }
 
 export interface FamilyCase {
@@ -46,27 +50,38 @@ export interface FamilyCase {
 /** Attention without a mask. */
 export const withoutMask: Disturbance = {
   patch: (patcher) =>
-    wrapEach(patcher.sites('attention'), ({ headDim, path }: AttentionSite) =>
+    wrapEach(patcher.sites('attention'), ({ scale, path, from }: AttentionSite) =>
       patcher.wrap(
         'attention',
         { include: [path] },
         () =>
-          ({ query, key, value }) =>
-            attention({ query, key, value }, { scale: headDim ** -0.5, causal: false }),
+          ({ query, key, value, bias }, next) =>
+            from === 'tokens'
+              ? attention({ query, key, value, mask: bias }, { scale, causal: false })
+              : next({ query, key, value, ...(bias && { bias }) }),
       ),
     ),
+};
+
+/** Padding of what an encoder reads, seen like the rest. */
+export const withoutSourceMask: Disturbance = {
+  columns({ sourceSegments, ...columns }) {
+    if (sourceSegments === undefined) return columns;
+    const { shape, data } = sourceSegments;
+    return { ...columns, sourceSegments: { dtype: 'int32', shape, data: new Int32Array(data.length).fill(1) } };
+  },
 };
 
 /** Attention to what comes before alone, where everything is to be seen. */
 export const withoutFuture: Disturbance = {
   patch: (patcher) =>
-    wrapEach(patcher.sites('attention'), ({ headDim, path }: AttentionSite) =>
+    wrapEach(patcher.sites('attention'), ({ scale, path }: AttentionSite) =>
       patcher.wrap(
         'attention',
         { include: [path] },
         () =>
           ({ query, key, value }, _, t) =>
-            attention({ query, key, value, mask: t.mask }, { scale: headDim ** -0.5, causal: true }),
+            attention({ query, key, value, mask: t.mask }, { scale, causal: true }),
       ),
     ),
 };

@@ -79,6 +79,9 @@ export interface FamilyInputs {
   readonly segments?: HostTensor;
   /** Which of a pair's texts. */
   readonly tokenTypes?: HostTensor;
+  /** What an encoder reads, `[rows, source]`, and 1 where that is text. */
+  readonly sourceIds?: HostTensor;
+  readonly sourceSegments?: HostTensor;
 }
 
 export function inputSpecs(inputs: FamilyInputs): Named<TensorSpec> {
@@ -104,7 +107,11 @@ export function openRun(
     ...options,
   });
   const types = inputs.tokenTypes === undefined ? {} : { tokenTypes: io.input('tokenTypes') };
-  return { t, columns: { ids: io.input('ids'), positions: io.input('positions'), ...types } };
+  const source =
+    inputs.sourceIds === undefined
+      ? {}
+      : { source: { ids: io.input('sourceIds'), segments: io.input('sourceSegments') } };
+  return { t, columns: { ids: io.input('ids'), positions: io.input('positions'), ...types, ...source } };
 }
 
 /** Where each row's last token lies in the flattened batch. */
@@ -184,21 +191,22 @@ export async function recordedInputs(source: TensorSource): Promise<FamilyInputs
   const given = async (name: string): Promise<HostTensor | undefined> =>
     source.get(name) === undefined ? undefined : await recordedIntegers(source, name);
   const [segments, tokenTypes] = [await given('attention_mask'), await given('token_type_ids')];
+  const [sourceIds, sourceSegments] = [await given('source_ids'), await given('source_mask')];
   return {
     ids,
     positions: { ...ids, dtype: 'int32', data: ids.data.map((_, index) => index % length) as Int32Array },
     ...(segments === undefined ? {} : { segments }),
     ...(tokenTypes === undefined ? {} : { tokenTypes }),
+    ...(sourceIds && sourceSegments && { sourceIds, sourceSegments }),
   };
 }
 
-/** An output `[rows, length, …]` with zeros at the padding; any other as it is. */
-export function withoutPadding(
-  output: HostTensor | undefined,
-  { ids, segments }: FamilyInputs,
-): HostTensor | undefined {
-  const perToken = output?.shape.length === 3 && output.shape[0] === ids.shape[0] && output.shape[1] === ids.shape[1];
-  if (output === undefined || segments === undefined || !perToken) return output;
+/** An output `[rows, length, …]`, of the tokens or of the source, with zeros at the padding; any other as it is. */
+export function withoutPadding(output: HostTensor | undefined, inputs: FamilyInputs): HostTensor | undefined {
+  const segments = [inputs.segments, inputs.sourceSegments].find(
+    (each) => output?.shape.length === 3 && each?.shape[0] === output.shape[0] && each?.shape[1] === output.shape[1],
+  );
+  if (output === undefined || segments === undefined) return output;
   const width = output.shape[2] as number;
   const data = Float32Array.from(output.data as Float32Array, (value, index) =>
     segments.data[Math.floor(index / width)] === 0 ? 0 : value,

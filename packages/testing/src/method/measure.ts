@@ -17,28 +17,38 @@ import {
   type Trace,
   type TraceOptions,
   tf,
+  tokenColumns,
 } from '@tunesmith/core';
 import { type TinyModel, tinyRows } from './tiny-run.js';
 
-/** Two rows of ten tokens, behind what the methods put before a text. */
+/** Two rows of ten tokens, and where an encoder reads another text ten of it, behind what the methods put before a text. */
 function probeInputs(model: Pick<Model, 'shape' | 'virtualTokens'>): Named<HostTensor> {
+  const { vocabularySize, answerStart } = model.shape;
   const rows = [0, 1].map((row) => {
-    const token = (index: number): number => ((10 * row + index) * 7 + 3) % model.shape.vocabularySize;
+    const token = (index: number): number => ((10 * row + index) * 7 + 3) % vocabularySize;
     const tokens = Int32Array.from({ length: 10 }, (_, index) => token(index));
-    return addVirtualTokens(model, { tokens, weights: new Float32Array(10) }).tokens;
+    const source = answerStart === undefined ? {} : { source: tokens.toReversed() };
+    return addVirtualTokens(model, { tokens, weights: new Float32Array(10), ...source });
   });
-  const length = 10 + model.virtualTokens.length;
-  const int32 = (value: (row: number, index: number) => number): HostTensor => ({
+  const int32 = (each: readonly Int32Array[]): HostTensor => ({
     dtype: 'int32',
-    shape: [2, length],
-    data: Int32Array.from({ length: 2 * length }, (_, flat) => value(Math.floor(flat / length), flat % length)),
+    shape: [2, each[0]?.length ?? 0],
+    data: Int32Array.from(each.flatMap((values) => [...values])),
   });
-  return { ids: int32((row, index) => rows[row]?.[index] as number), positions: int32((_, index) => index) };
+  const sources = rows.flatMap(({ source }) => (source === undefined ? [] : [source]));
+  return {
+    ids: int32(rows.map(({ tokens }) => tokens)),
+    positions: int32(rows.map(({ tokens }) => tokens.map((_, index) => index))),
+    ...(sources.length > 0 && {
+      sourceIds: int32(sources),
+      sourceSegments: int32(sources.map((source) => source.map(() => 1))),
+    }),
+  };
 }
 
 const collateOptions = { rows: 4, maxLength: 16, padToken: 0 };
 
-function columnSpecs({ columns }: Batch): Named<TensorSpec> {
+function columnSpecs({ columns }: Pick<Batch, 'columns'>): Named<TensorSpec> {
   return Object.fromEntries(
     Object.entries(columns).map(([name, { shape: size, dtype }]) => [
       name,
@@ -113,10 +123,9 @@ export async function probeLogits(tiny: TinyModel, acting?: ActingRows): Promise
     return (await runOnce(tiny, program, batch.columns)).logits as Float32Array;
   }
   const inputs = probeInputs({ shape: model.shape, virtualTokens });
-  const spec = { shape: inputs.ids?.shape as readonly number[], dtype: 'int32' as const };
   const program: Program = {
     name: 'probe',
-    inputs: { ids: spec, positions: spec },
+    inputs: columnSpecs({ columns: inputs }),
     body(io) {
       const t = createTrace(io, {
         training: false,
@@ -125,8 +134,9 @@ export async function probeLogits(tiny: TinyModel, acting?: ActingRows): Promise
         read: (handle) => parameters.readIn(io, handle),
         encoded: (handle) => parameters.encodedIn(io, handle),
       });
-      const logits = model.run(t, { ids: io.input('ids'), positions: io.input('positions') }).logits();
-      return { outputs: { logits: tf.slice(logits, [0, virtualTokens.length, 0]) } };
+      const columns = Object.fromEntries(Object.keys(inputs).map((name) => [name, io.input(name)]));
+      const logits = model.run(t, tokenColumns(columns)).logits();
+      return { outputs: { logits: tf.slice(logits, [0, (logits.shape[1] as number) - 10, 0]) } };
     },
   };
   const { logits } = await runOnce(tiny, program, inputs);

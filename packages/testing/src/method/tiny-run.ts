@@ -93,7 +93,10 @@ export async function tinyModel(
   return { model, parameters, backend, objective };
 }
 
-/** Random rows of random lengths, with weights of 0, 0.1 and 1; pairs of texts with a class where sequences are classified. */
+/**
+ * Random rows of random lengths, with weights of 0, 0.1 and 1; pairs of texts with a class where sequences are classified, and
+ * answers to a source where an encoder reads one.
+ */
 export function tinyRows({ shape, head }: Model, count = 64, longest = 12): Row[] {
   const key = randomKey(5, 'rows');
   let draws = 0;
@@ -103,6 +106,10 @@ export function tinyRows({ shape, head }: Model, count = 64, longest = 12): Row[
     const tokens = Int32Array.from({ length }, () => below(shape.vocabularySize));
     const weights = Float32Array.from({ length }, (_, index) => (index === 0 ? 0 : ([0, 0.1, 1][below(3)] as number)));
     weights[length - 1] = 1;
+    if (shape.answerStart !== undefined) {
+      const source = Int32Array.from({ length: 4 + below(longest - 3) }, () => below(shape.vocabularySize));
+      return { tokens, weights, source };
+    }
     if (head.labels === 0) return { tokens, weights };
     const second = 2 + below(length - 2);
     const tokenTypes = Int32Array.from({ length }, (_, index) => (index < second ? 0 : 1));
