@@ -48,7 +48,9 @@ function linearInt8Gradient(form: CodeForm): OpRule {
     },
     lower: (onnx, node) => {
       const [dy, codes, absmax] = node.inputs as readonly [Value, Value, Value];
-      const weight = heldBack(onnx, onnx.bytes(codes, 'int8'), codes.shape, dy, false);
+      const stored = onnx.bytes(codes, 'int8');
+      // Signed codes are multiplied as they lie; nothing is made of them that would have to wait for dy.
+      const weight = form === 'signed' ? stored : heldBack(onnx, stored, codes.shape, dy, false);
       const scaled = onnx.op('Mul', [onnx.use(dy), times(onnx, onnx.use(absmax), 1 / 127)]);
       return product(onnx, form, roundRows(onnx, scaled, 0), codesAs(onnx, form, weight), onnx.scalar('float32', 1));
     },
