@@ -123,6 +123,33 @@ describe('bench run', () => {
     expect(withoutTiming(await resultsOf('killed'))).toEqual(withoutTiming(await resultsOf('bench-results')));
   }, 120_000);
 
+  it('measures preferences against the base, though nothing is left of it after training', async () => {
+    const pair = (index: number) => ({ prompt: `${index} or ${index + 1}? `, chosen: `${index}.`, rejected: 'No.' });
+    const pairs = Array.from({ length: 8 }, (_, index) => `${JSON.stringify(pair(index))}\n`).join('');
+    await writeFile(join(home, 'pairs.jsonl'), pairs);
+    const task = {
+      ...{ name: 'pairs', licence: 'CC0', objective: { name: 'dpo', reference: 'cached' } },
+      ...{ train: 'pairs.jsonl', validation: 'pairs.jsonl', test: 'pairs.jsonl' },
+      metric: { name: 'rewards/accuracies', chance: 0.5, ceiling: 1 },
+    };
+    const methods = { whole: { method: 'full', learningRates: [1e-2] } };
+    await writeFile(join(home, 'pairs.json'), JSON.stringify({ ...suite, tasks: [task], methods, seeds: [1] }));
+    const { code, stderr } = await runCli(home, 'bench', 'run', 'pairs.json', '--results', 'pairs');
+    expect(code, stderr).toBe(0);
+    const results = await resultsOf('pairs');
+    expect(results).toHaveLength(2);
+    for (const { trial } of results) {
+      const { quality, inference } = trial.outcome.measurement;
+      expect(quality.untrained.loss).toBeCloseTo(Math.LN2, 5);
+      expect(quality.untrained.metrics['rewards/margins']).toBeCloseTo(0, 5);
+      expect(quality.test.loss).toBeLessThan(0.6);
+      expect(quality.test.metrics['rewards/accuracies']).toBe(1);
+      expect(quality.validation).toEqual(quality.test);
+      expect(quality.forgetting.before).toBeGreaterThan(0);
+      expect(inference).toBeNull();
+    }
+  }, 120_000);
+
   it('tells what is wrong with a suite, and runs nothing', async () => {
     await writeFile(join(home, 'wrong.json'), JSON.stringify({ ...suite, tasks: ['exercise'] }));
     const { code, stderr } = await runCli(home, 'bench', 'run', 'wrong.json');

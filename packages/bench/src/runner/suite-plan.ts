@@ -58,7 +58,7 @@ export async function planSuite(options: SuitePlanOptions): Promise<PlannedCell[
     suite,
     tasks.map(({ task: { name }, methods }) => ({ name, methods: controlsOnly ? suite.controls : methods })),
   );
-  const hashes = createHashes();
+  const hashes = createHashes(options);
   const planned: PlannedCell[] = [];
   for (const cell of shard === undefined ? all : cellsOfShard(all, shard)) {
     const found = tasks.find(({ task: { name } }) => name === cell.task) as SuiteTask;
@@ -67,22 +67,33 @@ export async function planSuite(options: SuitePlanOptions): Promise<PlannedCell[
   return planned;
 }
 
-type Hashes = (path: string) => Promise<string>;
+interface Hashes {
+  of(path: string): Promise<string>;
+  ofCode(recipe: Recipe): Promise<string>;
+}
 
-/** Each file or folder is read once. */
-function createHashes(): Hashes {
+/** Each file or folder is read once, and the code once for all cells with the same methods and objective. */
+function createHashes({ entry, roots }: SuitePlanOptions): Hashes {
   const known = new Map<string, Promise<string>>();
-  return (path) => {
-    const found = known.get(path) ?? hashFiles(path);
-    known.set(path, found);
+  const once = (name: string, hash: () => Promise<string>): Promise<string> => {
+    const found = known.get(name) ?? hash();
+    known.set(name, found);
     return found;
+  };
+  return {
+    of: (path) => once(path, () => hashFiles(path)),
+    ofCode(recipe) {
+      const { methods, objective, plugins } = recipe;
+      const name = JSON.stringify([methods.map((method) => method.name), objective.name, plugins]);
+      return once(name, () => codeOf(entry, recipe, { roots, plugins }));
+    },
   };
 }
 
 async function planCell(
   cell: Cell,
   { task, isControl }: SuiteTask,
-  { suite, roots, entry }: SuitePlanOptions,
+  { suite, roots }: SuitePlanOptions,
   hashes: Hashes,
 ): Promise<PlannedCell> {
   const source = trialRecipe(suite, cell, task, { seed: suite.tuning.seed });
@@ -90,8 +101,8 @@ async function planCell(
   const { ownText } = suite.models[cell.model] as Suite['models'][string];
   const data = [task.train, task.validation, task.test, ...(ownText === undefined ? [] : [ownText])];
   const identity: TrialIdentity = {
-    code: await codeOf(entry, recipe, { roots, plugins: recipe.plugins }),
-    data: hashJson([task.metric, ...(await Promise.all(data.map(hashes)))]),
+    code: await hashes.ofCode(recipe),
+    data: hashJson([task.metric, ...(await Promise.all(data.map(hashes.of)))]),
     model: await modelHash(recipe, cell, hashes),
   };
   const ownDefault = Math.min(...methods.map(({ definition }) => definition.defaults?.learningRate ?? Infinity));
@@ -119,7 +130,7 @@ async function planCell(
 
 async function modelHash({ model }: Recipe, cell: Cell, hashes: Hashes): Promise<string> {
   const { path, name, revision = 'main' } = model;
-  if (path !== undefined) return hashes(path);
+  if (path !== undefined) return hashes.of(path);
   if (/^[0-9a-f]{40}$/.test(revision)) return `${name}@${revision}`;
   throw new TunesmithError('CONFIG_INVALID', 'a result has to say which weights it is of', {
     where: `models.${cell.model}.revision, for ${cellName(cell)}`,

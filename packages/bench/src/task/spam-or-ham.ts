@@ -6,7 +6,7 @@ import type { TaskDefinition, TaskRow } from './task.js';
 const kinds = { spam: ['spam-1', 'spam-2'], ham: ['easy-ham-1', 'easy-ham-2', 'hard-ham-1'] } as const;
 
 /** Mails of each kind in each split; as many of one as of the other, so that guessing is right every other time. */
-const sizes = { train: 400, validation: 50, test: 150 } as const;
+const sizes = { train: 400, validation: 100, test: 150 } as const;
 
 /** Characters of a mail that are read: subject and the first lines tell, and rows stay short. */
 const mostCharacters = 500;

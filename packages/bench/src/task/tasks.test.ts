@@ -24,12 +24,12 @@ describe('exercises', () => {
     const again = await prepareTask(exercises, { cacheFolder: folder });
     expect(again).toEqual(task);
     const splits = await Promise.all([task.train, task.validation, task.test].map(linesOf));
-    expect(splits.map(({ length }) => length)).toEqual([3000, 60, 200]);
+    expect(splits.map(({ length }) => length)).toEqual([3000, 90, 200]);
     const [train, validation, test] = splits.map((lines) =>
       lines.map((line) => JSON.parse(line).messages[0].content as string),
     ) as [string[], string[], string[]];
     const held = new Set([...validation, ...test]);
-    expect(held.size).toBe(260);
+    expect(held.size).toBe(290);
     expect(train.filter((ask) => held.has(ask))).toEqual([]);
     const sums = train.filter((ask) => /plus|Add|sum/.test(ask)).length;
     const orders = train.filter((ask) => /Sort|Arrange/.test(ask)).length;
