@@ -140,7 +140,7 @@ describe('a reward model', () => {
     await writeFile(join(home, 'turned.jsonl'), pairs.replaceAll('"x"', '"rejected"'));
     const { stderr } = await runCli(home, ...recipe, '--set', 'objective.gateData=turned.jsonl', '--output', 'refused');
     expect(stderr).toMatch(
-      /tells too few pairs apart to train by it; expected .*at least 0\.6 of .*turned\.jsonl; got 0\.000/s,
+      /tells too few pairs apart to train by it; expected .*at least 0\.6 of .*turned\.jsonl, got 0\.000/s,
     );
   }, 180_000);
 
