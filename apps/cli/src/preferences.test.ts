@@ -129,6 +129,21 @@ describe('a reward model', () => {
     expect(judged).toMatchObject({ perplexity: null, rows: 40, metrics: { 'rewards/accuracies': 1 } });
   }, 180_000);
 
+  it('rewards a policy, if it tells pairs apart', async () => {
+    const short = ['reward=model', 'rewardModel=reward.yaml/adapter', 'prompts=4', 'maxNewTokens=8'];
+    const settings = [...short, `gateData=${data}`].map((each) => `objective.${each}`);
+    const set = [...settings, 'trainer.batchSize=4', 'trainer.steps=2', 'data.validation=0.1'];
+    const recipe = ['train', join(recipes, 'ppo.yaml'), ...set.flatMap((each) => ['--set', each])];
+    const { after } = (await runJson(home, ...recipe, '--output', 'judged')) as unknown as Result;
+    expect(after.metrics.reward).not.toBe(0);
+    const pairs = readFileSync(data, 'utf8').replaceAll('"chosen"', '"x"').replaceAll('"rejected"', '"chosen"');
+    await writeFile(join(home, 'turned.jsonl'), pairs.replaceAll('"x"', '"rejected"'));
+    const { stderr } = await runCli(home, ...recipe, '--set', 'objective.gateData=turned.jsonl', '--output', 'refused');
+    expect(stderr).toMatch(
+      /tells too few pairs apart to train by it; expected .*at least 0\.6 of .*turned\.jsonl, got 0\.000/s,
+    );
+  }, 180_000);
+
   it('writes no text', async () => {
     const sampled = ['train', join(recipes, 'reward.yaml'), '--set', 'trainer.samplePrompts=[Ahoy]'];
     const { stderr } = await runCli(home, ...sampled);

@@ -128,7 +128,7 @@ export type {
   Prior,
 } from './objective/objective.js';
 export type { ProblemType } from './objective/problem-type.js';
-export type { Answer, Learnt, RolloutSampling, Rollouts, RowValues } from './objective/rollouts.js';
+export type { Answer, Judge, Learnt, RolloutSampling, Rollouts, RowValues } from './objective/rollouts.js';
 export type { Row } from './objective/row.js';
 export { seq2seq } from './objective/seq2seq.js';
 export { sft } from './objective/sft.js';

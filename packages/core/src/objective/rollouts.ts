@@ -27,8 +27,18 @@ export interface Answer {
   readonly length: number;
   /** Whether it ended itself; else it was cut off at the limit. */
   readonly ended: boolean;
+  /** What the objective's judge says of prompt and answer; null where it has none. */
+  readonly score: number | null;
   /** For each of `Rollouts.measured`, a number for each token of the answer. */
   readonly measured: Named<Float32Array>;
+}
+
+/** A checkpoint that gives texts a number each, a reward model: frozen, and no part of the model that is trained. */
+export interface Judge {
+  /** A model's folder, or an adapter's over the base of the model that is trained. */
+  readonly model: string;
+  /** Pairs of answers that it is held to before anything is trained by it: the share of which it must prefer the chosen one. */
+  readonly gate?: { readonly data: string; readonly accuracy: number };
 }
 
 /** What is to be learnt of a rollout. */
@@ -58,6 +68,8 @@ export interface Rollouts {
   /** How often a rollout's answers are gone through. */
   readonly epochs: number;
   readonly sampling: RolloutSampling;
+  /** What gives answers their `score`, where a reward needs one. */
+  readonly judge?: Judge;
   /** What a pass over the answers finds of each of their tokens, by the model as it answered: names of `measure`'s. */
   readonly measured: readonly string[];
   /** `[rows, tokens]` each, of collated answers. */

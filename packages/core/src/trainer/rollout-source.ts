@@ -32,6 +32,8 @@ export interface RolloutSourceOptions {
   readonly seed: number;
   /** Ids as text, without special tokens. */
   text(ids: Int32Array): string;
+  /** What the objective's judge says of prompts with their answers, in their order; required where it has one. */
+  readonly judge?: (rows: readonly Row[]) => Promise<readonly number[]>;
   /** Told of signs that the training goes wrong. */
   readonly onWarning?: (warning: string) => void;
 }
@@ -69,6 +71,7 @@ const atStart: Position = { prompts: null, rollouts: 0, memory: null, rows: [], 
 export function createRolloutSource(options: RolloutSourceOptions): RolloutSource {
   const { objective, prompts, seed, onWarning } = options;
   const rollouts = requireRollouts(objective);
+  if (rollouts.judge !== undefined && options.judge === undefined) throw noJudge(objective);
   const { epochs, answersEach } = rollouts;
   const programs = createPrograms(options);
 
@@ -141,6 +144,16 @@ function requireRollouts({ name, rollouts }: Objective): Rollouts {
   );
 }
 
+function noJudge({ name }: Objective): TunesmithError {
+  return new TunesmithError(
+    'CAPABILITY_MISSING',
+    `the rewards of ${name} are a reward model's, and none is loaded here`,
+    {
+      hint: 'Recipes load it for training. Evaluate with another reward: --set objective.reward=…',
+    },
+  );
+}
+
 /** What answers and what measures; compiled anew where a stage patches the model. */
 interface RolloutPrograms {
   generator(): Promise<TokenGenerator>;
@@ -197,6 +210,7 @@ async function answerPrompts(
     return { ...prompt, tokens, weights };
   });
   const measured = await measureAnswers(options, programs.executables, rollouts, rows);
+  const scores = rollouts.judge === undefined ? undefined : await options.judge?.(rows);
   return asked.map(({ row: { tokens, expected }, prompt }, index): Answer => {
     const own = given[index] as (typeof given)[number];
     return {
@@ -207,6 +221,7 @@ async function answerPrompts(
       expected: expected === undefined ? null : text(expected),
       length: own.tokens.length,
       ended: own.ended,
+      score: scores?.[index] ?? null,
       measured: measured[index] as Answer['measured'],
     };
   });

@@ -1,10 +1,18 @@
-import { apiVersion, defineObjective, type Objective, type RowValues, type Tensor, tf } from '@tunesmith/core';
+import {
+  apiVersion,
+  defineObjective,
+  type Judge,
+  type Objective,
+  type RowValues,
+  type Tensor,
+  tf,
+} from '@tunesmith/core';
 import { z } from 'zod';
 import { clippedPolicyLoss, isClipped, klLoss } from '../policy/clipped-losses.js';
 import { groupAdvantages } from '../policy/group-advantages.js';
 import { clipOptions, policyOptions } from '../policy/options.js';
 import { policyObjective } from '../policy/policy-objective.js';
-import { type RewardFunction, rewardOf, rewardOptions } from '../policy/reward-function.js';
+import { judgeOf, type RewardFunction, rewardOf, rewardOptions } from '../policy/reward-function.js';
 import { byPrompt, type Scored } from '../policy/scored.js';
 import { tokenWeights } from '../policy/token-weights.js';
 
@@ -59,7 +67,7 @@ export const grpo = defineObjective({
   name: 'grpo',
   summary: 'Group relative policy optimisation: answers of its own, by how much better they are than each other',
   config: grpoConfigSchema,
-  create: (config) => create(config, rewardOf('grpo', config)),
+  create: (config) => create(config, rewardOf('grpo', config), judgeOf(config)),
 });
 
 /** GRPO with a reward of one's own, as an objective that a plugin exports and recipes name. */
@@ -71,13 +79,13 @@ export function grpoWith({ name, summary, reward }: { name: string; summary?: st
   });
 }
 
-function create(config: z.output<typeof options>, reward: RewardFunction): Omit<Objective, 'name'> {
+function create(config: z.output<typeof options>, reward: RewardFunction, judge?: Judge): Omit<Objective, 'name'> {
   const range = { low: config.clipLow, high: config.clipHigh };
   const { beta, loss: kind, maxNewTokens } = config;
   const needsReference = beta > 0;
   const { per } = tokenWeights(kind, [1], maxNewTokens);
   return policyObjective({
-    ...{ options: config, answersEach: config.answers, epochs: config.epochs, reward, needsReference },
+    ...{ options: config, answersEach: config.answers, epochs: config.epochs, reward, judge, needsReference },
     perToken: ['weights', ...(needsReference ? ['reference'] : [])],
     perAnswer: ['advantage'],
     learn(scored) {

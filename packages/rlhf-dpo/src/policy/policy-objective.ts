@@ -1,5 +1,6 @@
 import {
   type Json,
+  type Judge,
   type LossTerm,
   type Model,
   type ModelRun,
@@ -44,6 +45,7 @@ export interface Policy {
   readonly answersEach: number;
   readonly epochs: number;
   readonly reward: RewardFunction;
+  readonly judge?: Judge | undefined;
   /** Whether the reference's log-probabilities are asked for: the model's without what is trained. */
   readonly needsReference: boolean;
   /** Of each token: values that the model gives beside its log-probabilities. */
@@ -91,6 +93,7 @@ export function policyObjective(policy: Policy): Omit<Objective, 'name'> {
       answersEach: policy.answersEach,
       epochs: policy.epochs,
       sampling: { temperature, topP: options.topP, maxNewTokens },
+      ...(policy.judge && { judge: policy.judge }),
       measured: ['old', ...(needsReference ? ['reference'] : []), ...(values ? ['values'] : [])],
       measure(model, columns, t) {
         const bare = needsReference ? model.run(t, tokenColumns(columns), { methods: 'none' }) : null;
@@ -106,8 +109,8 @@ export function policyObjective(policy: Policy): Omit<Objective, 'name'> {
         const { own, collapse } = splitMemory(memory);
         const scored: Scored[] = [];
         for (const answer of answers) {
-          const { promptText: prompt, text, expected, length, ended } = answer;
-          const score = await reward({ prompt, text, expected, length, ended });
+          const { promptText: prompt, text, expected, length, ended, score: judged } = answer;
+          const score = await reward({ prompt, text, expected, length, ended, score: judged });
           const { old, reference = null } = answer.measured as { old: Float32Array; reference?: Float32Array };
           scored.push({ answer, reward: endedScore(score, ended, missingEndPenalty), logProbs: old, reference });
         }

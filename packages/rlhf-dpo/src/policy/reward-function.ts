@@ -1,8 +1,8 @@
-import { type Answer, TunesmithError } from '@tunesmith/core';
+import { type Answer, type Judge, TunesmithError } from '@tunesmith/core';
 import { z } from 'zod';
 
 /** What a reward is given for. */
-export interface JudgedAnswer extends Pick<Answer, 'text' | 'expected' | 'length' | 'ended'> {
+export interface JudgedAnswer extends Pick<Answer, 'text' | 'expected' | 'length' | 'ended' | 'score'> {
   readonly prompt: string;
 }
 
@@ -12,19 +12,40 @@ export type RewardFunction = (answer: JudgedAnswer) => number | Promise<number>;
 /** The options of the rewards that recipes know by name. */
 export const rewardOptions = {
   reward: z
-    .enum(['exact', 'contains', 'pattern', 'length'])
+    .enum(['exact', 'contains', 'pattern', 'length', 'model'])
     .default('exact')
     .describe(
-      'What an answer is worth: 1 or 0 for being what the data’s column `answer` says, for having that in it, or for having `pattern` in it; or 1 for `targetLength` tokens, less the more it is off. Another is written as a plugin (`grpoWith`). This project’s choice.',
+      'What an answer is worth: 1 or 0 for being what the data’s column `answer` says, for having that in it, or for having `pattern` in it; or 1 for `targetLength` tokens, less the more it is off; or what `rewardModel` says. Another is written as a plugin (`grpoWith`). This project’s choice.',
     ),
   pattern: z.string().min(1).optional().describe('A regular expression, for the reward `pattern`.'),
   targetLength: z.int().positive().optional().describe('Tokens, the end among them, for the reward `length`.'),
+  rewardModel: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('The folder of a reward model, for the reward `model`: a merged one, or an adapter over the same base.'),
+  gateData: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Preference data that the reward model is held to before training. None if not said.'),
+  leastAccuracy: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.6)
+    .describe(
+      'Of how many pairs of `gateData` it must prefer the chosen answer; chance is 0.5. This project’s choice.',
+    ),
 };
 
 export type RewardOptions = z.output<z.ZodObject<typeof rewardOptions>>;
 
 /** The reward that options name. @throws CONFIG_INVALID where one is missing that it needs */
-export function rewardOf(objective: string, { reward, pattern, targetLength }: RewardOptions): RewardFunction {
+export function rewardOf(
+  objective: string,
+  { reward, pattern, targetLength, rewardModel }: Pick<RewardOptions, 'reward'> & Partial<RewardOptions>,
+): RewardFunction {
   const missing = (option: string): TunesmithError =>
     new TunesmithError('CONFIG_INVALID', `the reward ${reward} needs it`, {
       ...{ where: `${objective}.${option}`, expected: 'a value', got: 'nothing' },
@@ -42,7 +63,16 @@ export function rewardOf(objective: string, { reward, pattern, targetLength }: R
     case 'length':
       if (targetLength === undefined) throw missing('targetLength');
       return ({ length }) => Math.max(0, 1 - Math.abs(length - targetLength) / targetLength);
+    case 'model':
+      if (rewardModel === undefined) throw missing('rewardModel');
+      return ({ score }) => score as number;
   }
+}
+
+/** The reward model that options name, if they do. */
+export function judgeOf({ reward, rewardModel: model, gateData, leastAccuracy }: RewardOptions): Judge | undefined {
+  if (reward !== 'model' || model === undefined) return undefined;
+  return { model, ...(gateData === undefined ? {} : { gate: { data: gateData, accuracy: leastAccuracy } }) };
 }
 
 /** Without the spaces around it, and with one space where there are several. */

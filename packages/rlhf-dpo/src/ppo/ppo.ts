@@ -2,6 +2,7 @@ import {
   apiVersion,
   defineObjective,
   type Json,
+  type Judge,
   type LossTerm,
   type Objective,
   type RowValues,
@@ -14,7 +15,7 @@ import { mean } from '../policy/group-advantages.js';
 import { adaptKlCoefficient, klEstimate } from '../policy/kl.js';
 import { policyOptions } from '../policy/options.js';
 import { policyObjective } from '../policy/policy-objective.js';
-import { type RewardFunction, rewardOf, rewardOptions } from '../policy/reward-function.js';
+import { judgeOf, type RewardFunction, rewardOf, rewardOptions } from '../policy/reward-function.js';
 import { klOf, type Scored } from '../policy/scored.js';
 import { estimateAdvantages, whiten } from '../policy/token-advantages.js';
 import { tokenRewards } from '../policy/token-rewards.js';
@@ -119,7 +120,7 @@ export const ppo = defineObjective({
   name: 'ppo',
   summary: 'Proximal policy optimisation: answers of its own, token by token, by values that it learns beside',
   config: ppoConfigSchema,
-  create: (config) => create(config, rewardOf('ppo', config)),
+  create: (config) => create(config, rewardOf('ppo', config), judgeOf(config)),
 });
 
 /** PPO with a reward of one's own, as an objective that a plugin exports and recipes name. */
@@ -131,11 +132,11 @@ export function ppoWith({ name, summary, reward }: { name: string; summary?: str
   });
 }
 
-function create(config: Options, reward: RewardFunction): Omit<Objective, 'name'> {
+function create(config: Options, reward: RewardFunction, judge?: Judge): Omit<Objective, 'name'> {
   const range = { low: config.clip, high: config.clip };
   const { clipValue, valueWeight, mostKl } = config;
   return policyObjective({
-    ...{ options: config, answersEach: 1, epochs: config.epochs, reward, needsReference: true, mostKl },
+    ...{ options: config, answersEach: 1, epochs: config.epochs, reward, judge, needsReference: true, mostKl },
     methods: [valueHead()],
     values: (model, run, { answerPositions, answerMask }, t) =>
       valuesOf(model, run, answerPositions as Tensor, answerMask as Tensor, t),

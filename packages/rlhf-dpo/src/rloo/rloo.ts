@@ -1,10 +1,18 @@
-import { apiVersion, defineObjective, type Objective, type RowValues, type Tensor, tf } from '@tunesmith/core';
+import {
+  apiVersion,
+  defineObjective,
+  type Judge,
+  type Objective,
+  type RowValues,
+  type Tensor,
+  tf,
+} from '@tunesmith/core';
 import { z } from 'zod';
 import { clippedPolicyLoss, isClipped } from '../policy/clipped-losses.js';
 import { leaveOneOut, normaliseAdvantages } from '../policy/group-advantages.js';
 import { clipOptions, policyOptions } from '../policy/options.js';
 import { mean, policyObjective } from '../policy/policy-objective.js';
-import { type RewardFunction, rewardOf, rewardOptions } from '../policy/reward-function.js';
+import { judgeOf, type RewardFunction, rewardOf, rewardOptions } from '../policy/reward-function.js';
 import { byPrompt, klOf } from '../policy/scored.js';
 
 const options = z.object({
@@ -52,7 +60,7 @@ export const rloo = defineObjective({
   name: 'rloo',
   summary: 'REINFORCE leave-one-out: answers of its own, each against the mean of the others',
   config: rlooConfigSchema,
-  create: (config) => create(config, rewardOf('rloo', config)),
+  create: (config) => create(config, rewardOf('rloo', config), judgeOf(config)),
 });
 
 /** RLOO with a reward of one's own, as an objective that a plugin exports and recipes name. */
@@ -64,11 +72,11 @@ export function rlooWith({ name, summary, reward }: { name: string; summary?: st
   });
 }
 
-function create(config: z.output<typeof options>, reward: RewardFunction): Omit<Objective, 'name'> {
+function create(config: z.output<typeof options>, reward: RewardFunction, judge?: Judge): Omit<Objective, 'name'> {
   const range = { low: config.clipLow, high: config.clipHigh };
   const { beta } = config;
   return policyObjective({
-    ...{ options: config, answersEach: config.answers, epochs: config.epochs, reward, needsReference: beta > 0 },
+    ...{ options: config, answersEach: config.answers, epochs: config.epochs, reward, judge, needsReference: beta > 0 },
     perToken: [],
     perAnswer: ['advantage'],
     learn(scored) {

@@ -14,7 +14,14 @@ export interface RecipeSource {
 }
 
 /** Keys whose relative paths are relative to the recipe's folder. */
-const pathKeys = [['model', 'path'], ['data', 'train'], ['data', 'validation'], ['output']] as const;
+const pathKeys = [
+  ['model', 'path'],
+  ['data', 'train'],
+  ['data', 'validation'],
+  ['objective', 'rewardModel'],
+  ['objective', 'gateData'],
+  ['output'],
+] as const;
 
 /**
  * Reads a recipe: YAML, JSON, or a TypeScript or JavaScript module whose default export it is. A module executes code.

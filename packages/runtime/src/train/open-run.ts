@@ -16,6 +16,7 @@ import { recipeHash, runPaths } from '../run/run-folder.js';
 import { type CheckpointFolder, openCheckpointFolder } from './checkpoint-folder.js';
 import { configuredMethods } from './configured-methods.js';
 import { openData, type RunData } from './open-data.js';
+import { openJudge } from './open-judge.js';
 import { optimizerOf, scheduleOf, stepsOf } from './optimization.js';
 import { maxLengthOf } from './resolve-recipe.js';
 import { dataWithRollouts, rowsEachOf } from './rollout-data.js';
@@ -83,8 +84,13 @@ export async function openRun(folder: string, recipe: Recipe, engine: Engine, op
     const { cacheFolder } = engine;
     // Before anything is trained or restored: what they are computed from is the model as it was loaded.
     const known = await dataWithPriors(rows, { loaded, objective, batchSize, maxLength, cacheFolder, onPhase });
-    const shared = { loaded, objective, batchSize, maxLength };
-    const { data, dispose: disposeRollouts } = dataWithRollouts(known, { ...shared, seed, onWarning });
+    const asked = objective.rollouts?.judge;
+    if (asked !== undefined) onPhase('loading the reward model');
+    const judge = asked && (await openJudge(asked, { engine, trained: loaded, recipe, maxLength }));
+    const { data, dispose: disposeRollouts } = dataWithRollouts(known, {
+      ...{ loaded, objective, batchSize, maxLength, seed, onWarning },
+      judge: judge?.judge,
+    });
     const trainer = await openTrainer({ recipe, loaded, objective, data, maxLength, checkpoints, steps }, options);
     const latest = await checkpoints.latest();
     if (latest !== null) await trainer.restore(latest);
@@ -108,6 +114,7 @@ export async function openRun(folder: string, recipe: Recipe, engine: Engine, op
       async dispose() {
         metrics.close();
         await disposeRollouts();
+        await judge?.dispose();
         await trainer.dispose();
         loaded.dispose();
       },

@@ -3,6 +3,7 @@ import type { Dataset } from '@tunesmith/data';
 import type { OnWarning } from '../model/engine.js';
 import type { LoadedModel } from '../model/load-model.js';
 import type { RunData } from './open-data.js';
+import type { OpenJudge } from './open-judge.js';
 
 export interface RolloutDataOptions {
   readonly loaded: LoadedModel;
@@ -10,6 +11,8 @@ export interface RolloutDataOptions {
   readonly batchSize: number;
   readonly maxLength: number;
   readonly seed: number;
+  /** The objective's judge, where it has one. */
+  readonly judge?: OpenJudge['judge'] | undefined;
   readonly onWarning?: OnWarning | undefined;
 }
 
@@ -40,13 +43,17 @@ export function evaluatedRows(split: Dataset, options: RolloutDataOptions) {
   return { rows: source.evaluate(split.rows()), dispose: () => source.dispose() };
 }
 
-function sourceOf(prompts: Dataset, { loaded, objective, batchSize, maxLength, seed, onWarning }: RolloutDataOptions) {
+function sourceOf(
+  prompts: Dataset,
+  { loaded, objective, batchSize, maxLength, seed, judge, onWarning }: RolloutDataOptions,
+) {
   const { model, parameters, backend, tokenizer } = loaded;
   return createRolloutSource({
     ...{ model, parameters, backend, objective, prompts, batchSize, maxLength, seed },
     eosTokens: tokenizer.endIds,
     padToken: tokenizer.padId,
     text: (ids) => tokenizer.decode(ids, { skipSpecialTokens: true }),
+    ...(judge && { judge }),
     ...(onWarning && { onWarning }),
   });
 }
