@@ -11,7 +11,6 @@ import {
   evaluate,
   exportAdapter,
   type MethodFactory,
-  type Row,
   type StoredTensor,
   seq2seq,
   type TensorSource,
@@ -22,10 +21,10 @@ import { prefixTuning, promptTuning } from '@tunesmith/prefix';
 import { describe, expect, it } from 'vitest';
 import { fixtures, readFixture, relativeError } from './fixture-values.js';
 import { answerLogitsOf } from './logits.js';
+import { recordedAnswers, rowsOfBatch } from './recorded-answers.js';
 import { expectTensors, type Prepared, prepareModel, recordedCases, takeRecordedSteps } from './recorded-steps.js';
 
 const topic = 't5-training';
-const [rowsOfBatch, sourceLength, length] = [4, 14, 10];
 const factories: Record<string, MethodFactory> = {
   lora,
   'lora-all': lora,
@@ -34,17 +33,7 @@ const factories: Record<string, MethodFactory> = {
   prompt: promptTuning,
 } as unknown as Record<string, MethodFactory>;
 
-const file = await readFixture(join(fixtures, topic, 'batches.safetensors'));
-/** The rows of five batches, then those of the probe; a source's padding is cut off. */
-const rows = Array.from({ length: 6 * rowsOfBatch }, (_, row): Row => {
-  const part = (name: string, width: number) => (file.get(name) as Float32Array).slice(row * width, (row + 1) * width);
-  const read = part('source_mask', sourceLength).filter((each) => each === 1).length;
-  return {
-    tokens: Int32Array.from(part('input_ids', length)),
-    weights: part('weights', length),
-    source: Int32Array.from(part('source_ids', sourceLength).subarray(0, read)),
-  };
-});
+const rows = await recordedAnswers();
 
 async function prepare(name: string, base: string, state: 'initial' | 'final'): Promise<Prepared> {
   const adapter = await readPeftAdapter(join(fixtures, topic, name, state));

@@ -58,6 +58,12 @@ describe('an encoder-decoder', () => {
     });
   });
 
+  it('is planned over its own rows', async () => {
+    const plan = await runJson(home, 'plan', 'recipe.yaml');
+    expect(plan).toMatchObject({ family: 't5', rows: 8 });
+    expect(JSON.stringify(plan)).toContain('EncDecAttention');
+  });
+
   it('packs nothing, and says so before anything is computed', async () => {
     const { code, stderr } = await runCli(home, 'train', 'recipe.yaml', '--set', 'data.packing=true');
     expect(code).toBeGreaterThan(0);

@@ -147,8 +147,11 @@ export function hubModule(patcher: Patcher, { role, depth, path }: SiteBase): st
   return `${block?.path}.${name}`;
 }
 
-/** What all of an adapter's modules share lies beside the base model's own modules. */
+/**
+ * What all of an adapter's modules share lies beside the base model's own modules: an encoder and a decoder are such modules,
+ * and have no name around them. (There AdapterHub's library forgets to save it, looking for a name that something stands before.)
+ */
 export function sharedModule(patcher: Patcher, name: string): string {
-  const [base] = patcher.sites('block')[0]?.path.split('.') ?? [];
-  return `${base}.shared_parameters.${name}`;
+  const [base, ...others] = new Set(patcher.sites('block').map(({ path }) => path.split('.')[0]));
+  return others.length > 0 ? `shared_parameters.${name}` : `${base}.shared_parameters.${name}`;
 }

@@ -5,13 +5,26 @@ import { electra } from './electra/electra.js';
 import { gpt2 } from './gpt2/gpt2.js';
 import { llama } from './llama/llama.js';
 import { mistral } from './mistral/mistral.js';
+import { mixtral } from './mixtral/mixtral.js';
 import { qwen2 } from './qwen2/qwen2.js';
 import { qwen3 } from './qwen3/qwen3.js';
 import { roberta } from './roberta/roberta.js';
 import { t5 } from './t5/t5.js';
 
 /** Every family of this package. */
-export const families: readonly Family[] = [llama, mistral, qwen2, qwen3, gpt2, bert, roberta, distilbert, electra, t5];
+export const families: readonly Family[] = [
+  llama,
+  mistral,
+  mixtral,
+  qwen2,
+  qwen3,
+  gpt2,
+  bert,
+  roberta,
+  distilbert,
+  electra,
+  t5,
+];
 
 /**
  * The family that config.json's `model_type` names.

@@ -1,5 +1,6 @@
 export { bert } from './bert/bert.js';
 export type { DecoderConfig } from './decoder/decoder-config.js';
+export type { ExpertsConfig } from './decoder/experts.js';
 export type { Rotary, RotaryScaling } from './decoder/rotary-scaling.js';
 export { distilbert } from './distilbert/distilbert.js';
 export { electra } from './electra/electra.js';
@@ -10,6 +11,7 @@ export type { Gpt2Activation, Gpt2Config } from './gpt2/config.js';
 export { gpt2 } from './gpt2/gpt2.js';
 export { llama } from './llama/llama.js';
 export { mistral } from './mistral/mistral.js';
+export { mixtral } from './mixtral/mixtral.js';
 export { qwen2 } from './qwen2/qwen2.js';
 export { qwen3 } from './qwen3/qwen3.js';
 export { roberta } from './roberta/roberta.js';

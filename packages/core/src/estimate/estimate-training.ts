@@ -135,7 +135,9 @@ export async function estimateTraining(options: EstimateOptions): Promise<Traini
   const dry = startTrainingDryRun(model, backend);
   const { parameters } = dry;
   const plan = await planTraining({ ...options, parameters, weightDecay: 0 });
-  const row = rowOf(length, options.weightedShare ?? 1);
+  const answer = rowOf(length, options.weightedShare ?? 1);
+  // What an encoder reads is as long as the answer to it.
+  const row = model.shape.answerStart === undefined ? answer : { ...answer, source: new Int32Array(length) };
   const rows = Array.from({ length: batchSize }, () => row);
   const batch = collateRows(model, objective, rows, {
     ...{ rows: batchSize, maxLength: length, padToken: 0, predicting: true },

@@ -43,6 +43,8 @@ export function encodedWeights(registry: ModelRegistry, form: BaseForm): Map<str
     sites.filter((site) => 'weightHandle' in site && site.weightHandle === handle).length > 1;
   return new Map(
     inBlocks
+      // A router's choices hang on small differences, and it is small itself.
+      .filter(({ role }) => role !== 'router' || form.quantization === undefined)
       .filter((site) => !kept.includes(site) && !isShared(site.weightHandle))
       .filter(({ weightHandle }) => !registry.trained.has(weightHandle.key))
       .flatMap(({ weightHandle, layout, outFeatures, inFeatures }) => {

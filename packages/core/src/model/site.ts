@@ -69,6 +69,7 @@ export type SiteRole =
   | 'mlp.up'
   | 'mlp.down'
   | 'mlp.activation'
+  | 'router'
   | 'norm'
   | 'block'
   | 'pooler'

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { count, only, refusedFields } from '../config/read-config.js';
+import type { ExpertsConfig } from './experts.js';
 import { type Rotary, readRotary, rotaryFields } from './rotary-scaling.js';
 
 /** Everything that the Llama-like decoders' forward passes differ in. */
@@ -23,6 +24,8 @@ export interface DecoderConfig {
   readonly queryKeyNorm: boolean;
   /** For each layer how many last keys a query sees; null for all. */
   readonly windows: readonly (number | null)[];
+  /** A mixture of experts in the place of each feed-forward layer; absent where there is one. */
+  readonly experts?: ExpertsConfig;
 }
 
 /** The keys that all Llama-like configs share, with transformers' defaults. */

@@ -12,6 +12,7 @@ import {
 import { mergeHeads, splitHeads } from '../attention/attention-heads.js';
 import type { DecoderConfig } from './decoder-config.js';
 import { buildDecoderHead } from './decoder-head.js';
+import { buildExperts } from './experts.js';
 import { inverseFrequencies } from './rotary-scaling.js';
 
 /** The angles of a run's positions, cosine and sine [batch or 1, 1, seq, headDim / 2]. */
@@ -58,8 +59,10 @@ function buildBlock(block: ModelBuilder, config: DecoderConfig, window: number |
   const attention = buildAttention(block, config, window);
   const addAttention = block.residual('self_attn', { role: 'attention', features: hiddenSize });
   const mlpNorm = block.norm('post_attention_layernorm', norm);
-  const mlp = buildMlp(block, config);
-  const addMlp = block.residual('mlp', { role: 'mlp', features: hiddenSize });
+  const { experts } = config;
+  const mlp = experts === undefined ? buildMlp(block, config) : buildExperts(block, { ...config, ...experts });
+  const mlpName = experts === undefined ? 'mlp' : 'block_sparse_moe';
+  const addMlp = block.residual(mlpName, { role: 'mlp', features: hiddenSize });
   return block.block<[RotaryTable]>({ role: 'block', features: hiddenSize }, (t, x, angles) => {
     const attended = addAttention(t, x, attention(t, attentionNorm(t, x), angles));
     return addMlp(t, attended, mlp(t, mlpNorm(t, attended)));
