@@ -1,17 +1,10 @@
-import {
-  apiVersion,
-  defineObjective,
-  type Judge,
-  type Objective,
-  type RowValues,
-  type Tensor,
-  tf,
-} from '@tunesmith/core';
+import { defineObjective, type Judge, type Objective, type RowValues, type Tensor, tf } from '@tunesmith/core';
 import { z } from 'zod';
 import { clippedPolicyLoss, isClipped, klLoss } from '../policy/clipped-losses.js';
 import { groupAdvantages } from '../policy/group-advantages.js';
 import { clipOptions, policyOptions } from '../policy/options.js';
 import { policyObjective } from '../policy/policy-objective.js';
+import { type OwnReward, policyParts } from '../policy/policy-parts.js';
 import { judgeOf, type RewardFunction, rewardOf, rewardOptions } from '../policy/reward-function.js';
 import { byPrompt, type Scored } from '../policy/scored.js';
 import { tokenWeights } from '../policy/token-weights.js';
@@ -51,9 +44,7 @@ export const grpoConfigSchema = options.extend(rewardOptions);
 export type GrpoConfig = z.output<typeof grpoConfigSchema>;
 
 const parts = {
-  apiVersion,
-  rows: 'prompts',
-  unpackable: 'a row holds one answer of the model’s',
+  ...policyParts,
   // TRL's GRPOConfig.
   defaults: { learningRate: 1e-6 },
 } as const;
@@ -71,10 +62,10 @@ export const grpo = defineObjective({
 });
 
 /** GRPO with a reward of one's own, as an objective that a plugin exports and recipes name. */
-export function grpoWith({ name, summary, reward }: { name: string; summary?: string; reward: RewardFunction }) {
+export function grpoWith({ name, summary = 'GRPO with a reward of its own', reward }: OwnReward) {
   return defineObjective({
     ...parts,
-    ...{ name, summary: summary ?? 'GRPO with a reward of its own', config: options },
+    ...{ name, summary, config: options },
     create: (config) => create(config, reward),
   });
 }

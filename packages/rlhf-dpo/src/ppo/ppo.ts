@@ -1,5 +1,4 @@
 import {
-  apiVersion,
   defineObjective,
   type Json,
   type Judge,
@@ -15,6 +14,7 @@ import { mean } from '../policy/group-advantages.js';
 import { adaptKlCoefficient, klEstimate } from '../policy/kl.js';
 import { policyOptions } from '../policy/options.js';
 import { policyObjective } from '../policy/policy-objective.js';
+import { type OwnReward, policyParts } from '../policy/policy-parts.js';
 import { judgeOf, type RewardFunction, rewardOf, rewardOptions } from '../policy/reward-function.js';
 import { klOf, type Scored } from '../policy/scored.js';
 import { estimateAdvantages, whiten } from '../policy/token-advantages.js';
@@ -103,9 +103,7 @@ export type PpoConfig = z.output<typeof ppoConfigSchema>;
 type Options = z.output<typeof options>;
 
 const parts = {
-  apiVersion,
-  rows: 'prompts',
-  unpackable: 'a row holds one answer of the model’s',
+  ...policyParts,
   // TRL's PPOConfig.
   defaults: { learningRate: 3e-6 },
 } as const;
@@ -124,10 +122,10 @@ export const ppo = defineObjective({
 });
 
 /** PPO with a reward of one's own, as an objective that a plugin exports and recipes name. */
-export function ppoWith({ name, summary, reward }: { name: string; summary?: string; reward: RewardFunction }) {
+export function ppoWith({ name, summary = 'PPO with a reward of its own', reward }: OwnReward) {
   return defineObjective({
     ...parts,
-    ...{ name, summary: summary ?? 'PPO with a reward of its own', config: options },
+    ...{ name, summary, config: options },
     create: (config) => create(config, reward),
   });
 }

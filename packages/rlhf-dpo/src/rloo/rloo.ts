@@ -1,17 +1,10 @@
-import {
-  apiVersion,
-  defineObjective,
-  type Judge,
-  type Objective,
-  type RowValues,
-  type Tensor,
-  tf,
-} from '@tunesmith/core';
+import { defineObjective, type Judge, type Objective, type RowValues, type Tensor, tf } from '@tunesmith/core';
 import { z } from 'zod';
 import { clippedPolicyLoss, isClipped } from '../policy/clipped-losses.js';
 import { leaveOneOut, normaliseAdvantages } from '../policy/group-advantages.js';
 import { clipOptions, policyOptions } from '../policy/options.js';
 import { mean, policyObjective } from '../policy/policy-objective.js';
+import { type OwnReward, policyParts } from '../policy/policy-parts.js';
 import { judgeOf, type RewardFunction, rewardOf, rewardOptions } from '../policy/reward-function.js';
 import { byPrompt, klOf } from '../policy/scored.js';
 
@@ -44,9 +37,7 @@ export const rlooConfigSchema = options.extend(rewardOptions);
 export type RlooConfig = z.output<typeof rlooConfigSchema>;
 
 const parts = {
-  apiVersion,
-  rows: 'prompts',
-  unpackable: 'a row holds one answer of the model’s',
+  ...policyParts,
   // TRL's RLOOConfig.
   defaults: { learningRate: 1e-6 },
 } as const;
@@ -64,10 +55,10 @@ export const rloo = defineObjective({
 });
 
 /** RLOO with a reward of one's own, as an objective that a plugin exports and recipes name. */
-export function rlooWith({ name, summary, reward }: { name: string; summary?: string; reward: RewardFunction }) {
+export function rlooWith({ name, summary = 'RLOO with a reward of its own', reward }: OwnReward) {
   return defineObjective({
     ...parts,
-    ...{ name, summary: summary ?? 'RLOO with a reward of its own', config: options },
+    ...{ name, summary, config: options },
     create: (config) => create(config, reward),
   });
 }
