@@ -10,6 +10,7 @@ export class GraphBuilder {
   readonly #nodes: OnnxNode[] = [];
   readonly #inputs: ValueInfo[] = [];
   readonly #outputs: ValueInfo[] = [];
+  readonly #described = new Map<string, ValueInfo>();
   readonly #initializers = new Map<string, Initializer>();
   /** From a value to the graph output that it is. */
   readonly #outputNames = new Map<string, string>();
@@ -38,9 +39,14 @@ export class GraphBuilder {
    * computes, or that is an output already, goes through an Identity.
    */
   output(info: ValueInfo, value: string): void {
-    const computed = /^v\d+$/.test(value) && !this.#outputNames.has(value);
+    const computed = isComputed(value) && !this.#outputNames.has(value);
     this.#outputNames.set(computed ? value : this.op('Identity', [value]), info.name);
     this.#outputs.push(info);
+  }
+
+  /** Says of a computed value what ONNX Runtime would not find out. */
+  describe(info: ValueInfo): void {
+    if (isComputed(info.name)) this.#described.set(info.name, info);
   }
 
   /** A list of int64, such as a shape or axes. Equal constants share one initializer. */
@@ -85,12 +91,17 @@ export class GraphBuilder {
       name,
       inputs: this.#inputs.filter((input) => needed.has(input.name)),
       outputs: this.#outputs,
+      values: [...this.#described.values()].filter(({ name }) => needed.has(name) && !this.#outputNames.has(name)),
       initializers: [...this.#initializers.values()].filter((initializer) => needed.has(initializer.name)),
       nodes: nodes.reverse(),
     };
   }
 
   readonly #publicName = (value: string): string => this.#outputNames.get(value) ?? value;
+}
+
+function isComputed(value: string): boolean {
+  return /^v\d+$/.test(value);
 }
 
 /** −0 and 0 print alike, and must not share a constant. */

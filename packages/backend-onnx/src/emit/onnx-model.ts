@@ -50,6 +50,8 @@ export interface OnnxModel {
   readonly name: string;
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
+  /** Values between, of a shape that ONNX Runtime would not find out. */
+  readonly values?: readonly ValueInfo[];
   readonly initializers: readonly Initializer[];
   readonly externalInitializers?: readonly ExternalInitializer[];
   readonly nodes: readonly OnnxNode[];

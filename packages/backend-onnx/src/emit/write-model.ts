@@ -37,6 +37,7 @@ function writeGraph(model: OnnxModel, writer: PbfWriter): void {
   for (const initializer of model.externalInitializers ?? []) writer.writeMessage(5, writeExternalTensor, initializer);
   for (const input of model.inputs) writer.writeMessage(11, writeValueInfo, input);
   for (const output of model.outputs) writer.writeMessage(12, writeValueInfo, output);
+  for (const value of model.values ?? []) writer.writeMessage(13, writeValueInfo, value);
 }
 
 function writeNode(node: OnnxNode, writer: PbfWriter): void {

@@ -26,7 +26,7 @@ function linearInt8(form: CodeForm): OpRule {
       const { rows, columns, outlierThreshold } = node.attributes as unknown as Int8Layout;
       const [x, codes, absmax] = node.inputs as readonly [Value, Value, Value];
       const scale = times(onnx, onnx.use(absmax), 1 / 127); // [rows]
-      const weight = heldBack(onnx, onnx.bytes(codes, 'int8'), [rows, columns], x, false);
+      const weight = heldCodes(onnx, codes, [rows, columns], x);
       const transposed = onnx.op('Transpose', [codesAs(onnx, form, weight)], { perm: [1, 0] });
       const rounded = roundRows(onnx, onnx.use(x), outlierThreshold);
       const y = product(onnx, form, rounded, transposed, scale); // [n, rows]
@@ -48,9 +48,8 @@ function linearInt8Gradient(form: CodeForm): OpRule {
     },
     lower: (onnx, node) => {
       const [dy, codes, absmax] = node.inputs as readonly [Value, Value, Value];
-      const stored = onnx.bytes(codes, 'int8');
       // Signed codes are multiplied as they lie; nothing is made of them that would have to wait for dy.
-      const weight = form === 'signed' ? stored : heldBack(onnx, stored, codes.shape, dy, false);
+      const weight = form === 'signed' ? onnx.bytes(codes, 'int8') : heldCodes(onnx, codes, codes.shape, dy);
       const scaled = onnx.op('Mul', [onnx.use(dy), times(onnx, onnx.use(absmax), 1 / 127)]);
       return product(onnx, form, roundRows(onnx, scaled, 0), codesAs(onnx, form, weight), onnx.scalar('float32', 1));
     },
@@ -136,6 +135,14 @@ function product(
   const inputs = [codes, weight, onnx.scalar('float32', 1), weightScale, ...zeros];
   const [y] = onnx.node('MatMulIntegerToFloat', inputs, 1, { domain: 'com.microsoft' });
   return onnx.op('Mul', [y as string, scale]);
+}
+
+/**
+ * Stored codes, not before `after` is known. Where ONNX Runtime does not know shapes it plans slowly: a program took
+ * twice as long to open.
+ */
+function heldCodes(onnx: Lowering, codes: Value, shape: readonly number[], after: Value): string {
+  return onnx.described(heldBack(onnx, onnx.bytes(codes, 'int8'), shape, after, false), 'int8', shape);
 }
 
 /** Codes of int8 as the kernel is to multiply by them. */

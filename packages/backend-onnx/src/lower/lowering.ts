@@ -87,6 +87,12 @@ export class Lowering {
     return this.#graph.node(type, inputs, outputCount, options);
   }
 
+  /** A value with its type and shape, which ONNX Runtime would not find out, nor those of what is computed from it. */
+  described(name: string, type: ElementType, shape: Shape): string {
+    this.#graph.describe({ name, type, shape });
+    return name;
+  }
+
   int64s(values: readonly number[]): string {
     return this.#graph.int64s(values);
   }
