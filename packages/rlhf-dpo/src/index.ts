@@ -11,6 +11,7 @@ export type { AnswerLogProbs, PairLogProbs, ReferenceKind } from './pairs/pair-l
 export { clippedPolicyLoss, clippedValueLoss, isClipped, klLoss } from './policy/clipped-losses.js';
 export { groupAdvantages, leaveOneOut } from './policy/group-advantages.js';
 export { adaptKlCoefficient, klEstimate } from './policy/kl.js';
+export type { OwnReward } from './policy/policy-parts.js';
 export type { JudgedAnswer, RewardFunction } from './policy/reward-function.js';
 export { estimateAdvantages, whiten } from './policy/token-advantages.js';
 export type { PpoConfig } from './ppo/ppo.js';
