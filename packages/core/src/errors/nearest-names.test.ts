@@ -6,6 +6,9 @@ describe('nearestNames', () => {
   it('puts the closest first and drops what is far', () => {
     expect(nearestNames('q_porj', ['v_proj', 'q_proj', 'down_proj', 'embed_tokens'])).toEqual(['q_proj', 'v_proj']);
   });
+  it('offers nothing that is much farther than the nearest', () => {
+    expect(nearestNames('templat', ['replay', 'temperature', 'template'])).toEqual(['template']);
+  });
   it('says what there is when nothing is near', () => {
     expect(didYouMean('zzzz', ['lora', 'full'])).toBe('Known: lora, full.');
     expect(didYouMean('lroa', ['lora', 'full'])).toBe('Did you mean lora?');

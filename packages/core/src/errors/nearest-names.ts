@@ -12,20 +12,20 @@ function distance(a: string, b: string): number {
   return previous[b.length] as number;
 }
 
-/** The known names nearest to an unknown one, best first; a name that contains it counts as near. */
+/** The known names nearest to an unknown one, best first; a name that contains it counts as near, and none that is much farther. */
 export function nearestNames(unknown: string, known: Iterable<string>, most = 3): string[] {
   const wanted = unknown.toLowerCase();
-  return [...new Set(known)]
+  const scored = [...new Set(known)]
     .map((name) => {
       const candidate = name.toLowerCase();
       const contained = candidate.includes(wanted) || wanted.includes(candidate);
-      return {
-        name,
-        score: contained ? 0.5 : distance(wanted, candidate) / Math.max(wanted.length, candidate.length, 1),
-      };
+      const share = distance(wanted, candidate) / Math.max(wanted.length, candidate.length, 1);
+      return { name, score: contained ? Math.min(0.5, share) : share };
     })
-    .filter(({ score }) => score <= 0.6)
-    .sort((a, b) => a.score - b.score || a.name.localeCompare(b.name))
+    .sort((a, b) => a.score - b.score || a.name.localeCompare(b.name));
+  const farthest = Math.min(0.6, (scored[0]?.score ?? 0) + 0.3);
+  return scored
+    .filter(({ score }) => score <= farthest)
     .slice(0, most)
     .map(({ name }) => name);
 }

@@ -191,7 +191,7 @@ describe('an error says where and what', () => {
 
   it('an unknown format, and no rows at all', () => {
     expect(() => detectFormat([{}], 'f', { format: 'alpacca' as never })).toThrow(
-      /NAME_UNKNOWN.*Did you mean alpaca or rated-alpaca\?/,
+      /NAME_UNKNOWN.*Did you mean alpaca\?/,
     );
     expect(() => detectFormat([], 'f')).toThrow(/DATA_INVALID at f: there are no rows/);
   });
