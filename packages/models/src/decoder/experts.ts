@@ -16,7 +16,7 @@ interface ExpertsShape extends ExpertsConfig {
  * others (Jiang et al. 2024, section 2.1; transformers/models/mixtral/modeling_mixtral.py, MixtralTopKRouter).
  * `[tokens, experts]` → `[tokens, experts]`.
  */
-export function shares(logits: Tensor, active: number): Tensor {
+function shares(logits: Tensor, active: number): Tensor {
   const probabilities = tf.softmax(logits);
   // Which experts a token has is no smooth function of anything: the gradient takes it for given.
   const chosen = stopGradient(() => {
