@@ -110,6 +110,8 @@ export interface RecordedRun {
   readonly rows?: readonly Row[];
   /** What is minimised; `sft` if not said. */
   readonly objective?: Objective;
+  /** Rows of an earlier task, for a method that keeps to it. */
+  readonly earlier?: readonly Row[];
   /** Sees every step. */
   readonly onStep?: (event: StepEvent) => void;
   /** How parameters are grouped; all decay alike, as in PyTorch's optimizers, if not said. */
@@ -119,11 +121,12 @@ export interface RecordedRun {
 /** Trains as recorded in `fixtures/<topic>/<name>`, holds every loss and norm to what is there, and exports the adapter. */
 export async function takeRecordedSteps(
   { model, method, parameters, backend }: Prepared,
-  { topic, name, recorded, batches = topic, rows, objective = sft, groups, onStep }: RecordedRun,
+  { topic, name, recorded, batches = topic, rows, objective = sft, earlier, groups, onStep }: RecordedRun,
 ): Promise<Adapter<HostArray>> {
   const { steps, maxGradientNorm, adamw: options } = recorded;
   const trainer = await createTrainer({
     ...runOver(rows ?? (await batchRows(batches, steps))),
+    ...(earlier && { earlier: repeat(earlier) }),
     objective,
     model,
     parameters,
@@ -180,7 +183,8 @@ export async function values(source: TensorSource, name: string): Promise<Float3
   return readFloat32(source.get(name) as StoredTensor);
 }
 
-async function batchRows(topic: string, steps: number): Promise<Row[]> {
+/** The rows of a topic’s batches, those of one step after those of another. */
+export async function batchRows(topic: string, steps: number): Promise<Row[]> {
   const file = await openSafetensors(join(fixtures, topic, 'batches.safetensors'));
   const ids = await values(file, 'input_ids');
   const weights = await values(file, 'weights');

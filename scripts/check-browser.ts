@@ -13,6 +13,7 @@ const portable = [
   'packages/qlora/src/index.ts',
   'packages/selective/src/index.ts',
   'packages/rlhf-dpo/src/index.ts',
+  'packages/transfer/src/index.ts',
   'packages/backend-onnx/src/graph.ts',
 ];
 

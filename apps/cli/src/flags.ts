@@ -110,6 +110,15 @@ export function fraction(text: string): number {
   return value;
 }
 
+/** Two learning rates with a colon between. */
+export function rateRange(text: string): { from: number; to: number } {
+  const [from = Number.NaN, to = Number.NaN, ...rest] = text.split(':').map(Number);
+  if (rest.length > 0 || !(from > 0 && from < to && to < Number.POSITIVE_INFINITY)) {
+    throw new InvalidArgumentError('Expected two rates, the lower one first, such as 1e-7:1e-3.');
+  }
+  return { from, to };
+}
+
 /** Options that may be given several times gather in a list; a list after one option would swallow the arguments. */
 export function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value];

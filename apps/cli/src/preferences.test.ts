@@ -19,6 +19,11 @@ interface Result {
 
 /** By recipe: what its result must show. */
 const shows: Record<string, (result: Result) => void> = {
+  'distillation.yaml'({ before, after }) {
+    // What 4 bits have changed of the model's distributions is won back.
+    expect(before.metrics.divergence).toBeGreaterThan(0);
+    expect(after.metrics.divergence).toBeLessThan(before.metrics.divergence as number);
+  },
   'dpo.yaml'({ before, after }) {
     expect(before.loss).toBeCloseTo(Math.LN2, 6);
     expect(before.metrics['rewards/margins']).toBe(0);
@@ -42,6 +47,11 @@ const shows: Record<string, (result: Result) => void> = {
     expect(after.loss).toBeLessThan(0.4 * before.loss);
     expect(after.metrics['rewards/accuracies']).toBe(1);
     expect(after.metrics['rewards/margins']).toBeGreaterThan(1);
+  },
+  'without-forgetting.yaml'({ before, after }) {
+    expect(before.metrics.divergence).toBeCloseTo(0, 5);
+    expect(after.metrics.nll).toBeLessThan(0.8 * (before.metrics.nll as number));
+    expect(after.metrics.divergence).toBeGreaterThan(0);
   },
 };
 

@@ -12,7 +12,9 @@ import { addMerge } from './commands/merge.js';
 import { addPlan } from './commands/plan.js';
 import { addPlugins } from './commands/plugins.js';
 import { addResume } from './commands/resume.js';
+import { addRuns } from './commands/runs.js';
 import { addSchema } from './commands/schema.js';
+import { addSequence } from './commands/sequence.js';
 import { addTrain } from './commands/train.js';
 import type { Terminal } from './terminal.js';
 
@@ -29,7 +31,7 @@ export function createProgram(terminal: Terminal): Command {
       writeErr: (text) => (terminal.json ? undefined : process.stderr.write(text)),
     });
   const add = [
-    ...[addInit, addTrain, addResume, addEval, addGenerate, addClassify, addMerge, addCombine],
+    ...[addInit, addTrain, addResume, addSequence, addRuns, addEval, addGenerate, addClassify, addMerge, addCombine],
     ...[addPlan, addBench, addData, addPlugins, addDoctor, addSchema],
   ];
   for (const addCommand of add) addCommand(program, terminal);

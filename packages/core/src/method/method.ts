@@ -26,6 +26,8 @@ export interface Capabilities {
    * `weight`. False if not said.
    */
   readonly quantizedBase?: boolean;
+  /** It acts in training alone: nothing of it is saved, and whoever uses the result needs nothing of it. False if not said. */
+  readonly leavesNothing?: boolean;
   /** A run saves the whole model, because nearly all of it was trained; an adapter beside the base model if not said. */
   readonly savesModel?: boolean;
 }
@@ -54,6 +56,8 @@ export interface Patcher extends MethodScope {
   readonly stage: StageState | null;
   /** The checkpoint's own weights, in the order of the forward pass: what is before the blocks, the blocks, what is after. */
   readonly weights: readonly Handle[];
+  /** What the methods before this one train, of their own and of the checkpoint's: for a method that acts on what others train. */
+  readonly trained: readonly Handle[];
   /** The sites of a kind that may be wrapped: all but those of a head that is trained and saved whole. */
   sites<Kind extends SiteKind>(kind: Kind): readonly SiteOf<Kind>[];
   /**

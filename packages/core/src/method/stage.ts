@@ -19,6 +19,8 @@ export interface Stage {
   readonly run: 'train' | 'gradients';
   /** Whose labels a `gradients` stage takes the loss for: the data's if not said, or those of the model's own distribution. */
   readonly labels?: 'data' | 'model';
+  /** Which rows a `gradients` stage runs over: those that are trained on if not said, or those of earlier tasks. */
+  readonly rows?: 'training' | 'earlier';
   /** Optimizer steps, or rows of a `gradients` stage, of which the data may hold fewer. The last stage lasts to the run's end whatever it says. */
   readonly length?: number;
   /**

@@ -55,6 +55,7 @@ export function createPatcher(
     model,
     stage,
     weights,
+    trained: [...registry.handles.values()].filter(({ key }) => registry.trained.has(key)),
     sites: sitesOf,
     wrap(kind, select, patch) {
       return selectSites(sitesOf(kind), select, `${method}'s targets`).map((site) => {

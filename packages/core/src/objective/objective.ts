@@ -98,10 +98,15 @@ export interface OwnLabels {
   ): { readonly columns: Named<Tensor>; readonly weight: Tensor };
 }
 
-/** Numbers for each row that depend on the model as it is before training: a reference's log-probabilities. */
+/**
+ * Numbers for each row that depend on the model as it is before training, such as a reference's log-probabilities, or on another
+ * model, such as what a teacher says. Rows may have different counts of them.
+ */
 export interface Prior {
   /** Names what is computed, options included, for who keeps it. */
   readonly key: string;
+  /** Folder of the model that computes it, with the same tokenizer: a teacher. The run's own, before training, if not said. */
+  readonly model?: string;
   /** `[rows, width]`, without the padding's. */
   compute(model: Model, columns: Named<Tensor>, t: Trace): Tensor;
 }

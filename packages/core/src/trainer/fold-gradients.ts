@@ -13,17 +13,18 @@ import type { TrainerOptions } from './trainer.js';
 import type { TrainingPlan } from './training-plan.js';
 
 /**
- * Runs a `gradients` stage over the training data's first rows, one at a time and none twice. False where the signal ended
- * it early.
+ * Runs a `gradients` stage over the first rows of the training data or of earlier tasks, one at a time and none twice. False where
+ * the signal ended it early.
  */
 export async function foldGradients(
-  { model, objective, rows, maxLength, padToken, seed }: TrainerOptions,
+  { model, objective, rows: training, earlier, maxLength, padToken, seed }: TrainerOptions,
   plan: TrainingPlan,
   executables: ExecutableCache,
   stage: PlannedStage,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const ownLabels = stage.labels === 'model' ? ownLabelsOf(objective, stage) : undefined;
+  const rows = stage.rows === 'earlier' ? (earlier ?? noneEarlier(stage)) : training;
   const count = Math.min(stage.length ?? 0, rows.length ?? Number.POSITIVE_INFINITY);
   let done = 0;
   for await (const { row } of rows.read(null)) {
@@ -52,5 +53,12 @@ function ownLabelsOf({ name, ownLabels }: Objective, { name: stage }: PlannedSta
   throw new TunesmithError('CAPABILITY_MISSING', `"${name}" gives no distribution over labels to take them from`, {
     where: `stage ${stage}`,
     hint: 'Take the labels of the data.',
+  });
+}
+
+function noneEarlier({ name: stage }: PlannedStage): never {
+  throw new TunesmithError('CONFIG_INVALID', 'a method needs the rows of earlier tasks, and there are none', {
+    where: `stage ${stage}`,
+    hint: 'Name them in data.earlier.',
   });
 }

@@ -52,6 +52,8 @@ export interface TrainerOptions {
   readonly weightDecay: number;
   readonly groups?: readonly ParameterGroup[];
   readonly rows: RowSource;
+  /** Rows of the tasks that were learnt before, for methods that keep to them. */
+  readonly earlier?: RowSource;
   /** Rows of one micro-batch. */
   readonly batchSize: number;
   /** Micro-batches of one optimizer step; equal to one batch of `batchSize × gradientAccumulation` rows. */

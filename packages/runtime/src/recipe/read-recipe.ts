@@ -20,6 +20,9 @@ const pathKeys = [
   ['data', 'validation'],
   ['objective', 'rewardModel'],
   ['objective', 'gateData'],
+  ['data', 'earlier'],
+  // Of the objectives that learn from another model.
+  ['objective', 'teacher'],
   ['output'],
 ] as const;
 

@@ -55,6 +55,27 @@ const data = z
       .union([z.number().gt(0).lt(1), files])
       .optional()
       .describe('Held-out data: files, or the share of the training rows to hold out. None if not said.'),
+    taskTemperature: z
+      .number()
+      .min(1)
+      .optional()
+      .describe(
+        'Take each training file for a task, and of each a share of the rows by its size to the power 1/T (Raffel et al. 2020, §3.5.2): 1 by size, as it is without, the higher the more alike. Off if not said.',
+      ),
+    earlier: z
+      .union([z.string().min(1), z.array(z.string().min(1))])
+      .optional()
+      .describe(
+        'Data of tasks that the model has learnt before, for methods that keep to them (`ewc`) and for `replay`; an empty list where there is none yet.',
+      ),
+    replay: z
+      .number()
+      .min(0)
+      .lt(1)
+      .optional()
+      .describe(
+        'Share of the training rows that are rows of `earlier` instead, evenly between the others: experience replay. None if not said; CLEAR (Rolnick et al. 2019) takes half.',
+      ),
     format: z
       .enum([
         ...['messages', 'sharegpt', 'prompt-completion', 'alpaca', 'text', 'labelled', 'labelled-pair'],

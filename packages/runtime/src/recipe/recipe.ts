@@ -64,6 +64,9 @@ export function parseRecipe(
     const settings = plugin ? (objective as ObjectiveSettings) : parsed.data.objective;
     problems.push(...objectiveProblems(parsed.data, settings, plugin));
   }
+  if (parsed.success && parsed.data.data.replay !== undefined && parsed.data.data.earlier === undefined) {
+    problems.push('data.replay: needs data.earlier');
+  }
   const methods = names.flatMap((name) => {
     const factory = factories.find(({ definition }) => definition.name === name);
     if (factory === undefined) throw new TunesmithError('INTERNAL', `the method "${name}" was not loaded`, { where });

@@ -5,6 +5,7 @@ import { TunesmithError } from '@tunesmith/core';
 import { stringify } from 'yaml';
 import { type RecipeSource, readRecipe } from '../recipe/read-recipe.js';
 import { type Recipe, recipeDocument } from '../recipe/recipe.js';
+import { type MetricsLine, readMetrics } from './metrics-file.js';
 
 /** What lies where in a run's folder. */
 export function runPaths(folder: string) {
@@ -49,6 +50,12 @@ export async function readRunRecipe(folder: string): Promise<RecipeSource> {
     where: folder,
     expected: 'a folder that `tunesmith train` made, with a recipe.yaml',
   });
+}
+
+/** What a run has recorded: its recipe, and its events up to now. @throws FILE_MISSING for a folder that holds no run */
+export async function readRun(folder: string): Promise<{ recipe: RecipeSource; metrics: MetricsLine[] }> {
+  const path = resolve(folder);
+  return { recipe: await readRunRecipe(path), metrics: readMetrics(runPaths(path).metrics) };
 }
 
 /** What must not change between a checkpoint and its resumption: all of the recipe but where it is and what it records. */

@@ -1,4 +1,4 @@
-import { TunesmithError } from '@tunesmith/core';
+import { type RowSource, TunesmithError } from '@tunesmith/core';
 import {
   createDataset,
   type DataReport,
@@ -8,6 +8,7 @@ import {
   type ReadOptions,
   type TokenizeOptions,
   type Tokenizer,
+  type WholeDataset,
 } from '@tunesmith/data';
 import type { OnPhase, OnWarning } from '../model/engine.js';
 import {
@@ -20,11 +21,14 @@ import {
 } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { dataWarnings } from './data-warnings.js';
+import { mixRows, sharesAt } from './mix-rows.js';
 
 /** A recipe's rows, to train on and to hold out. */
 export interface RunData {
   readonly train: Dataset;
   readonly validation: Dataset | null;
+  /** Rows of tasks that were learnt before, where the recipe says which; none of the first. */
+  readonly earlier?: RowSource;
   readonly report: DataReport;
 }
 
@@ -55,17 +59,45 @@ export async function openData(data: Recipe['data'], options: OpenDataOptions): 
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(onPhase === undefined ? {} : { onProgress: (count: number) => onPhase(`tokenised ${count} examples`) }),
   };
-  const warn = ({ report }: Dataset): void => {
-    for (const warning of dataWarnings(report, options.maxLength)) options.onWarning?.(warning);
+  const open = async (files: readonly string[], shuffled: boolean): Promise<WholeDataset> => {
+    const dataset = await createDataset({ ...shared, files, shuffle: shuffled });
+    for (const warning of dataWarnings(dataset.report, options.maxLength)) options.onWarning?.(warning);
+    return dataset;
   };
-  const all = await createDataset({ ...shared, files: listOf(data.train), shuffle });
-  warn(all);
-  if (typeof validation === 'number') return { ...all.split(validation), report: all.report };
-  if (validation === undefined) return { train: all, validation: null, report: all.report };
-  const held = await createDataset({ ...shared, files: listOf(validation), shuffle: false });
-  warn(held);
-  return { train: all, validation: held, report: all.report };
+  const { train, held } = await openTasks();
+  const opened = { validation: held, report: train.report };
+  if (data.earlier === undefined) return { ...opened, train };
+  const files = listOf(data.earlier);
+  if (files.length === 0) return { ...opened, train, earlier: noRows };
+  const earlier = await open(files, shuffle);
+  const { replay = 0 } = data;
+  if (replay === 0) return { ...opened, train, earlier };
+  const mixed = mixRows([train, earlier], [1 - replay, replay], Math.round(train.length / (1 - replay)));
+  return { ...opened, train: mixed, earlier };
+
+  /** The training files as one data set, or each as a task of its own; and what is held out. */
+  async function openTasks(): Promise<{ train: Dataset; held: Dataset | null }> {
+    const { taskTemperature: temperature } = data;
+    const all = listOf(data.train);
+    const tasks: WholeDataset[] = [];
+    for (const task of temperature === undefined ? [all] : all.map((file) => [file]))
+      tasks.push(await open(task, shuffle));
+    const together = (sets: readonly Dataset[]): Dataset => {
+      const sizes = sets.map(({ length }) => length);
+      const [first, ...more] = sets as [Dataset, ...Dataset[]];
+      const rows = sizes.reduce((sum, size) => sum + size, 0);
+      return more.length === 0 ? first : mixRows(sets, sharesAt(temperature ?? 1, sizes), rows);
+    };
+    if (typeof validation === 'number') {
+      const sides = tasks.map((task) => task.split(validation));
+      return { train: together(sides.map((side) => side.train)), held: together(sides.map((side) => side.validation)) };
+    }
+    const held = validation === undefined ? null : await open(listOf(validation), false);
+    return { train: together(tasks), held };
+  }
 }
+
+const noRows: RowSource = { length: 0, async *read() {} };
 
 /** How a recipe's examples are read and become rows. */
 export function rowOptions(

@@ -4,6 +4,7 @@ import {
   type Method,
   type Objective,
   type Trainer,
+  type TrainerOptions,
   TunesmithError,
 } from '@tunesmith/core';
 import type { Engine } from '../model/engine.js';
@@ -46,14 +47,56 @@ export interface OpenRun {
 
 /** Loads a run folder's model and data and restores its newest checkpoint. The caller holds the folder's lock. */
 export async function openRun(folder: string, recipe: Recipe, engine: Engine, options: TrainOptions): Promise<OpenRun> {
-  const { onPhase = () => {}, onWarning, signal } = options;
-  const { seed, keepCheckpoints } = recipe.trainer;
+  const parts = await openParts(recipe, engine, options);
+  const { loaded } = parts;
+  try {
+    const paths = runPaths(folder);
+    const checkpoints = openCheckpointFolder({
+      folder: paths.checkpoints,
+      recipeHash: recipeHash(recipe),
+      keep: recipe.trainer.keepCheckpoints,
+      beforeSave: () => metrics.flush(),
+    });
+    const trainer = await openTrainer({ ...parts, checkpoints }, options);
+    const latest = await checkpoints.latest();
+    if (latest !== null) await trainer.restore(latest);
+    const resumedAt = latest?.step ?? null;
+    const metrics = openMetricsFile(paths.metrics, resumedAt ?? -1);
+    return {
+      ...parts,
+      ...{ folder, checkpoints, trainer, metrics, resumedAt },
+      async dispose() {
+        metrics.close();
+        await parts.disposeRollouts();
+        await trainer.dispose();
+        loaded.dispose();
+      },
+    };
+  } catch (error) {
+    loaded.dispose();
+    throw error;
+  }
+}
+
+/** What a run trains, loaded and as it was before its first step, without a folder that it is kept in. */
+export interface RunParts extends TrainerParts {
+  readonly methods: readonly Method[];
+  /** Frees what answers prompts and rewards them, where answers of the model's own are learnt from. */
+  disposeRollouts(): Promise<void>;
+}
+
+export async function openParts(
+  recipe: Recipe,
+  engine: Engine,
+  { onPhase = () => {}, onWarning, signal }: Pick<TrainOptions, 'onPhase' | 'onWarning' | 'signal'>,
+): Promise<RunParts> {
+  const { seed, batchSize } = recipe.trainer;
   const methods = configuredMethods(recipe, engine.methods);
   const { path } = await locateModel(recipe.model, engine.hub, onPhase, signal);
   onPhase('loading the model');
   const { dtype, quantization, resizeVocabulary } = recipe.model;
   const backend = await engine.createBackend(recipe.device);
-  const { families, objectives } = engine;
+  const { families, objectives, cacheFolder } = engine;
   const loaded = await loadModel({
     ...{ path, dtype, quantization, resizeVocabulary, backend, families, seed, objectives },
     methods: [...methods, ...methodsOf(recipe.objective, objectives)],
@@ -66,59 +109,30 @@ export async function openRun(folder: string, recipe: Recipe, engine: Engine, op
       maxLength,
       seed,
       ...{ objective: recipe.objective, objectives },
-      cacheFolder: engine.cacheFolder,
+      cacheFolder,
       onPhase,
       ...(onWarning === undefined ? {} : { onWarning }),
       ...(signal === undefined ? {} : { signal }),
     });
-    const paths = runPaths(folder);
-    const checkpoints = openCheckpointFolder({
-      folder: paths.checkpoints,
-      recipeHash: recipeHash(recipe),
-      keep: keepCheckpoints,
-      beforeSave: () => metrics.flush(),
-    });
     const objective = createObjective(recipe.objective, loaded.tokenizer, objectives);
     const steps = stepsOf(recipe.trainer, rows.train.length * rowsEachOf(objective));
-    const { batchSize } = recipe.trainer;
-    const { cacheFolder } = engine;
     // Before anything is trained or restored: what they are computed from is the model as it was loaded.
-    const known = await dataWithPriors(rows, { loaded, objective, batchSize, maxLength, cacheFolder, onPhase });
+    const known = await dataWithPriors(rows, {
+      ...{ loaded, objective, batchSize, maxLength, cacheFolder, onPhase },
+      openOther: (other) => loadModel({ path: other, families, backend, objective: recipe.objective, objectives }),
+    });
     const asked = objective.rollouts?.judge;
     if (asked !== undefined) onPhase('loading the reward model');
     const judge = asked && (await openJudge(asked, { engine, trained: loaded, recipe, maxLength }));
-    const { data, dispose: disposeRollouts } = dataWithRollouts(known, {
+    const { data, dispose } = dataWithRollouts(known, {
       ...{ loaded, objective, batchSize, maxLength, seed, onWarning },
       judge: judge?.judge,
     });
-    const trainer = await openTrainer({ recipe, loaded, objective, data, maxLength, checkpoints, steps }, options);
-    const latest = await checkpoints.latest();
-    if (latest !== null) await trainer.restore(latest);
-    const resumedAt = latest?.step ?? null;
-    const metrics = openMetricsFile(paths.metrics, resumedAt ?? -1);
-    return {
-      ...{
-        folder,
-        recipe,
-        methods,
-        loaded,
-        objective,
-        data,
-        maxLength,
-        checkpoints,
-        trainer,
-        steps,
-        metrics,
-        resumedAt,
-      },
-      async dispose() {
-        metrics.close();
-        await disposeRollouts();
-        await judge?.dispose();
-        await trainer.dispose();
-        loaded.dispose();
-      },
+    const disposeRollouts = async (): Promise<void> => {
+      await dispose();
+      await judge?.dispose();
     };
+    return { recipe, methods, loaded, objective, data, maxLength, steps, disposeRollouts };
   } catch (error) {
     loaded.dispose();
     throw error;
@@ -129,7 +143,12 @@ export async function openRun(folder: string, recipe: Recipe, engine: Engine, op
 export type TrainerParts = Pick<OpenRun, 'recipe' | 'loaded' | 'objective' | 'data' | 'maxLength' | 'steps'> &
   Partial<Pick<OpenRun, 'checkpoints'>>;
 
-export function openTrainer(parts: TrainerParts, options: TrainOptions): Promise<Trainer> {
+/** `overrides` take the place of what the recipe says. */
+export function openTrainer(
+  parts: TrainerParts,
+  options: TrainOptions,
+  overrides: Partial<Pick<TrainerOptions, 'learningRate' | 'schedule' | 'divergence'>> = {},
+): Promise<Trainer> {
   const { recipe, loaded, objective, data, maxLength, checkpoints, steps } = parts;
   const { model, parameters, backend, tokenizer } = loaded;
   const { learningRate, weightDecay, batchSize, gradientAccumulation, seed, gradientCheckpointing } = recipe.trainer;
@@ -140,8 +159,10 @@ export function openTrainer(parts: TrainerParts, options: TrainOptions): Promise
     optimizer: optimizerOf(recipe.trainer),
     schedule: scheduleOf(recipe.trainer),
     padToken: tokenizer.padId,
+    ...(data.earlier && { earlier: data.earlier }),
     ...(checkpoints && { checkpoints: { store: checkpoints, every: recipe.trainer.checkpointEvery } }),
     ...(evaluation === null ? {} : { evaluation }),
+    ...overrides,
   });
 }
 

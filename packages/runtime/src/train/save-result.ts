@@ -30,8 +30,9 @@ export async function saveResult(run: OpenRun, lastStep: number, onPhase: OnPhas
     return { adapters: [], mergeable: false, model: paths.model, savedStep: step };
   }
   const adapters: string[] = [];
-  for (const method of methods) {
-    const path = methods.length === 1 ? paths.adapter : join(paths.adapter, method.name);
+  const saved = methods.filter(({ capabilities }) => !capabilities.leavesNothing);
+  for (const method of saved) {
+    const path = saved.length === 1 ? paths.adapter : join(paths.adapter, method.name);
     await saveAdapter(loaded, method, path, {
       base: recipe.model.name ?? loaded.path,
       ...(recipe.model.revision === undefined ? {} : { revision: recipe.model.revision }),

@@ -1,0 +1,18 @@
+import type { Command } from 'commander';
+import type { Terminal } from '../terminal.js';
+
+export function addSequence(program: Command, terminal: Terminal): void {
+  program
+    .command('sequence')
+    .description('learn tasks one after another, and measure what each makes the model forget')
+    .argument(
+      '<sequence>',
+      'a recipe with a list of tasks in place of its data; what is done already is not done again',
+    )
+    .option('--output <folder>', 'folder of the runs')
+    .option('--json', 'events of the runs as JSON lines, the matrix last')
+    .action(async (file: string, { output }: { readonly output?: string }) => {
+      const { learnSequence } = await import('../learn-sequence.js');
+      await learnSequence(file, output, terminal);
+    });
+}

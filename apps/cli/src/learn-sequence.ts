@@ -1,0 +1,43 @@
+import { runSequence, type SequenceResult } from '@tunesmith/runtime';
+import { createEngine, pluginRoots } from './engine.js';
+import { formatLoss } from './format.js';
+import type { Terminal } from './terminal.js';
+import { trainRun } from './train-run.js';
+
+/** Trains a sequence's runs in turn, and prints the losses on every task after each. */
+export async function learnSequence(file: string, output: string | undefined, terminal: Terminal): Promise<void> {
+  const result = await runSequence(file, {
+    ...(output === undefined ? {} : { output }),
+    engineOf: createEngine,
+    roots: pluginRoots(),
+    async train(folder, { recipe, objectives }) {
+      await trainRun(folder, recipe, objectives, terminal);
+      return process.exitCode === undefined;
+    },
+    onPhase: terminal.status,
+  });
+  terminal.status('');
+  if (result === null) return;
+  if (terminal.json) terminal.printJson({ type: 'sequence', ...result });
+  else printMatrix(result, terminal);
+}
+
+function printMatrix({ tasks, losses, averageForgetting, backwardTransfer }: SequenceResult, terminal: Terminal): void {
+  const width = Math.max(8, ...tasks.map(({ length }) => length + 2));
+  const first = Math.max('before'.length, ...tasks.map(({ length }) => 'after '.length + length)) + 2;
+  terminal.print(
+    terminal.style('bold', 'held-out loss'.padEnd(first) + tasks.map((name) => name.padStart(width)).join('')),
+  );
+  for (const [row, values] of losses.entries()) {
+    const name = row === 0 ? 'before' : `after ${tasks[row - 1]}`;
+    const cells = values.map((loss, task) => {
+      const text = formatLoss(loss).padStart(width);
+      return task === row - 1 ? terminal.style('bold', text) : text;
+    });
+    terminal.print(name.padEnd(first) + cells.join(''));
+  }
+  terminal.print();
+  terminal.print(
+    `average forgetting ${terminal.style('bold', formatLoss(averageForgetting))}, backward transfer ${formatLoss(backwardTransfer)}`,
+  );
+}
