@@ -73,6 +73,7 @@ export async function openRun(folder: string, recipe: Recipe, engine: Engine, op
       },
     };
   } catch (error) {
+    await parts.disposeRollouts();
     loaded.dispose();
     throw error;
   }
