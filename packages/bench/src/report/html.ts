@@ -85,7 +85,9 @@ function tuningText({ tried, learningRate, tuningSeconds, isAtEdge }: CellSummar
     ({ learningRate: rate, validation }) =>
       `${formatRate(rate)} → ${validation === null ? 'failed' : formatValue(validation, 'plain')}`,
   );
-  const chosen = learningRate === null ? 'no rate worked' : `rate ${formatRate(learningRate)}`;
+  const worked = tried.some(({ validation }) => validation !== null);
+  const none = worked ? 'no seed has run' : 'no rate worked';
+  const chosen = learningRate === null ? none : `rate ${formatRate(learningRate)}`;
   const cost =
     tried.length === 0 ? '' : ` (of ${rates.join(', ')}; ${formatValue(tuningSeconds, 'seconds')} of tuning)`;
   return `${chosen}${cost}${isAtEdge ? ', at the edge of those tried' : ''}`;
