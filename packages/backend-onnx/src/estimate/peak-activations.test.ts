@@ -1,5 +1,14 @@
 import '@tensorflow/tfjs-backend-cpu';
-import { holdBack, linear4Bit, linearInt8, type ProgramIO, type Tensor, type TensorSpec, tf } from '@tunesmith/core';
+import {
+  checkpoint,
+  holdBack,
+  linear4Bit,
+  linearInt8,
+  type ProgramIO,
+  type Tensor,
+  type TensorSpec,
+  tf,
+} from '@tunesmith/core';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { opTable } from '../lower/op-table.js';
 import { traceProgram } from '../trace/trace-program.js';
@@ -80,6 +89,21 @@ describe('peakActivations', () => {
   it('gives a value behind a barrier a buffer of its own', () => {
     expect(squares((x) => tf.exp(holdBack(tf.exp(x), x)))).toBe(2);
     expect(squares((x) => tf.exp(tf.exp(x)))).toBe(1);
+  });
+
+  it('keeps of a recomputed block only its input, whichever gradient is asked for first', () => {
+    const blocks = (count: number): number =>
+      squares((x, io) => {
+        const weights = Array.from({ length: count }, () => tf.clone(io.read('w')));
+        const block = ([stream, weight]: readonly Tensor[]): Tensor[] => {
+          const inside = tf.tanh(tf.matMul(stream as Tensor, weight as Tensor));
+          return [tf.matMul(tf.square(inside), weight as Tensor)];
+        };
+        const through = (...all: Tensor[]): Tensor =>
+          tf.sum(all.reduce((stream, weight) => checkpoint(block, [stream, weight])[0] as Tensor, x));
+        return tf.grads(through)(weights);
+      });
+    expect(blocks(8) - blocks(4)).toBe(4);
   });
 
   it('counts what a kernel unpacks while it runs, and no longer', () => {

@@ -30,12 +30,23 @@ function ensureGradient(): void {
       const dys = Array.isArray(dy) ? dy : [dy];
       const held = inputs.map((input) => (input.dtype === 'float32' ? holdBack(input, dys[0]!) : input));
       const { block } = attributes as unknown as { block: Block };
-      const gradients = gradientsWithin(() => block(held), held, dys);
+      const gradients = onceAllAreKnown(gradientsWithin(() => block(held), held, dys));
       return Object.fromEntries(
         inputs.map((input, index) => [index, () => gradients[index] ?? tf.zerosLike(tf.cast(input, 'float32'))]),
       );
     },
   });
+}
+
+/**
+ * The gradient of the block's first input, its stream, once those of the others are known. Else a compiled program may
+ * run the whole backward chain before it takes a weight's gradient, and keep what every block computed again for it.
+ */
+function onceAllAreKnown([stream, ...others]: readonly (Tensor | undefined)[]): (Tensor | undefined)[] {
+  const known = others.filter((gradient) => gradient !== undefined);
+  if (stream === undefined || known.length === 0) return [stream, ...others];
+  const firsts = known.map((gradient) => tf.slice(tf.reshape(gradient, [-1]), [0], [1]));
+  return [holdBack(stream, tf.addN(firsts)), ...others];
 }
 
 /** Σ⟨yᵢ, dyᵢ⟩ for the sake of its gradient, dyᵢ; the value itself is read by nobody and not computed. */

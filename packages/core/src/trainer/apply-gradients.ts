@@ -35,9 +35,9 @@ export function applyGradients(io: ProgramIO, plan: TrainingPlan, raw: Named<Ten
     outputs[outputNames.observed(name)] = value;
   };
   const gradients = methodGradients(io, plan, raw, outputs);
-  const leaves: Named<Leaf> = Object.assign(
-    {},
-    ...groups.map((group, index) => groupLeaves(io, group, index, optimizer)),
+  // Last layers first, as their gradients are listed: what comes first in a program is asked for first.
+  const leaves: Named<Leaf> = Object.fromEntries(
+    groups.flatMap((group, index) => groupLeaves(io, group, index, optimizer)).reverse(),
   );
   const result = optimizer.update(gradients, leaves, { observe });
   // Divergence shows in the norm first, so that it is there also where no transformation observes it.
@@ -149,7 +149,7 @@ function groupLeaves(
   { chunks, decay, clip }: PlannedGroup,
   index: number,
   optimizer: TrainingPlan['optimizer'],
-): Named<Leaf> {
+): [string, Leaf][] {
   const learningRate = io.input(inputNames.learningRate(index));
   const scalars = mapNamed(optimizer.scalars?.(1) ?? {}, (_, name) =>
     io.input(inputNames.optimizerScalar(index, name)),
@@ -159,5 +159,5 @@ function groupLeaves(
     state: mapNamed(chunkState(optimizer, chunk), (_, slot) => io.read(optimizerEntry(slot, chunk))),
     ...{ scalars, learningRate, decay, clip },
   });
-  return Object.fromEntries(chunks.map((chunk) => [chunk.entry, leaf(chunk)]));
+  return chunks.map((chunk) => [chunk.entry, leaf(chunk)]);
 }
