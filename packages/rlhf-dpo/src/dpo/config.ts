@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { referenceAdapterOption } from '../reference/reference-options.js';
 import { type DpoLossName, dpoLosses } from './losses.js';
 
 const names = Object.keys(dpoLosses) as [DpoLossName, ...DpoLossName[]];
@@ -29,6 +30,7 @@ export const dpoConfigSchema = z.object({
     .describe(
       'Where the reference’s log-probabilities come from: the same model without what is trained, at every step; one pass before training, kept on disk, which methods that train the model’s own weights need; or nowhere (`reference_free`). Default: TRL’s DPOTrainer with an adapter.',
     ),
+  ...referenceAdapterOption,
 });
 
 export type DpoConfig = z.output<typeof dpoConfigSchema>;
