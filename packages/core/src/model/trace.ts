@@ -39,6 +39,8 @@ export interface Trace {
   /** Additive attention mask `[batch | 1, 1, seq, keys]`; absent where causality says all. */
   readonly mask: Tensor | undefined;
   readonly cache: AttentionCache | undefined;
+  /** Whether the mask is that of branches, which lie behind each other and begin at the same position. */
+  readonly branched: boolean;
   /** Which of the model's adapters act. */
   readonly adapters: ActiveAdapters;
   /** True where no method acts on the checkpoint's model: see `withoutMethods`. */
@@ -103,6 +105,7 @@ export interface TraceOptions {
   readonly training: boolean;
   readonly checkpointBlocks?: boolean;
   readonly mask?: Tensor;
+  readonly branched?: boolean;
   readonly cache?: AttentionCache;
   /** Which of the model's adapters act; none if not said. */
   readonly adapters?: ActiveAdapters;
@@ -192,6 +195,7 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
       return mask;
     },
     cache: options.cache,
+    branched: options.branched ?? false,
     get adapters() {
       return adapters;
     },

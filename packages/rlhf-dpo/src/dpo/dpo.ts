@@ -22,15 +22,15 @@ export const dpo = defineObjective({
   // trl/scripts/dpo.py, the rate of its LoRA example.
   defaults: { learningRate: 5e-6 },
   create(config) {
-    const { beta, reference } = config;
+    const { beta, reference, sharedPrompt } = config;
     const loss: PairLoss = dpoLosses[config.loss];
     checkOptions(config, loss);
     return {
-      rowsEach: 2,
+      rowsEach: sharedPrompt ? 1 : 2,
       ...(loss.coupled === undefined ? {} : { coupled: loss.coupled }),
       ...referenceAdapters(config),
       ...(reference === 'cached' && { prior: { key: 'answer-log-probs', compute: priorOf(config) } }),
-      collate: (rows, options) => collatePairs('dpo', rows, options),
+      collate: (rows, options) => collatePairs('dpo', rows, options, { shared: sharedPrompt }),
       losses(model, columns, t) {
         const pair = pairLogProbs(model, columns, t, config);
         const sum = tf.sum(tf.mul(loss.of(pair, config), pair.weights));
