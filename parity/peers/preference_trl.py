@@ -3,7 +3,8 @@
     python parity/peers/preference_trl.py MODEL-FOLDER OUT [--threads 2] [--no-checkpointing] >> parity/peers/preference.jsonl
 
 TRL is at its defaults, the reference computed at each step with the adapter off and blocks recomputed, but in float32 (on a CPU
-its default of bf16 is slower, and no number to compare). `--no-checkpointing` keeps the activations.
+its default of bf16 is slower, and no number to compare). `--no-checkpointing` keeps the activations. What held-out pairs
+say is measured after the steps alone: before them the model is its reference, and every reward 0.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import torch
 from datasets import Dataset
 from peft import PeftModel
 from torch.utils.data import SequentialSampler
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
 from trl import DPOConfig, DPOTrainer
 
 
@@ -58,10 +59,12 @@ def main() -> None:
     parser.add_argument('out', type=Path)
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--no-checkpointing', action='store_true')
+    parser.add_argument('--steps', type=int, help='fewer than were taken there: no held-out pairs are measured then')
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     given = json.loads((args.out / 'pairs.json').read_text())
-    steps, pairs = given['steps'], given['pairs']
+    pairs, rows = given['pairs'], 2 * given['steps']
+    steps = args.steps or given['steps']
     base = AutoModelForCausalLM.from_pretrained(args.model, dtype=torch.float32)
     model = PeftModel.from_pretrained(base, args.out / 'adapter', is_trainable=True)
     with tempfile.TemporaryDirectory() as output:
@@ -84,14 +87,15 @@ def main() -> None:
                 disable_tqdm=True,
                 **({'gradient_checkpointing': False} if args.no_checkpointing else {}),
             ),
-            train_dataset=Dataset.from_list(pairs[: 2 * steps]),
-            eval_dataset=Dataset.from_list(pairs[2 * steps :]),
+            train_dataset=Dataset.from_list(pairs[:rows]),
+            eval_dataset=Dataset.from_list(pairs[rows:]),
             processing_class=AutoTokenizer.from_pretrained(args.model),
         )
-        before = trainer.evaluate()
+        # Standard output is for the line alone.
+        trainer.remove_callback(PrinterCallback)
         trainer.train()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        after = trainer.evaluate()
+        after = trainer.evaluate() if args.steps is None else {}
 
     def shown(metrics: dict) -> dict:
         return {name[len('eval_') :]: value for name, value in metrics.items() if '/' in name}
@@ -103,7 +107,6 @@ def main() -> None:
         'secondsPerStep': median(trainer.seconds[steps // 2 :]),
         'peakBytes': peak,
         'losses': trainer.losses,
-        'before': shown(before),
         'after': shown(after),
     }
     print(json.dumps(line))
