@@ -106,8 +106,10 @@ export interface RecordedRun {
   readonly recorded: RecordedCase;
   /** The topic whose batches the recorder saw; the case's own if not said. */
   readonly batches?: string;
-  /** What the recorder saw, where that is no such topic's batches. */
-  readonly rows?: readonly Row[];
+  /** What the recorder saw, where that is no such topic's batches: rows over and over, or as a source gives them. */
+  readonly rows?: readonly Row[] | RowSource;
+  /** Rows of a step; 4 if not said. */
+  readonly batchSize?: number;
   /** What is minimised; `sft` if not said. */
   readonly objective?: Objective;
   /** Rows of an earlier task, for a method that keeps to it. */
@@ -121,11 +123,23 @@ export interface RecordedRun {
 /** Trains as recorded in `fixtures/<topic>/<name>`, holds every loss and norm to what is there, and exports the adapter. */
 export async function takeRecordedSteps(
   { model, method, parameters, backend }: Prepared,
-  { topic, name, recorded, batches = topic, rows, objective = sft, earlier, groups, onStep }: RecordedRun,
+  {
+    topic,
+    name,
+    recorded,
+    batches = topic,
+    rows,
+    batchSize = 4,
+    objective = sft,
+    earlier,
+    groups,
+    onStep,
+  }: RecordedRun,
 ): Promise<Adapter<HostArray>> {
   const { steps, maxGradientNorm, adamw: options } = recorded;
   const trainer = await createTrainer({
     ...runOver(rows ?? (await batchRows(batches, steps))),
+    batchSize,
     ...(earlier && { earlier: repeat(earlier) }),
     objective,
     model,
@@ -161,9 +175,17 @@ export async function recordedRows(topic: string, steps: number) {
   return runOver(await batchRows(topic, steps));
 }
 
-function runOver(rows: readonly Row[]) {
+function runOver(rows: readonly Row[] | RowSource) {
   const schedule = constantSchedule();
-  return { objective: sft, schedule, rows: repeat(rows), batchSize: 4, maxLength: 16, padToken: 0, seed: 0 };
+  return {
+    objective: sft,
+    schedule,
+    rows: 'read' in rows ? rows : repeat(rows),
+    batchSize: 4,
+    maxLength: 16,
+    padToken: 0,
+    seed: 0,
+  };
 }
 
 /** Compares every tensor of an adapter with a recorded file, which must hold no other. */

@@ -61,7 +61,7 @@ def outcome(trainer, metrics: dict) -> dict:
     return {'results': results, 'weights': {name: tensor.detach().clone() for name, tensor in adapter.items()}}
 
 
-def record_case(topic: str, name: str, case, rows, run, mistakes) -> dict:
+def record_case(topic: str, name: str, case, rows, run, mistakes, limits=LARGEST_ROUNDING) -> dict:
     """Records a case, and holds it to rounding that stays small and to mistakes that show."""
     path = folder(topic, name)
     recorded = run(case, rows, path)
@@ -73,7 +73,7 @@ def record_case(topic: str, name: str, case, rows, run, mistakes) -> dict:
 
     moved = {'losses': max(moved_by(other, 'results', 'losses') for other in disturbed)}
     moved['weights'] = max(moved_by(other, 'weights', key) for other in disturbed for key in recorded['weights'])
-    for key, limit in LARGEST_ROUNDING.items():
+    for key, limit in limits.items():
         assert moved[key] < limit, f'{name}: {key} moves by {moved[key]} with the last bit of the weights'
     sensitivity = {}
     for mistake, wrong_case, wrong_rows in mistakes(case, rows):

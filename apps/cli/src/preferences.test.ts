@@ -108,6 +108,36 @@ describe('recipes', () => {
   }, 120_000);
 });
 
+describe('a reference that is an adapter', () => {
+  const started = ['--set', 'model.adapters.sft=dpo.yaml/adapter', '--set', 'model.start=sft'];
+  const steps = ['--set', 'trainer.steps=2'];
+  const train = (...settings: string[]) => runJson(home, 'train', join(recipes, 'dpo.yaml'), ...steps, ...settings);
+
+  it('is where the trained one starts, at every step or asked once, and is saved with neither', async () => {
+    for (const reference of ['adapter-off', 'cached']) {
+      const own = ['--set', 'objective.referenceAdapter=sft', '--set', `objective.reference=${reference}`];
+      const { before } = (await train(...started, ...own, '--output', `by-${reference}`)) as unknown as Result;
+      expect(before.loss).toBeCloseTo(Math.LN2, 5);
+      expect(before.metrics['rewards/margins']).toBeCloseTo(0, 4);
+      const saved = readdirSync(join(home, `by-${reference}`, 'adapter'));
+      expect(saved).toContain('adapter_model.safetensors');
+    }
+    // Against the base, what it learnt is a reward already.
+    const { before } = (await train(...started, '--output', 'by-base')) as unknown as Result;
+    expect(before.loss).toBeLessThan(0.2);
+  }, 180_000);
+
+  it('is found by name, and starts what is made as it is', async () => {
+    const unknown = await runCli(
+      home,
+      ...['train', join(recipes, 'dpo.yaml'), ...started, '--set', 'objective.referenceAdapter=stf'],
+    );
+    expect(unknown.stderr).toMatch(/no adapter "stf"[\s\S]*sft/);
+    const start = await runCli(home, ...['train', join(recipes, 'dpo.yaml'), '--set', 'model.start=sft']);
+    expect(start.stderr).toContain('`start` names one of `adapters`');
+  }, 60_000);
+});
+
 describe('a reward model', () => {
   const adapted = ['--model', model, '--adapter', 'reward.yaml/adapter'];
   const texts = ['--text', 'Aye, captain: Oslo.', '--text', 'The capital is Oslo.'];

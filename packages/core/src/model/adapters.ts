@@ -19,6 +19,11 @@ export interface ActiveAdapters {
 /** No adapter, in any row. */
 export const noAdapters: ActiveAdapters = { stacks: [[]] };
 
+/** Whose wraps and weights act under a stack, innermost first: the methods', which are null, unless a run is bare, then each adapter's. */
+export function actingIn(stack: AdapterStack, bare = false): readonly (string | null)[] {
+  return bare ? stack : [null, ...stack];
+}
+
 /** Who declares a handle or wraps a site: a method of the model, or one of a named adapter. */
 export interface Owner {
   /** First part of the keys of its handles: the method's name, behind the adapter's; the second of a name has a number. */

@@ -1,9 +1,12 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
+import type { Handle } from '../parameters/handle.js';
 import { stopGradient } from '../tensor/stop-gradient.js';
 import { type Tensor, tf } from '../tensor/tfjs.js';
+import type { AdapterStack } from './adapters.js';
 import type { TokenColumns } from './family.js';
 import type { ModelRun } from './model.js';
-import type { ModelRegistry } from './registry.js';
+import { type ModelRegistry, resolveHandle } from './registry.js';
+import type { Replaced } from './replaced.js';
 import type { Trace } from './trace.js';
 import { virtualIds } from './virtual-tokens.js';
 
@@ -19,11 +22,18 @@ interface BareParts {
 
 /**
  * A forward pass of the checkpoint's own model beside the patched one, over the same weights and the same columns: a reference
- * that costs no memory of its own. The gradient takes what it computes for constants. Virtual tokens, which its columns begin
- * with, are left out; positions to read at are still those of the columns.
- * @throws CAPABILITY_MISSING where the checkpoint's weights are trained in place, and are no longer there
+ * that costs no memory of its own. The adapters of `alone` act on it, and nothing else. The gradient takes what it computes for
+ * constants. Virtual tokens, which its columns begin with, are left out; positions to read at are still those of the columns.
+ * @throws CAPABILITY_MISSING where the checkpoint's weights are trained in place, and are no longer there, or an adapter cannot
+ * act alone
  */
-export function runBare({ registry, moved, forward, readFrom }: BareParts, t: Trace, columns: TokenColumns): ModelRun {
+export function runBare(
+  { registry, moved, forward, readFrom }: BareParts,
+  t: Trace,
+  columns: TokenColumns,
+  alone: AdapterStack = [],
+): ModelRun {
+  checkAlone(registry, alone);
   const [changed] = moved;
   if (changed !== undefined && !t.untrained) {
     throw new TunesmithError(
@@ -54,7 +64,7 @@ export function runBare({ registry, moved, forward, readFrom }: BareParts, t: Tr
     }),
   };
   const mask = t.mask && tf.slice(t.mask, [0, 0, skipped, skipped], [t.mask.shape[0] as number, 1, -1, -1]);
-  const bare = (body: () => Tensor): Tensor => stopGradient(() => t.withoutMethods(mask, body));
+  const bare = (body: () => Tensor): Tensor => stopGradient(() => t.withoutMethods(mask, alone, body));
   const hidden = bare(() => forward(t, texts));
   const read = readFrom(t, hidden);
   const at = (positions: Tensor): Tensor => {
@@ -71,6 +81,25 @@ export function runBare({ registry, moved, forward, readFrom }: BareParts, t: Tr
     logits: (positions) => bare(() => read.logits(positions && at(positions))),
     scores: (last) => bare(() => read.scores(at(last))),
   };
+}
+
+/** Adapters that act without the methods: on the columns that these were given, and on the checkpoint's own weights. */
+function checkAlone(registry: ModelRegistry, alone: AdapterStack): void {
+  const cannot = (adapter: string, reason: string): TunesmithError =>
+    new TunesmithError('CAPABILITY_MISSING', `the adapter cannot act beside what is trained: it ${reason}`, {
+      where: adapter,
+      hint: 'Merge it into the base, and let the base be the reference.',
+    });
+  for (const { adapter } of registry.virtual) {
+    if (adapter !== null && alone.includes(adapter)) throw cannot(adapter, 'puts tokens of its own before every text');
+  }
+  const isOwn = ({ owner }: Handle | Replaced): boolean => alone.some((adapter) => owner.startsWith(`${adapter}/`));
+  for (const handle of registry.handles.values()) {
+    let read = resolveHandle(registry, handle, alone, true);
+    while (isOwn(read) && read.kind === 'replaced') read = read.of;
+    if (read === handle || isOwn(read)) continue;
+    throw cannot(alone.join(', '), `is a function of "${handle.path}" as it is trained`);
+  }
 }
 
 /** `[batch, seq]` without the first columns of each row. */

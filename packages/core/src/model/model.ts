@@ -91,15 +91,23 @@ export interface Model {
   /** Owners of what wraps a site, innermost first: methods, then the adapters of a stack. */
   wrappedBy(site: AnySite, stack?: AdapterStack): readonly string[];
   /** What programs read for a base weight: itself, the copy that a method or an adapter has in its place, or a function of it. */
-  resolve(handle: Handle, stack?: AdapterStack): Handle | Replaced;
+  resolve(handle: Handle, stack?: AdapterStack, bare?: boolean): Handle | Replaced;
   /** How a base weight is to be kept, if by a codec. */
   encodingOf(handle: Handle): Encoding | undefined;
   /** What adapters that act together leave of the positions and put before a text. @throws NAME_UNKNOWN, METHOD_CONFLICT */
   under(stack: AdapterStack): ModelUnderStack;
-  /** `methods: 'none'` runs the checkpoint's own model, which the gradient takes for a constant: a reference. */
-  run(t: Trace, columns: TokenColumns, options?: { readonly methods?: 'all' | 'none' }): ModelRun;
+  /** As the methods patch it, or as a reference: without them. @throws NAME_UNKNOWN, CAPABILITY_MISSING */
+  run(t: Trace, columns: TokenColumns, options?: RunOptions): ModelRun;
   /** Patches it anew: other handles, and programs that read them, are void. Values stay where they lie. */
   enterStage(stage: StageState): void;
+}
+
+/** What acts in one forward pass. */
+export interface RunOptions {
+  /** `none` runs the checkpoint's own model, which the gradient takes for a constant: a reference. */
+  readonly methods?: 'all' | 'none';
+  /** Where no method acts: the adapters that do, the first innermost; none if not said. Elsewhere the trace says which. */
+  readonly adapters?: AdapterStack;
 }
 
 /** What a stack of adapters changes for whoever feeds the model. */
@@ -187,10 +195,10 @@ export function buildModel<Config>(options: ModelOptions<Config>): Model {
     ownerOf: ownerName,
     wrappedBy: (site, stack = []) =>
       wrapsOf(state.registry.wraps.get(siteKey(site)) ?? [], stack).map(({ owner }) => owner),
-    resolve: (handle, stack = []) => resolveHandle(state.registry, handle, stack),
+    resolve: (handle, stack = [], bare = false) => resolveHandle(state.registry, handle, stack, bare),
     encodingOf: ({ key }) => state.encodings.get(key),
     under,
-    run(t, columns, { methods: acting = 'all' } = {}) {
+    run(t, columns, { methods: acting = 'all', adapters: alone = [] } = {}) {
       for (const stack of t.adapters.stacks) under(stack);
       checkRows(t, columns);
       const parts = {
@@ -199,7 +207,8 @@ export function buildModel<Config>(options: ModelOptions<Config>): Model {
         forward: (trace: Trace, own: TokenColumns) => runForward(state.registry, state.built, trace, own),
         readFrom: (trace: Trace, hidden: Tensor) => readRun(state.registry, state.built, head, trace, hidden),
       };
-      return acting === 'none' ? runBare(parts, t, columns) : parts.readFrom(t, parts.forward(t, columns));
+      if (acting === 'none') checkStack(alone, Object.keys(adapters));
+      return acting === 'none' ? runBare(parts, t, columns, alone) : parts.readFrom(t, parts.forward(t, columns));
     },
     enterStage(stage) {
       state = patch(options, owners, head, stage);
@@ -309,7 +318,7 @@ function freePositions({ maxPositions }: ModelShape, taken: number): number {
 }
 
 function runForward(registry: ModelRegistry, { hidden }: TaskModel, t: Trace, columns: TokenColumns): Tensor {
-  const positions = t.bare ? columns.positions : shiftedPositions(registry, t, columns.positions);
+  const positions = shiftedPositions(registry, t, columns.positions);
   return t.placed(positions, () => hidden(t, { ...columns, positions }));
 }
 
@@ -354,7 +363,7 @@ function readRun(
 
 /** Positions behind what the active adapters take without tokens; rows of several stacks are shifted each by its own. */
 function shiftedPositions(registry: ModelRegistry, t: Trace, positions: Tensor): Tensor {
-  const shifts = t.adapters.stacks.map((stack) => positionShift(registry, stack));
+  const shifts = t.adapters.stacks.map((stack) => positionShift(registry, stack, t.bare));
   const [first = 0] = shifts;
   if (shifts.every((shift) => shift === first)) {
     return first === 0 ? positions : tf.add(positions, tf.scalar(first, 'int32'));
@@ -368,8 +377,8 @@ function plainHead(registry: ModelRegistry, { adapters: { stacks }, bare }: Trac
   for (const site of registry.sites.values()) {
     if (site.kind !== 'linear' || site.role !== 'head') continue;
     const wraps = registry.wraps.get(siteKey(site)) ?? [];
-    const isWrapped = !bare && stacks.some((stack) => wrapsOf(wraps, stack).length > 0);
-    const isShared = bare || new Set(stacks.map((stack) => weightsUnder(registry, site, stack))).size === 1;
+    const isWrapped = stacks.some((stack) => wrapsOf(wraps, stack, bare).length > 0);
+    const isShared = new Set(stacks.map((stack) => weightsUnder(registry, site, stack))).size === 1;
     return site.biasHandle === null && !isWrapped && isShared ? site : null;
   }
   return null;

@@ -1,7 +1,7 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { Handle, IndexSpec, Initializer, ParameterSpec } from '../parameters/handle.js';
 import type { Shape } from '../tensor/tfjs.js';
-import type { AdapterStack, Owner } from './adapters.js';
+import { type AdapterStack, actingIn, type Owner } from './adapters.js';
 import type { Derived } from './derived.js';
 import type { Replaced } from './replaced.js';
 import type { AnySite, Middleware, SiteKind } from './site.js';
@@ -56,9 +56,14 @@ export function replacementKey(base: Pick<Handle, 'key'>, adapter: string | null
   return adapter === null ? base.key : `${adapter}/${base.key}`;
 }
 
-/** What is read for a base weight: itself, or the copy that a method or the last such adapter of a stack brings. */
-export function resolveHandle({ replacements }: ModelRegistry, base: Handle, stack: AdapterStack): Handle | Replaced {
-  const copies = [null, ...stack].map((adapter) => replacements.get(replacementKey(base, adapter)));
+/** What is read for a base weight: itself, or the copy that a method, unless a run is bare, or the last such adapter of a stack brings. */
+export function resolveHandle(
+  { replacements }: ModelRegistry,
+  base: Handle,
+  stack: AdapterStack,
+  bare = false,
+): Handle | Replaced {
+  const copies = actingIn(stack, bare).map((adapter) => replacements.get(replacementKey(base, adapter)));
   return copies.findLast((copy) => copy !== undefined) ?? base;
 }
 

@@ -1,3 +1,4 @@
+import { TunesmithError } from '../errors/tunesmith-error.js';
 import { attention } from '../tensor/attention.js';
 import { additiveMask, positionMask } from '../tensor/attention-mask.js';
 import { distanceBias } from '../tensor/distance-bias.js';
@@ -17,6 +18,7 @@ export function runAttention(t: Trace, path: string, call: AttentionCall, settin
   const { query, prefix } = call;
   const { scale, causal, window, over } = settings;
   const isOfTokens = over === 'tokens';
+  if (t.branched) checkBranches(path, call, settings);
   const own = t.cache === undefined || !isOfTokens ? call : t.cache.extend(path, call.key, call.value);
   const cacheMask = isOfTokens ? t.cache?.mask?.(window) : undefined;
   let mask = sum([cacheMask ?? (isOfTokens ? t.mask : undefined), call.bias]);
@@ -40,6 +42,23 @@ export function runAttention(t: Trace, path: string, call: AttentionCall, settin
   const key = tf.concat([prefix.key, own.key], 2);
   const value = tf.concat([prefix.value, own.value], 2);
   return attention({ query, key, value, ...(mask && { mask }) }, attributes);
+}
+
+/** Branches of a row do not see each other, and are at other distances in it than in their texts. */
+function checkBranches(path: string, { key, bias, byDistance }: AttentionCall, settings: AttentionSettings): void {
+  const { causal, window } = settings;
+  const isNear = window !== undefined && window < (key.shape[2] as number);
+  if (causal && !isNear && bias === undefined && byDistance === undefined) return;
+  throw new TunesmithError('CAPABILITY_MISSING', 'this attention cannot share a prompt between two answers', {
+    where: path,
+    expected: 'causal attention to all that is before, by positions alone',
+    got: causal
+      ? isNear
+        ? `a window of ${window} keys`
+        : 'scores that depend on distances in the row'
+      : 'no causality',
+    hint: 'Leave out sharedPrompt: each answer is computed with a prompt of its own then.',
+  });
 }
 
 function sum(masks: readonly (Tensor | undefined)[]): Tensor | undefined {

@@ -1,5 +1,5 @@
 import { type Tensor, tf } from '../tensor/tfjs.js';
-import type { AdapterStack } from './adapters.js';
+import { type AdapterStack, actingIn } from './adapters.js';
 import type { SiteWrap } from './registry.js';
 import type { SiteCalls, SiteKind } from './site.js';
 import type { Trace } from './trace.js';
@@ -24,9 +24,8 @@ export function runSite<Kind extends SiteKind>(
   { wraps, weightsOf, body }: WrappedSite<Kind>,
   input: SiteCalls[Kind]['input'],
 ): Tensor {
-  if (t.bare) return body(input);
   const { stacks } = t.adapters;
-  const own = stacks.map((stack) => wrapsOf(wraps, stack));
+  const own = stacks.map((stack) => wrapsOf(wraps, stack, t.bare));
   const through = (layers: readonly SiteWrap[], inner: (value: typeof input) => Tensor): Tensor => {
     const run = (level: number, value: typeof input): Tensor => {
       const layer = layers[level];
@@ -60,9 +59,9 @@ export function runSite<Kind extends SiteKind>(
     .reduce((all, { members, y }) => ({ members, y: tf.where(rowsOf(t, members, y), y, all.y) })).y;
 }
 
-/** The wraps of what always acts, then those of each adapter in the stack's order. */
-export function wrapsOf(wraps: readonly SiteWrap[], stack: AdapterStack): SiteWrap[] {
-  return [null, ...stack].flatMap((name) => wraps.filter(({ adapter }) => adapter === name));
+/** The wraps of what always acts, unless the run is bare, then those of each adapter in the stack's order. */
+export function wrapsOf(wraps: readonly SiteWrap[], stack: AdapterStack, bare = false): SiteWrap[] {
+  return actingIn(stack, bare).flatMap((name) => wraps.filter(({ adapter }) => adapter === name));
 }
 
 function groupAlike(

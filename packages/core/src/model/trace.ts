@@ -39,9 +39,11 @@ export interface Trace {
   /** Additive attention mask `[batch | 1, 1, seq, keys]`; absent where causality says all. */
   readonly mask: Tensor | undefined;
   readonly cache: AttentionCache | undefined;
+  /** Whether the mask is that of branches, which lie behind each other and begin at the same position. */
+  readonly branched: boolean;
   /** Which of the model's adapters act. */
   readonly adapters: ActiveAdapters;
-  /** True where nothing acts on the checkpoint's model: see `withoutMethods`. */
+  /** True where no method acts on the checkpoint's model: see `withoutMethods`. */
   readonly bare: boolean;
   /** Whether nothing was trained yet, so that even weights that are trained in place are the checkpoint's. */
   readonly untrained: boolean;
@@ -68,10 +70,10 @@ export interface Trace {
   /** Runs `body`, a model's forward pass, on tokens at these positions. */
   placed<Result>(positions: Tensor, body: () => Result): Result;
   /**
-   * Runs `body`, a forward pass of the model as the checkpoint has it, under a mask of its own: no method and no adapter acts,
-   * and no weight is replaced.
+   * Runs `body`, a forward pass of the model as the checkpoint has it, under a mask of its own: no method acts, no adapter but
+   * those of the stack, and no weight is replaced but by these. Nothing is dropped out.
    */
-  withoutMethods<Result>(mask: Tensor | undefined, body: () => Result): Result;
+  withoutMethods<Result>(mask: Tensor | undefined, stack: AdapterStack, body: () => Result): Result;
   /** Runs `body` as part of the named site, which keys its random draws. */
   atSite<Result>(path: string, body: () => Result): Result;
   /** Runs `body` for the rows of one stack: the weights that it reads are that stack's. */
@@ -103,12 +105,13 @@ export interface TraceOptions {
   readonly training: boolean;
   readonly checkpointBlocks?: boolean;
   readonly mask?: Tensor;
+  readonly branched?: boolean;
   readonly cache?: AttentionCache;
   /** Which of the model's adapters act; none if not said. */
   readonly adapters?: ActiveAdapters;
   readonly untrained?: boolean;
   /** What to read for a handle, where a method, or an adapter of a stack, has put something else in its place. */
-  readonly resolve?: (handle: Handle, stack: AdapterStack) => Handle | Replaced;
+  readonly resolve?: (handle: Handle, stack: AdapterStack, bare: boolean) => Handle | Replaced;
   /** Reads a handle; by default the store's tensor under its key. */
   readonly read?: (handle: Handle) => Tensor;
   /** A matrix that a codec keeps, where the handle's value is one; by default there is none. */
@@ -132,7 +135,7 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
   let replacedValues = new Map<string, Tensor>();
   let { mask } = options;
   let positions: Tensor | undefined;
-  const adapters = options.adapters ?? noAdapters;
+  let adapters = options.adapters ?? noAdapters;
   let stack = 0;
   let bare = false;
   let site = '';
@@ -175,11 +178,12 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
     return value;
   };
 
-  const resolveHere = (handle: Handle): Handle | Replaced =>
-    bare ? handle : resolve(handle, adapters.stacks[stack] ?? []);
+  const resolveHere = (handle: Handle): Handle | Replaced => resolve(handle, adapters.stacks[stack] ?? [], bare);
 
   const trace: TraceWithObservations = {
-    training: options.training,
+    get training() {
+      return options.training && !bare;
+    },
     get checkpointBlocks() {
       return !bare && (options.checkpointBlocks ?? false);
     },
@@ -191,7 +195,10 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
       return mask;
     },
     cache: options.cache,
-    adapters,
+    branched: options.branched ?? false,
+    get adapters() {
+      return adapters;
+    },
     get positions() {
       return positions;
     },
@@ -220,7 +227,7 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
       });
     },
     dropout(x, rate) {
-      if (!options.training || rate === 0) return x;
+      if (!trace.training || rate === 0) return x;
       if (deriving) {
         throw new TunesmithError('INTERNAL', 'a derived value has no rows to draw dropout for', { where: site });
       }
@@ -242,13 +249,13 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
         positions = outer;
       }
     },
-    withoutMethods(ownMask, body) {
-      const outer = { bare, mask };
-      [bare, mask] = [true, ownMask];
+    withoutMethods(ownMask, ownStack, body) {
+      const outer = { bare, mask, adapters };
+      [bare, mask, adapters] = [true, ownMask, { stacks: [ownStack] }];
       try {
         return body();
       } finally {
-        ({ bare, mask } = outer);
+        ({ bare, mask, adapters } = outer);
       }
     },
     atSite(path, body) {

@@ -1,5 +1,5 @@
 import { type Tensor, tf } from '../tensor/tfjs.js';
-import type { ActiveAdapters, AdapterStack } from './adapters.js';
+import { type ActiveAdapters, type AdapterStack, actingIn } from './adapters.js';
 import type { SiteFunction } from './builder.js';
 import type { ModelRegistry, VirtualTokens } from './registry.js';
 
@@ -61,7 +61,8 @@ export function virtualIds(registry: ModelRegistry, vocabulary: number, stack: A
 }
 
 /** How far a prefix moves the positions of a text under a stack. */
-export function positionShift({ shifts }: ModelRegistry, stack: AdapterStack): number {
-  const acting = shifts.filter(({ adapter }) => adapter === null || stack.includes(adapter));
+export function positionShift({ shifts }: ModelRegistry, stack: AdapterStack, bare = false): number {
+  const names = actingIn(stack, bare);
+  const acting = shifts.filter(({ adapter }) => names.includes(adapter));
   return acting.reduce((sum, { count }) => sum + count, 0);
 }

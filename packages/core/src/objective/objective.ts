@@ -1,4 +1,5 @@
 import type { Method } from '../method/method.js';
+import type { AdapterStack } from '../model/adapters.js';
 import type { Task } from '../model/family.js';
 import type { Model } from '../model/model.js';
 import type { Trace } from '../model/trace.js';
@@ -65,6 +66,8 @@ export interface Objective {
    * trained, and kept in checkpoints, but are no part of what a run saves.
    */
   readonly methods?: readonly Method[];
+  /** Adapters of the model's, frozen beside what is trained, that it runs by their names: a reference. */
+  readonly adapters?: AdapterStack;
   /** How it learns from answers of the model's own, if it does; its data's rows are prompts. */
   readonly rollouts?: Rollouts;
   collate(rows: readonly Row[], options: CollateOptions): Batch;

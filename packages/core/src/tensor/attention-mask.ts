@@ -51,6 +51,11 @@ export function treeMask(querySegments: Tensor, keySegments: Tensor, parents: re
   return tf.expandDims(additiveMask(visible), 1);
 }
 
+/** The tree of rows whose tokens of branch 1 are shared by those of 2 and 3, which do not see each other: int32 [batch, seq]. */
+export function branchMask(branches: Tensor): Tensor {
+  return treeMask(branches, branches, [0, 0, 1, 1]);
+}
+
 /**
  * The additive mask [1, 1, seq, keys] of causal attention whose last query is aligned with the last key: with
  * `prefix = keys − seq`, query i sees key j iff j ≤ i + prefix and, with a window, j > i + prefix − window.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type DivergenceMemory, nothingSeen, watchDivergence } from './divergence.js';
+import { type DivergenceMemory, nothingSeen, policyDivergenceLimit, watchDivergence } from './divergence.js';
 
 const limit = { factor: 2, patience: 3 };
 
@@ -16,6 +16,14 @@ describe('watchDivergence', () => {
   });
   it('stops when the loss stays high, naming the step and the last good checkpoint', () => {
     expect(() => watch([4, 9, 9, 9])).toThrow(/DIVERGED at step 4: .*2 × its first value for 3 steps.*step 10/s);
+  });
+  it('leaves a policy’s loss alone, which begins near 0', () => {
+    const rising = (step: number): DivergenceMemory =>
+      [1e-9, ...Array.from({ length: step }, () => 0.5)].reduce<DivergenceMemory>(
+        (memory, loss) => watchDivergence(memory, { step, loss, gradientNorm: 1 }, policyDivergenceLimit, null),
+        nothingSeen,
+      );
+    expect(rising(9).stepsAbove).toBe(0);
   });
   it('stops at once at a loss or a norm that is no number', () => {
     expect(() => watch([4, Number.NaN], null)).toThrow(/DIVERGED at step 2: the loss is not a number.*No checkpoint/s);

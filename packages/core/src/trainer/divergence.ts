@@ -10,6 +10,9 @@ export interface DivergenceLimit {
 
 export const defaultDivergenceLimit: DivergenceLimit = { patience: 5, factor: 3 };
 
+/** That of a policy, whose loss begins near 0 and says nothing of how good it is: no loss is too high. */
+export const policyDivergenceLimit: DivergenceLimit = { patience: 5, factor: Number.POSITIVE_INFINITY };
+
 /** What the watch remembers; part of every checkpoint. */
 export interface DivergenceMemory {
   readonly firstLoss: number | null;

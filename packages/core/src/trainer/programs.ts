@@ -5,7 +5,7 @@ import type { Batch, LossTerm, OwnLabels, Predictions } from '../objective/objec
 import { mapNamed } from '../optimizer/transformation.js';
 import type { Handle } from '../parameters/handle.js';
 import type { Program, ProgramIO, ProgramResult, TensorSpec } from '../program/program.js';
-import { attentionMask } from '../tensor/attention-mask.js';
+import { attentionMask, branchMask } from '../tensor/attention-mask.js';
 import { type Named, type Tensor, tf } from '../tensor/tfjs.js';
 import { applyGradients, checkOwned, optimizerSpecs, updateTrace } from './apply-gradients.js';
 import { differentiate } from './gradients.js';
@@ -164,13 +164,14 @@ function open(
   untrained = false,
 ): { columns: Named<Tensor>; t: ReturnType<typeof createTrace> } {
   const columns = mapNamed(batch.columns, (_, name) => io.input(name));
-  const { segments } = columns;
+  const { segments, branches } = columns;
   const t = createTrace(io, {
     training,
     checkpointBlocks: training && gradientCheckpointing,
     untrained,
     adapters: { stacks: [adapters] },
     ...(segments === undefined ? {} : { mask: attentionMask(segments, segments) }),
+    ...(branches === undefined ? {} : { mask: branchMask(branches), branched: true }),
     resolve: model.resolve,
     read: (handle) => trained.get(handle.key) ?? parameters.readIn(io, handle),
     encoded: (handle) => parameters.encodedIn(io, handle),

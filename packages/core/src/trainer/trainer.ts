@@ -15,6 +15,7 @@ import {
   type DivergenceMemory,
   defaultDivergenceLimit,
   nothingSeen,
+  policyDivergenceLimit,
   watchDivergence,
 } from './divergence.js';
 import { type BestSoFar, type EarlyStopping, nothingYet, observe, shouldStop } from './early-stopping.js';
@@ -182,7 +183,7 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
           divergence: watchDivergence(
             progress.divergence,
             event,
-            options.divergence ?? defaultDivergenceLimit,
+            options.divergence ?? (options.objective.rollouts ? policyDivergenceLimit : defaultDivergenceLimit),
             lastCheckpoint,
           ),
         };

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { referenceAdapterOption } from '../reference/reference-options.js';
 import { type DpoLossName, dpoLosses } from './losses.js';
 
 const names = Object.keys(dpoLosses) as [DpoLossName, ...DpoLossName[]];
@@ -28,6 +29,13 @@ export const dpoConfigSchema = z.object({
     .default('adapter-off')
     .describe(
       'Where the reference’s log-probabilities come from: the same model without what is trained, at every step; one pass before training, kept on disk, which methods that train the model’s own weights need; or nowhere (`reference_free`). Default: TRL’s DPOTrainer with an adapter.',
+    ),
+  ...referenceAdapterOption,
+  sharedPrompt: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Both answers lie in one row behind their prompt, which is computed once. The same numbers, but for other dropout masks; refused where attention has a window or depends on distances. Default: off, as in TRL.',
     ),
 });
 

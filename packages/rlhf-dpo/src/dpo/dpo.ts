@@ -1,8 +1,9 @@
-import { apiVersion, defineObjective, type Tensor, TunesmithError, tf } from '@tunesmith/core';
+import { apiVersion, defineObjective, type Prior, TunesmithError, tf } from '@tunesmith/core';
 import { collatePairs } from '../pairs/collate-pairs.js';
 import { bareLogProbs, pairLogProbs } from '../pairs/pair-log-probs.js';
 import { pairMetrics } from '../pairs/pair-metrics.js';
 import { unpackable } from '../pairs/unpackable.js';
+import { type ReferenceOptions, referenceAdapters } from '../reference/reference-options.js';
 import { type DpoConfig, dpoConfigSchema } from './config.js';
 import { dpoLosses, type PairLoss, ratios } from './losses.js';
 
@@ -21,16 +22,17 @@ export const dpo = defineObjective({
   // trl/scripts/dpo.py, the rate of its LoRA example.
   defaults: { learningRate: 5e-6 },
   create(config) {
-    const { beta, reference } = config;
+    const { beta, reference, sharedPrompt } = config;
     const loss: PairLoss = dpoLosses[config.loss];
     checkOptions(config, loss);
     return {
-      rowsEach: 2,
+      rowsEach: sharedPrompt ? 1 : 2,
       ...(loss.coupled === undefined ? {} : { coupled: loss.coupled }),
-      ...(reference === 'cached' && { prior: { key: 'answer-log-probs', compute: priorOf } }),
-      collate: (rows, options) => collatePairs('dpo', rows, options),
+      ...referenceAdapters(config),
+      ...(reference === 'cached' && { prior: { key: 'answer-log-probs', compute: priorOf(config) } }),
+      collate: (rows, options) => collatePairs('dpo', rows, options, { shared: sharedPrompt }),
       losses(model, columns, t) {
-        const pair = pairLogProbs(model, columns, t, reference);
+        const pair = pairLogProbs(model, columns, t, config);
         const sum = tf.sum(tf.mul(loss.of(pair, config), pair.weights));
         return [{ name: 'loss', sum, per: 'pairs' }, ...pairMetrics(pair, ratios(pair, beta))];
       },
@@ -38,13 +40,13 @@ export const dpo = defineObjective({
   },
 });
 
-/** Log-probabilities of both answers of each pair by the model as it is before training: `[pairs, 2]`. */
-function priorOf(...[model, columns, t]: Parameters<typeof bareLogProbs>): Tensor {
-  return tf.reshape(bareLogProbs(model, columns, t), [-1, 2]);
+/** Log-probabilities of both answers of each pair by the reference: `[pairs, 2]`. */
+function priorOf(options: ReferenceOptions): Prior['compute'] {
+  return (model, columns, t) => tf.reshape(bareLogProbs(model, columns, t, options), [-1, 2]);
 }
 
 /** @throws CONFIG_INVALID */
-function checkOptions({ loss: name, labelSmoothing, reference }: DpoConfig, loss: PairLoss): void {
+function checkOptions({ loss: name, labelSmoothing, reference, referenceAdapter }: DpoConfig, loss: PairLoss): void {
   const wrong = (where: string, what: string, expected: string, got: string): TunesmithError =>
     new TunesmithError('CONFIG_INVALID', what, { where: `dpo.${where}`, expected, got });
   if (labelSmoothing > 0 && loss.smoothing === undefined) {
@@ -60,5 +62,8 @@ function checkOptions({ loss: name, labelSmoothing, reference }: DpoConfig, loss
       'adapter-off or cached',
       'none',
     );
+  }
+  if (reference === 'none' && referenceAdapter !== undefined) {
+    throw wrong('referenceAdapter', 'there is no reference to be an adapter', 'none', referenceAdapter);
   }
 }

@@ -24,6 +24,12 @@ const options = z.object({
     .describe(
       'How dear it is to leave the reference: what the KL (k3) weighs. 0 needs no reference, and all else methods that leave the model’s own weights. Default: TRL’s GRPOConfig, 0.',
     ),
+  unbiasedKl: z
+    .boolean()
+    .default(true)
+    .describe(
+      'The KL weighed by the ratio to the model that answered, so that its gradient is that of the reverse KL (DeepSeek-V3.2, arXiv:2512.02556); else as in the paper of GRPO. Default: TRL’s `use_bias_correction_kl`, on.',
+    ),
   ...clipOptions,
   loss: z
     .enum(['dapo', 'grpo', 'bnpo', 'dr_grpo'])
@@ -72,7 +78,7 @@ export function grpoWith({ name, summary = 'GRPO with a reward of its own', rewa
 
 function create(config: z.output<typeof options>, reward: RewardFunction, judge?: Judge): Omit<Objective, 'name'> {
   const range = { low: config.clipLow, high: config.clipHigh };
-  const { beta, loss: kind, maxNewTokens } = config;
+  const { beta, loss: kind, maxNewTokens, unbiasedKl } = config;
   const needsReference = beta > 0;
   const { per } = tokenWeights(kind, [1], maxNewTokens);
   return policyObjective({
@@ -100,7 +106,8 @@ function create(config: z.output<typeof options>, reward: RewardFunction, judge?
     losses({ logProbs, logRatios, mask }, _, columns) {
       const advantages = tf.mul(tf.expandDims(columns.advantage as Tensor, 1), mask); // [rows, tokens]
       const clipped = clippedPolicyLoss(advantages, logRatios, range);
-      const kl = needsReference ? klLoss(logProbs, columns.reference as Tensor) : null;
+      const k3 = needsReference ? klLoss(logProbs, columns.reference as Tensor) : null;
+      const kl = k3 && unbiasedKl ? tf.mul(k3, tf.exp(logRatios)) : k3;
       const each = kl === null ? clipped : tf.add(clipped, tf.mul(kl, beta));
       const weighted = tf.mul(tf.mul(each, mask), columns.weights as Tensor);
       const clips = tf.sum(tf.mul(isClipped(advantages, logRatios, range), mask));

@@ -1,9 +1,10 @@
 import { type Batch, type CollateOptions, type Row, TunesmithError } from '@tunesmith/core';
 import { collatePairs } from '../pairs/collate-pairs.js';
+import { readRatedPrior } from './rated-prior.js';
 
 /**
  * Rated answers as a batch of twice as many rows, laid out as pairs are: row 2i is the text, row 2i + 1 its prompt with the
- * answer of the row before it (of the first, the last). Beside the columns of pairs, `desirable` float32 `[n]`: 1 for good
+ * answer of the row before it (of the first, the last), or with the one that a pass before training had. Beside the columns of pairs, `desirable` float32 `[n]`: 1 for good
  * answers, and the normalisers `desirable` and `undesirable`, which may be 0.
  * @throws DATA_INVALID for a row that is not rated, CONFIG_INVALID for batches of one row
  */
@@ -13,10 +14,12 @@ export function collateRated(rows: readonly Row[], options: CollateOptions): Bat
       ...{ where: 'kto', expected: 'a batchSize of at least 2', got: String(options.rows) },
     });
   }
-  const pairs = rows.map(({ tokens, weights, segments }, index): Row => {
+  const pairs = rows.map((row, index): Row => {
+    const { tokens, weights, segments } = row;
     const text = { tokens, weights, ...(segments && { segments }) };
-    const other = rows.at(index - 1) as Row;
-    return { ...text, rejected: answered(text, other, options.maxLength) };
+    const known = readRatedPrior(row, promptLength(row));
+    if (known !== null) return { ...text, rejected: known.other, prior: known.logProbs };
+    return { ...text, rejected: answered(text, rows.at(index - 1) as Row, options.maxLength) };
   });
   const { columns, normalizers, ...batch } = collatePairs('kto', pairs, options);
   const desirable = new Float32Array(options.rows);

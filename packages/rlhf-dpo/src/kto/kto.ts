@@ -1,7 +1,9 @@
 import { apiVersion, defineObjective, type LossTerm, stopGradient, type Tensor, tf } from '@tunesmith/core';
 import { z } from 'zod';
 import { type PairLogProbs, pairLogProbs } from '../pairs/pair-log-probs.js';
+import { referenceAdapterOption, referenceAdapters } from '../reference/reference-options.js';
 import { collateRated } from './collate-rated.js';
+import { ratedPrior } from './rated-prior.js';
 
 export const ktoConfigSchema = z.object({
   beta: z
@@ -21,6 +23,13 @@ export const ktoConfigSchema = z.object({
     .positive()
     .default(1)
     .describe('What a bad answer weighs: λ_U. Default: TRL’s KTOConfig, 1.'),
+  reference: z
+    .enum(['adapter-off', 'cached'])
+    .default('adapter-off')
+    .describe(
+      'Where the reference’s log-probabilities come from: the same model without what is trained, at every step; or one pass before training, kept on disk, which methods that train the model’s own weights need. Default: TRL’s KTOTrainer with an adapter.',
+    ),
+  ...referenceAdapterOption,
 });
 
 export type KtoConfig = z.output<typeof ktoConfigSchema>;
@@ -39,13 +48,15 @@ export const kto = defineObjective({
   unpackable: 'a row holds one prompt, and is computed with another row’s answer too',
   // trl/examples/scripts/kto.py, the rate of its LoRA example.
   defaults: { learningRate: 5e-7 },
-  create: ({ beta, desirableWeight, undesirableWeight }) => ({
+  create: ({ beta, desirableWeight, undesirableWeight, ...reference }) => ({
     rowsEach: 2,
     coupled: 'z0 is a mean over the prompts of a whole batch, each with another’s answer',
+    ...referenceAdapters(reference),
+    ...(reference.reference === 'cached' && { prior: ratedPrior(reference) }),
     collate: collateRated,
     losses(model, columns, t) {
       // Of each two texts the first is the row's, and the second its prompt with another's answer.
-      const both = pairLogProbs(model, columns, t, 'adapter-off');
+      const both = pairLogProbs(model, columns, t, reference);
       const good = columns.desirable as Tensor;
       const bad = tf.sub(both.weights, good);
       const z0 = stopGradient(() => tf.relu(mismatched(both)));

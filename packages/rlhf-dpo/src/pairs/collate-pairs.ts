@@ -9,9 +9,16 @@ import {
   targetColumns,
   weightedTargets,
 } from '@tunesmith/core';
+import { collateShared, sharedTargets, shareTexts } from './share-prompt.js';
 
 /** What of the chosen text is also learnt word for word, if anything. */
 export type Learnt = 'answer' | 'text';
+
+export interface CollatePairsOptions {
+  readonly learnt?: Learnt | undefined;
+  /** Whether both texts lie in one row, behind what they begin with: `ids`, `positions` and `branches` are `[n, length]` then. */
+  readonly shared?: boolean;
+}
 
 /**
  * Pairs as a batch of twice as many rows: row 2i is the text with the chosen answer, row 2i + 1 that with the rejected one.
@@ -23,13 +30,20 @@ export type Learnt = 'answer' | 'text';
  * `learntWeights` float32 `[count]`, what each target weighs in that, and their sum as the normaliser `learnt`.
  * @throws DATA_INVALID for a row that is no pair
  */
-export function collatePairs(name: string, rows: readonly Row[], options: CollateOptions, learnt?: Learnt): Batch {
+export function collatePairs(
+  name: string,
+  rows: readonly Row[],
+  options: CollateOptions,
+  { learnt, shared = false }: CollatePairsOptions = {},
+): Batch {
   const texts = rows.flatMap((row) => bothTexts(name, row));
   const count = 2 * options.rows;
-  // Right padding needs no mask of its own: causal attention never looks at it.
-  const { length, columns } = collateTokens(texts, { ...options, rows: count });
-  const { segments: _, ...tokens } = columns;
-  const targets = learnt === 'text' ? targetsOfPrompts(texts, length) : weightedTargets(texts, length);
+  const { width, targets: ofTexts } = targetsOf(texts, learnt);
+  const pairs = shared ? rows.map((row) => shareTexts(bothTexts(name, row) as [Row, Row])) : null;
+  const { length, columns: tokens } = pairs ? collateShared(pairs, options) : collateApart(texts, options, count);
+  const targets = pairs
+    ? sharedTargets(ofTexts, pairs, { width, length })
+    : ofTexts.map((target) => ({ ...target, position: target.position + target.row * (length - width) }));
   const targetColumn = targetColumns(targets, count * length);
   const learntWeights = new Float32Array(learnt === undefined ? 0 : targetColumn.targets.data.length);
   for (const [index, target] of targets.entries()) {
@@ -54,6 +68,23 @@ export function collatePairs(name: string, rows: readonly Row[], options: Collat
       ...(learnt && { learnt: learntWeights.reduce((sum, weight) => sum + weight, 0) }),
     },
   };
+}
+
+/** Texts as rows of their own. */
+function collateApart(texts: readonly Pick<Row, 'tokens' | 'weights'>[], options: CollateOptions, count: number) {
+  const { length, columns } = collateTokens(texts, { ...options, rows: count });
+  // Right padding needs no mask of its own: causal attention never looks at it.
+  const { segments: _, ...tokens } = columns;
+  return { length, columns: tokens };
+}
+
+/** What is learnt of texts, as if they were laid out in rows of one width. */
+function targetsOf(
+  texts: readonly Pick<Row, 'tokens' | 'weights'>[],
+  learnt: Learnt | undefined,
+): { readonly width: number; readonly targets: Target[] } {
+  const width = Math.max(1, ...texts.map(({ tokens }) => tokens.length));
+  return { width, targets: learnt === 'text' ? targetsOfPrompts(texts, width) : weightedTargets(texts, width) };
 }
 
 /** The answers' tokens, and those of the chosen texts' prompts, which weigh 0. */

@@ -8,6 +8,7 @@ import {
   tf,
   tokenColumns,
 } from '@tunesmith/core';
+import { type ReferenceOptions, referenceRun } from '../reference/reference-options.js';
 
 /** Log-probabilities of whole answers by the model, `[pairs]` each: the sums over their tokens. */
 export interface AnswerLogProbs {
@@ -29,8 +30,13 @@ export interface PairLogProbs extends AnswerLogProbs {
 /** Where the reference's log-probabilities come from. */
 export type ReferenceKind = 'adapter-off' | 'cached' | 'none';
 
+/** The reference of an objective. */
+export interface Reference extends ReferenceOptions {
+  readonly reference: ReferenceKind;
+}
+
 /** The model's log-probabilities of collated pairs, and the reference's. */
-export function pairLogProbs(model: Model, columns: Named<Tensor>, t: Trace, reference: ReferenceKind): PairLogProbs {
+export function pairLogProbs(model: Model, columns: Named<Tensor>, t: Trace, reference: Reference): PairLogProbs {
   // The reference first: what it takes is free again when the forward pass begins whose values the backward pass needs.
   const [referenceChosen, referenceRejected] = ofPairs(referenceLogProbs(model, columns, t, reference));
   return { ...answerLogProbs(model, columns, t).answers, referenceChosen, referenceRejected };
@@ -52,16 +58,17 @@ export function answerLogProbs(
   };
 }
 
-/** The log-probability of each row's answer, `[rows]`, by the model as the checkpoint has it. */
-export function bareLogProbs(model: Model, columns: Named<Tensor>, t: Trace): Tensor {
-  const run = model.run(t, tokenColumns(columns), { methods: 'none' });
+/** The log-probability of each row's answer, `[rows]`, by the reference. */
+export function bareLogProbs(model: Model, columns: Named<Tensor>, t: Trace, options: ReferenceOptions): Tensor {
+  const run = referenceRun(model, columns, t, options);
   return sumsOverAnswers(tokenLogProbs(run, columns), columns);
 }
 
-function referenceLogProbs(model: Model, columns: Named<Tensor>, t: Trace, reference: ReferenceKind): Tensor {
+function referenceLogProbs(model: Model, columns: Named<Tensor>, t: Trace, options: Reference): Tensor {
+  const { reference } = options;
   if (reference === 'none') return tf.zerosLike(columns.answerTokens as Tensor);
   if (columns.reference !== undefined) return columns.reference;
-  if (reference === 'adapter-off') return bareLogProbs(model, columns, t);
+  if (reference === 'adapter-off') return bareLogProbs(model, columns, t, options);
   throw new TunesmithError('DATA_INVALID', 'the rows have no log-probabilities by the reference', {
     expected: 'a pass over the data before training (computePriors), as recipes make it',
     hint: 'Or let the reference be the model with its adapter off: reference: adapter-off.',

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { referenceAdapterOption } from '../reference/reference-options.js';
 
-/** How a policy answers, and how often it learns from its answers. */
+/** How a policy answers, what it is held to, and how often it learns from its answers. */
 export const policyOptions = {
   prompts: z
     .int()
@@ -32,6 +33,7 @@ export const policyOptions = {
     .min(0)
     .default(0)
     .describe('Taken off the reward of an answer that was cut off. Default: none, as TRL’s `missing_eos_penalty`.'),
+  ...referenceAdapterOption,
 };
 
 export const clipOptions = {

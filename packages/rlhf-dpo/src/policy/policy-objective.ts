@@ -9,9 +9,11 @@ import {
   type RowValues,
   type Tensor,
   type Trace,
+  TunesmithError,
   tf,
   tokenColumns,
 } from '@tunesmith/core';
+import { referenceAdapters, referenceRun } from '../reference/reference-options.js';
 import { answerLogProbs } from './answer-log-probs.js';
 import { klLoss } from './clipped-losses.js';
 import { collapseWarnings, readCollapseMemory } from './collapse.js';
@@ -27,6 +29,7 @@ export interface PolicyOptions {
   readonly temperature: number;
   readonly topP: number;
   readonly missingEndPenalty: number;
+  readonly referenceAdapter?: string | undefined;
 }
 
 /** What a policy's loss is made of: `[rows, tokens]` each, 0 where there is no token. */
@@ -69,7 +72,14 @@ const shared = ['reward', 'kl', 'length', 'ended'] as const;
  */
 export function policyObjective(policy: Policy): Omit<Objective, 'name'> {
   const { options, reward, needsReference, values, perToken, perAnswer, mostKl } = policy;
-  const { temperature, maxNewTokens, missingEndPenalty } = options;
+  const { temperature, maxNewTokens, missingEndPenalty, referenceAdapter } = options;
+  if (referenceAdapter !== undefined && !needsReference) {
+    throw new TunesmithError('CONFIG_INVALID', 'nothing is compared with a reference', {
+      where: 'referenceAdapter',
+      expected: 'a beta above 0 beside it',
+      got: 'beta 0',
+    });
+  }
   const columnsOf = {
     maxNewTokens,
     perToken: ['old', ...perToken],
@@ -77,6 +87,7 @@ export function policyObjective(policy: Policy): Omit<Objective, 'name'> {
   };
   return {
     ...(policy.methods && { methods: policy.methods }),
+    ...referenceAdapters(options),
     collate: (rows, collate) => collateAnswers(rows, collate, columnsOf),
     losses(model, columns, t) {
       if (!t.training) return [mean('loss', tf.neg(columns.reward as Tensor)), ...metrics(columns)];
@@ -96,7 +107,7 @@ export function policyObjective(policy: Policy): Omit<Objective, 'name'> {
       ...(policy.judge && { judge: policy.judge }),
       measured: ['old', ...(needsReference ? ['reference'] : []), ...(values ? ['values'] : [])],
       measure(model, columns, t) {
-        const bare = needsReference ? model.run(t, tokenColumns(columns), { methods: 'none' }) : null;
+        const bare = needsReference ? referenceRun(model, columns, t, options) : null;
         const reference = bare && answerLogProbs(bare, columns, temperature);
         const run = model.run(t, tokenColumns(columns));
         return {

@@ -26,7 +26,7 @@ export function referenceFree(name: string, parts: ReferenceFree): Omit<Objectiv
   const learnt = parts.learntWeight === 0 ? undefined : parts.learnt;
   return {
     rowsEach: 2,
-    collate: (rows, options) => collatePairs(name, rows, options, learnt),
+    collate: (rows, options) => collatePairs(name, rows, options, { learnt }),
     losses(model, columns, t) {
       const { answers: sums, nll } = answerLogProbs(model, columns, t);
       const answers = parts.averaged ? averages(sums) : sums;

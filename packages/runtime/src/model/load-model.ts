@@ -1,4 +1,5 @@
 import {
+  type AdapterMethods,
   type Backend,
   buildModel,
   createParameterStore,
@@ -30,6 +31,8 @@ export interface LoadModelOptions {
   readonly families: readonly Family[];
   readonly backend: Backend;
   readonly methods?: readonly Method[];
+  /** Adapters beside them, by name, whose values are still to be read. */
+  readonly adapters?: AdapterMethods;
   /** How frozen weights are held; `auto` as the checkpoint has them. */
   readonly dtype?: 'auto' | WeightDtype;
   /** How the base's matrices are kept: as settings or `dtype` say, or as the checkpoint has them if not said. */
@@ -69,7 +72,17 @@ export interface LoadedModel {
 
 /** Opens a model, builds its family's model with the methods, and loads the weights. */
 export async function loadModel(options: LoadModelOptions): Promise<LoadedModel> {
-  const { path, families, backend, methods = [], dtype = 'auto', seed = 0, stage = null, objective } = options;
+  const {
+    path,
+    families,
+    backend,
+    methods = [],
+    adapters = {},
+    dtype = 'auto',
+    seed = 0,
+    stage = null,
+    objective,
+  } = options;
   const { quantization = null, resizeVocabulary = false, objectives } = options;
   const folder = await openBase(path, families);
   try {
@@ -82,7 +95,7 @@ export async function loadModel(options: LoadModelOptions): Promise<LoadedModel>
     const plain = describeModel(folder.config, path, families, [], null, form);
     const resizing = { where: path, resize: resizeVocabulary };
     const { config, vocabularyBefore } = fitVocabulary(plain, folder.config, tokenizer, resizing);
-    const model = describeModel(config, path, families, methods, stage, form);
+    const model = describeModel(config, path, families, methods, stage, { ...form, adapters });
     const tensors = backend.createStore();
     const parameters = createParameterStore(tensors);
     await loadWeights(model, folder.tensors, parameters, {
@@ -111,8 +124,8 @@ export async function loadModel(options: LoadModelOptions): Promise<LoadedModel>
   }
 }
 
-/** The head that a model is to have, how its base is kept, and where its weights will come from. */
-export type FormOptions = Pick<ModelOptions<unknown>, 'task' | 'labels' | 'quantization' | 'checkpoint'>;
+/** The head that a model is to have, how its base is kept, where its weights will come from, and adapters beside it. */
+export type FormOptions = Pick<ModelOptions<unknown>, 'task' | 'labels' | 'quantization' | 'checkpoint' | 'adapters'>;
 
 /** How a recipe says that the base is kept. */
 export function formOf(settings: QuantizationSettings | 'none' | null): Pick<FormOptions, 'quantization'> {

@@ -1,4 +1,5 @@
 import {
+  type AdapterStack,
   classification,
   didYouMean,
   type Method,
@@ -58,6 +59,11 @@ export function headOf(settings: ObjectiveSettings, plugins: Objectives = []): {
 /** Methods that an objective has in the model beside those that train it. */
 export function methodsOf(settings: ObjectiveSettings, plugins: Objectives = []): readonly Method[] {
   return isOwn(settings) ? [] : (configured(settings, plugins).methods ?? []);
+}
+
+/** Named adapters that an objective has act beside what is trained. */
+export function adaptersOf(settings: ObjectiveSettings, plugins: Objectives = []): AdapterStack {
+  return isOwn(settings) ? [] : (configured(settings, plugins).adapters ?? []);
 }
 
 /** Tokens that a row must have room for beside what the data gives: those of an answer to it. */

@@ -16,6 +16,7 @@ export interface RecipeSource {
 /** Keys whose relative paths are relative to the recipe's folder. */
 const pathKeys = [
   ['model', 'path'],
+  ['model', 'adapters'],
   ['data', 'train'],
   ['data', 'validation'],
   ['objective', 'rewardModel'],
@@ -130,6 +131,7 @@ async function importRecipe(path: string): Promise<unknown> {
 function withAbsolutePaths(value: JsonObject, folder: string): JsonObject {
   const absolute = (path: unknown): unknown => {
     if (Array.isArray(path)) return path.map(absolute);
+    if (isObject(path)) return Object.fromEntries(Object.entries(path).map(([name, each]) => [name, absolute(each)]));
     return typeof path === 'string' && !isAbsolute(path) ? join(folder, path) : path;
   };
   const result: JsonObject = { ...value };

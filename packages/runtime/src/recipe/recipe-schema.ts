@@ -39,9 +39,26 @@ const model = z
         'Keep the matrices of the blocks in 4 bits (`load_in_4bit` of transformers), or `none` of them. If not said, as ' +
           'the checkpoint has them, and where that is not quantised, as the method does by default.',
       ),
+    adapters: z
+      .record(z.string().min(1), z.string().min(1))
+      .optional()
+      .describe(
+        'Folders of saved adapters by names, kept frozen beside what is trained: what an objective’s `referenceAdapter` ' +
+          'names, and `start`. Each is read by a method of the recipe. None if not said.',
+      ),
+    start: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'The one of `adapters` whose values the trained method starts with, of the same options. Its own initial values if not said.',
+      ),
   })
   .refine(({ path, name }) => (path === undefined) !== (name === undefined), {
     message: 'give either `path` or `name`',
+  })
+  .refine(({ adapters = {}, start }) => start === undefined || start in adapters, {
+    message: '`start` names one of `adapters`',
   })
   .refine(({ name, revision }) => revision === undefined || name !== undefined, {
     message: '`revision` goes with `name`',

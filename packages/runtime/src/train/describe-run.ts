@@ -3,8 +3,9 @@ import { loadTokenizer, type Tokenizer } from '@tunesmith/data';
 import type { Engine } from '../model/engine.js';
 import { checkNewTokensTrain, fitVocabulary } from '../model/fit-vocabulary.js';
 import { describeModel, formOf } from '../model/load-model.js';
+import { namedAdapters } from '../model/named-adapters.js';
 import type { OpenBase } from '../model/open-base.js';
-import { headOf, methodsOf } from '../objective/settings.js';
+import { adaptersOf, headOf, methodsOf } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { configuredMethods } from './configured-methods.js';
 
@@ -24,7 +25,9 @@ export async function describeRun(
   const resizing = { where: path, resize: recipe.model.resizeVocabulary };
   const fitted = fitVocabulary(plain, config, tokenizer, resizing);
   const all = [...configuredMethods(recipe, methods), ...methodsOf(recipe.objective, objectives)];
-  const model = describeModel(fitted.config, path, families, all, null, form);
+  const { methods: adapters } = await namedAdapters(recipe, { methods });
+  const model = describeModel(fitted.config, path, families, all, null, { ...form, adapters });
+  model.under(adaptersOf(recipe.objective, objectives));
   checkNewTokensTrain(plain, model);
   return { model, tokenizer };
 }

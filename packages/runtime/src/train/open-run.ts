@@ -10,6 +10,7 @@ import {
 import type { Engine } from '../model/engine.js';
 import { type LoadedModel, loadModel } from '../model/load-model.js';
 import { locateModel } from '../model/locate-model.js';
+import { namedAdapters } from '../model/named-adapters.js';
 import { createObjective, methodsOf } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { type MetricsFile, openMetricsFile } from '../run/metrics-file.js';
@@ -93,6 +94,7 @@ export async function openParts(
 ): Promise<RunParts> {
   const { seed, batchSize } = recipe.trainer;
   const methods = configuredMethods(recipe, engine.methods);
+  const adapters = await namedAdapters(recipe, engine);
   const { path } = await locateModel(recipe.model, engine.hub, onPhase, signal);
   onPhase('loading the model');
   const { dtype, quantization, resizeVocabulary } = recipe.model;
@@ -101,9 +103,10 @@ export async function openParts(
   const loaded = await loadModel({
     ...{ path, dtype, quantization, resizeVocabulary, backend, families, seed, objectives },
     methods: [...methods, ...methodsOf(recipe.objective, objectives)],
-    objective: recipe.objective,
+    ...{ objective: recipe.objective, adapters: adapters.methods },
   });
   try {
+    await adapters.load(loaded, methods);
     const maxLength = maxLengthOf(recipe.data, loaded.model.shape);
     const rows = await openData(recipe.data, {
       tokenizer: loaded.tokenizer,

@@ -81,7 +81,7 @@ interface PriorSource {
   dispose(): void;
 }
 
-async function priorSource({ loaded, objective, openOther }: RowPriorOptions): Promise<PriorSource> {
+async function priorSource({ loaded, objective, openOther, cacheFolder }: RowPriorOptions): Promise<PriorSource> {
   const { model: path } = objective.prior ?? {};
   if (path !== undefined && openOther !== undefined) {
     let opened: Promise<LoadedModel> | undefined;
@@ -95,8 +95,20 @@ async function priorSource({ loaded, objective, openOther }: RowPriorOptions): P
   const { model, parameters, quantization } = loaded;
   const [weight] = model.handles.filter(({ owner }) => owner === 'base');
   const dtype = weight === undefined ? null : (await parameters.tensors.get(weight.key)).dtype;
-  const form = { quantization, dtype };
+  const adapters = cacheFolder === undefined ? null : await adaptersHash(loaded, objective);
+  const form = { quantization, dtype, ...(adapters && { adapters }) };
   return { other: false, path: loaded.path, form, open: async () => loaded, dispose: () => {} };
+}
+
+/** The values of the adapters that an objective's reference has, hashed; null where it has none. */
+async function adaptersHash({ model, parameters }: LoadedModel, { adapters = [] }: Objective): Promise<string | null> {
+  if (adapters.length === 0) return null;
+  const hash = createHash('sha256');
+  for (const method of adapters.flatMap((name) => model.adapters[name] ?? [])) {
+    hash.update(JSON.stringify([method.name, method.config]));
+    for (const handle of model.ownedBy(method)) hash.update(handle.path).update(await parameters.readArray(handle));
+  }
+  return hash.digest('hex');
 }
 
 /** What another model says of a token is of use only where that is the same token. @throws CONFIG_INVALID */
