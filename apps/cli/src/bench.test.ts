@@ -150,6 +150,33 @@ describe('bench run', () => {
     }
   }, 120_000);
 
+  it('asks a classifier what it has forgotten under the base’s own head', async () => {
+    const rows = ['yes', 'no'].map((label) => `${JSON.stringify({ text: `Say ${label}.`, label })}\n`).join('');
+    await writeFile(join(home, 'labels.jsonl'), rows);
+    const task = {
+      ...{ name: 'labels', licence: 'CC0', objective: { name: 'classification', labels: ['no', 'yes'] } },
+      ...{ train: 'labels.jsonl', validation: 'labels.jsonl', test: 'labels.jsonl' },
+      metric: { name: 'accuracy', chance: 0.5, ceiling: 1 },
+    };
+    const methods = {
+      whole: { method: 'full', learningRates: [1e-2] },
+      beside: { method: 'lora', lora: { rank: 2 }, learningRates: [1e-2] },
+      untouched: { method: 'lora', lora: { rank: 2 }, learningRates: [1e-30] },
+    };
+    await writeFile(join(home, 'labels.json'), JSON.stringify({ ...suite, tasks: [task], methods, seeds: [1] }));
+    const { code, stderr } = await runCli(home, 'bench', 'run', 'labels.json', '--results', 'labels');
+    expect(code, stderr).toBe(0);
+    const results = (await resultsOf('labels')).filter(({ trial }) => trial.kind === 'seed');
+    const of = (method: string) =>
+      results.find(({ trial }) => trial.cell.method === method)?.trial.outcome.measurement as never;
+    const forgotten = (method: string): number =>
+      (of(method) as { quality: { forgetting: { change: number } } }).quality.forgetting.change;
+    expect(forgotten('untouched')).toBeCloseTo(0, 6);
+    expect(Math.abs(forgotten('beside'))).toBeGreaterThan(1e-4);
+    expect(Math.abs(forgotten('whole'))).toBeGreaterThan(1e-4);
+    expect(of('beside')).toMatchObject({ inference: { base: null, merged: expect.any(Number) } });
+  }, 120_000);
+
   it('tells what is wrong with a suite, and runs nothing', async () => {
     await writeFile(join(home, 'wrong.json'), JSON.stringify({ ...suite, tasks: ['exercise'] }));
     const { code, stderr } = await runCli(home, 'bench', 'run', 'wrong.json');

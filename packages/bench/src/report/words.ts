@@ -34,8 +34,8 @@ export function formatShare(share: number): string {
 
 /** What cannot be measured of a task, and why. */
 export function undefinedText({ rows }: Board): string {
-  return rows.some(({ hasOwnHead }) => hasOwnHead)
-    ? 'Forgetting and inference are not defined here: the task’s own head takes the place of the one for words.'
+  return rows.some(({ hasOwnHead, values }) => hasOwnHead && values.forgetting === undefined)
+    ? 'Forgetting is not known here: the base has no head that continues texts, or the suite no text of the base’s own.'
     : '';
 }
 

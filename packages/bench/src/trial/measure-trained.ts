@@ -4,11 +4,9 @@ import { evaluateSplit, priorsOf, type SplitPriors } from '../measure/evaluate-s
 import { finalAnswerShare } from '../measure/final-answers.js';
 import { forwardTime } from '../measure/forward-time.js';
 import type { Split } from '../measure/open-split.js';
+import { withOwnHead, words } from './open-for-words.js';
 import { type TrialParts, withModel } from './open-trained.js';
 import type { Measurement } from './trial-result.js';
-
-/** How any model that continues texts is measured on them, whatever it was trained by. */
-const words = { name: 'sft' };
 
 /** What was trained, over the held-out splits and the base's own domain. */
 export async function measureQuality(parts: TrialParts, result: RunResult): Promise<Measurement['quality']> {
@@ -35,23 +33,30 @@ export async function measureQuality(parts: TrialParts, result: RunResult): Prom
     test: await evaluateOn(loaded, test, before?.priors.test),
     validation: await evaluateOn(loaded, validation, before?.priors.validation),
   }));
-  const forgetting = hasOwnHead ? null : await measureForgetting(parts, result);
+  const forgetting = await measureForgetting(parts, result);
   return { ...held, untrained: before?.untrained ?? null, forgetting };
 }
 
-/** Cross-entropy on text of the base's own domain, before and after. */
+/**
+ * Cross-entropy on text of the base's own domain, before and after; null without such text, and for a classifier whose base
+ * has no head that continues texts.
+ */
 async function measureForgetting(parts: TrialParts, trained: RunResult): Promise<Measurement['quality']['forgetting']> {
   const { request, recipe, engine } = parts;
   if (request.ownText === null) return null;
   const { task } = headOf(recipe.objective, engine.objectives);
-  const objective = task === 'causal-lm' ? words : recipe.objective;
+  const isClassifier = task === 'sequence-classification';
+  const objective = task === 'causal-lm' || isClassifier ? words : recipe.objective;
   const { data, ...split } = splitOf(parts, request.ownText);
   const { train, maxLength, shuffle, packing, promptLossWeight, trainOnHistory, longText } = data;
   const read = { train, maxLength, shuffle, packing, promptLossWeight, trainOnHistory, longText };
   const own: Split = { ...split, objective, data: { ...read, format: 'text' } };
-  const lossOf = (what: RunResult | null): Promise<number> =>
-    withModel(parts, { trained: what, objective }, async (loaded) => (await evaluateSplit(loaded, own)).loss);
-  const [before, after] = [await lossOf(null), await lossOf(trained)];
+  const lossOf = async (loaded: LoadedModel): Promise<number> => (await evaluateSplit(loaded, own)).loss;
+  const after = isClassifier
+    ? await withOwnHead(parts, trained, lossOf)
+    : await withModel(parts, { trained, objective }, lossOf);
+  if (after === null) return null;
+  const before = await withModel(parts, { trained: null, objective }, lossOf);
   return { before, after, change: after - before };
 }
 
@@ -62,12 +67,15 @@ export async function measureInference(
   mergedFolder: string,
 ): Promise<Measurement['inference']> {
   const { recipe, request } = parts;
-  if (request.kind === 'tuning' || !request.alone || recipe.objective.name !== 'sft') return null;
+  const { name } = recipe.objective;
+  const isTimed = name === 'sft' || name === 'classification';
+  if (request.kind === 'tuning' || !request.alone || !isTimed) return null;
   const { objective } = recipe;
   const split = splitOf(parts, request.task.test);
   const time = (what: Pick<RunResult, 'adapters' | 'model'> | null): Promise<number> =>
     withModel(parts, { trained: what, objective }, (loaded) => forwardTime(loaded, split));
-  const base = await time(null);
+  // A classifier's head is nothing that the base has.
+  const base = name === 'sft' ? await time(null) : null;
   const separate = await time(trained);
   if (trained.model !== null) return { base, separate, merged: separate };
   // Sums are made in float32, as `tunesmith merge` makes them.

@@ -58,8 +58,8 @@ export const measurementSchema = z.strictObject({
   /** Seconds of a forward pass per thousand tokens; null for a trial that is not reported or did not run alone. */
   inference: z
     .strictObject({
-      /** The model without the method. */
-      base: z.number(),
+      /** The model without the method; null where the task's head is nothing that it has. */
+      base: z.number().nullable(),
       /** With an adapter beside it, or the whole model that was trained. */
       separate: z.number(),
       /** With the adapter merged into the weights; null where it cannot be. */
