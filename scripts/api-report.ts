@@ -2,13 +2,14 @@
  * Compares each published entry's types with the report committed in docs/api, and fails on an undeclared change;
  * with `--update`, writes the reports.
  */
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { CompilerState, Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-extractor';
 import { entries, report, root, workspacePackages } from './workspace.js';
 
 const update = process.argv.includes('--update');
 const reportFolder = join(root, 'docs/api');
+const builtFolder = join(root, 'node_modules/.cache/api-report');
 const silent = { default: { logLevel: ExtractorLogLevel.None } };
 
 const configs = workspacePackages()
@@ -38,7 +39,7 @@ const configs = workspacePackages()
             enabled: true,
             reportFileName: name,
             reportFolder,
-            reportTempFolder: join(root, 'node_modules/.cache/api-report'),
+            reportTempFolder: builtFolder,
           },
           newlineKind: 'lf',
           messages: {
@@ -58,16 +59,35 @@ const compilerState = CompilerState.create(first, {
   additionalEntryPoints: configs.map(({ mainEntryPointFilePath }) => mainEntryPointFilePath),
 });
 
+/**
+ * A report with the members of each enum and each union of literals in alphabetical order. TypeScript prints them in the
+ * order in which it met the literals, and the declarations' bundler reads files in no fixed order.
+ */
+function inOneOrder(text: string): string {
+  const sorted = (list: string, separator: string) => list.split(separator).sort().join(separator);
+  return text
+    .replace(/(?<=\{\n)(?: +"?([^"\n]+)"?: "\1";\n)+(?= *\})/g, (members) => `${sorted(members.slice(0, -1), '\n')}\n`)
+    .replace(/(["'])[^"'\n]*\1(?: \| (["'])[^"'\n]*\2)+/g, (union) => sorted(union, ' | '));
+}
+
 const problems: string[] = [];
 for (const config of configs) {
-  const { apiReportChanged } = Extractor.invoke(config, {
+  Extractor.invoke(config, {
     compilerState,
-    localBuild: update,
+    localBuild: false,
     messageCallback: (message) => {
       message.handled = true;
     },
   });
-  if (apiReportChanged && !update) problems.push(`${basename(config.reportFilePath)} differs from what is built`);
+  const name = basename(config.reportFilePath);
+  const built = inOneOrder(readFileSync(join(builtFolder, name), 'utf8'));
+  if (update) writeFileSync(config.reportFilePath, built);
+  const committed = existsSync(config.reportFilePath) ? readFileSync(config.reportFilePath, 'utf8').split('\n') : [];
+  const line = built.split('\n').findIndex((text, index) => text !== committed[index]);
+  if (line >= 0)
+    problems.push(
+      `${name}:${line + 1} says "${committed[line]?.trim()}", and what is built "${built.split('\n')[line]?.trim()}"`,
+    );
 }
 
 const expected = new Set(configs.map(({ reportFilePath }) => basename(reportFilePath)));
