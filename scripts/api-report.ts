@@ -67,7 +67,7 @@ function inOneOrder(text: string): string {
   const sorted = (list: string, separator: string) => list.split(separator).sort().join(separator);
   return text
     .replace(/(?<=\{\n)(?: +"?([^"\n]+)"?: "\1";\n)+(?= *\})/g, (members) => `${sorted(members.slice(0, -1), '\n')}\n`)
-    .replace(/(["'])[^"'\n]*\1(?: \| (["'])[^"'\n]*\2)+/g, (union) => sorted(union, ' | '));
+    .replace(/(?:'[^'\n]*'|"[^"\n]*"|\b\d+)(?: \| (?:'[^'\n]*'|"[^"\n]*"|\d+))+/g, (union) => sorted(union, ' | '));
 }
 
 const problems: string[] = [];
