@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { sharedPromptOption } from '../pairs/shared-prompt-option.js';
 import { referenceAdapterOption } from '../reference/reference-options.js';
 import { type DpoLossName, dpoLosses } from './losses.js';
 
@@ -31,12 +32,7 @@ export const dpoConfigSchema = z.object({
       'Where the reference’s log-probabilities come from: the same model without what is trained, at every step; one pass before training, kept on disk, which methods that train the model’s own weights need; or nowhere (`reference_free`). Default: TRL’s DPOTrainer with an adapter.',
     ),
   ...referenceAdapterOption,
-  sharedPrompt: z
-    .boolean()
-    .default(false)
-    .describe(
-      'Both answers lie in one row behind their prompt, which is computed once. The same numbers, but for other dropout masks; refused where attention has a window or depends on distances. Default: off, as in TRL.',
-    ),
+  ...sharedPromptOption,
 });
 
 export type DpoConfig = z.output<typeof dpoConfigSchema>;

@@ -47,8 +47,17 @@ describe('pairs as a batch', () => {
     expect({ normalizers, tokens }).toEqual({ normalizers: { pairs: 2 }, tokens: 18 });
   });
 
+  it('are judged at the last token of each branch where they share a row', () => {
+    const { columns } = collateJudged('reward', rows, options, { shared: true });
+    const last = [...(columns.last?.data ?? [])];
+    const ids = columns.ids?.data ?? [];
+    const expected = rows.flatMap(({ tokens, rejected }) => [tokens.at(-1), rejected?.tokens.at(-1)]);
+    expect(last.slice(0, 4).map((at) => ids[at])).toEqual(expected);
+    expect(new Set(last.slice(0, 4)).size).toBe(4);
+  });
+
   it('are judged at their last tokens, with their margins', () => {
-    const { columns, normalizers } = collateJudged('reward', rows, options);
+    const { columns, normalizers } = collateJudged('reward', rows, options, { shared: false });
     expect([...(columns.ids?.data ?? [])]).toEqual(texts);
     expect([...(columns.last?.data ?? [])]).toEqual([4, 16 + 3, 32 + 3, 48 + 4, 64, 80]);
     expect([...(columns.margins?.data ?? [])]).toEqual([0.5, 0, 0]);

@@ -1,6 +1,7 @@
 import { apiVersion, defineObjective, TunesmithError, tf } from '@tunesmith/core';
 import { z } from 'zod';
 import { dpoLosses } from '../dpo/losses.js';
+import { sharedPromptOption } from '../pairs/shared-prompt-option.js';
 import { unpackable } from '../pairs/unpackable.js';
 import { referenceFree, scaled } from './reference-free.js';
 
@@ -21,6 +22,7 @@ export const cpoConfigSchema = z.object({
     .min(0)
     .default(1)
     .describe('What the chosen answer’s −log p, a mean over tokens, weighs beside. Default: TRL’s `cpo_alpha`, 1.'),
+  ...sharedPromptOption,
 });
 
 export type CpoConfig = z.output<typeof cpoConfigSchema>;
@@ -38,7 +40,7 @@ export const cpo = defineObjective({
   unpackable,
   // trl/examples/scripts/cpo.py, the rate of its LoRA example.
   defaults: { learningRate: 8e-5 },
-  create({ loss, nllWeight, ...options }) {
+  create({ loss, nllWeight, sharedPrompt, ...options }) {
     if (options.labelSmoothing > 0 && loss !== 'sigmoid') {
       throw new TunesmithError('CONFIG_INVALID', `the loss ${loss} has no smoothing`, {
         where: 'cpo.labelSmoothing',
@@ -52,6 +54,7 @@ export const cpo = defineObjective({
       averaged: loss === 'ipo',
       learnt: 'answer',
       learntWeight: nllWeight,
+      sharedPrompt,
       loss(answers) {
         const none = tf.zerosLike(answers.weights);
         return dpoLosses[name].of({ ...answers, referenceChosen: none, referenceRejected: none }, options);

@@ -2,6 +2,7 @@ import { apiVersion, defineObjective, type Tensor, tf } from '@tunesmith/core';
 import { z } from 'zod';
 import { logSigmoid } from '../pairs/log-sigmoid.js';
 import type { AnswerLogProbs } from '../pairs/pair-log-probs.js';
+import { sharedPromptOption } from '../pairs/shared-prompt-option.js';
 import { unpackable } from '../pairs/unpackable.js';
 import { referenceFree, scaled } from './reference-free.js';
 
@@ -17,6 +18,7 @@ export const orpoConfigSchema = z.object({
     .describe(
       'Where the chosen text is learnt word for word: prompt and answer, or the answer alone. Default: TRL’s ORPOTrainer, text.',
     ),
+  ...sharedPromptOption,
 });
 
 export type OrpoConfig = z.output<typeof orpoConfigSchema>;
@@ -34,11 +36,12 @@ export const orpo = defineObjective({
   unpackable,
   // trl/examples/scripts/orpo.py, the rate of its LoRA example.
   defaults: { learningRate: 8e-5 },
-  create: ({ beta, nllOver }) =>
+  create: ({ beta, nllOver, sharedPrompt }) =>
     referenceFree('orpo', {
       averaged: true,
       learnt: nllOver,
       learntWeight: 1,
+      sharedPrompt,
       loss: (answers) => tf.mul(logSigmoid(logOddsRatio(answers)), -beta),
       rewards: (answers) => scaled(answers, beta),
       metrics(answers) {

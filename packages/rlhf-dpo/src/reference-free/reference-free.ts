@@ -10,6 +10,8 @@ export interface ReferenceFree {
   /** What of the chosen text is also learnt word for word, and what that weighs. */
   readonly learnt: Learnt;
   readonly learntWeight: number;
+  /** Whether both answers lie in one row, behind their prompt. */
+  readonly sharedPrompt: boolean;
   /** `[pairs]` */
   loss(answers: AnswerLogProbs): Tensor;
   /** `[pairs]` each */
@@ -25,8 +27,8 @@ export interface ReferenceFree {
 export function referenceFree(name: string, parts: ReferenceFree): Omit<Objective, 'name'> {
   const learnt = parts.learntWeight === 0 ? undefined : parts.learnt;
   return {
-    rowsEach: 2,
-    collate: (rows, options) => collatePairs(name, rows, options, { learnt }),
+    rowsEach: parts.sharedPrompt ? 1 : 2,
+    collate: (rows, options) => collatePairs(name, rows, options, { learnt, shared: parts.sharedPrompt }),
     losses(model, columns, t) {
       const { answers: sums, nll } = answerLogProbs(model, columns, t);
       const answers = parts.averaged ? averages(sums) : sums;

@@ -1,6 +1,7 @@
 import { apiVersion, defineObjective, type Tensor, tf } from '@tunesmith/core';
 import { z } from 'zod';
 import type { AnswerLogProbs } from '../pairs/pair-log-probs.js';
+import { sharedPromptOption } from '../pairs/shared-prompt-option.js';
 import { smoothed } from '../pairs/smoothed.js';
 import { unpackable } from '../pairs/unpackable.js';
 import { referenceFree, scaled } from './reference-free.js';
@@ -33,6 +34,7 @@ export const simpoConfigSchema = z.object({
     .describe(
       'What the chosen answer’s −log p, a mean over tokens, weighs beside: TRL’s `cpo_alpha`, CPO-SimPO. Default: 0, as in the paper.',
     ),
+  ...sharedPromptOption,
 });
 
 export type SimpoConfig = z.output<typeof simpoConfigSchema>;
@@ -56,6 +58,7 @@ export const simpo = defineObjective({
       averaged: true,
       learnt: 'answer',
       learntWeight: config.nllWeight,
+      sharedPrompt: config.sharedPrompt,
       loss: (answers) => simpoLoss(answers, config),
       rewards: (answers) => scaled(bent(answers, config.alpha), config.beta),
     }),
@@ -64,7 +67,7 @@ export const simpo = defineObjective({
 /** `[pairs]`, of log-probabilities that are means over tokens. */
 export function simpoLoss(
   answers: AnswerLogProbs,
-  { beta, gamma, alpha, labelSmoothing }: Omit<SimpoConfig, 'nllWeight'>,
+  { beta, gamma, alpha, labelSmoothing }: Omit<SimpoConfig, 'nllWeight' | 'sharedPrompt'>,
 ): Tensor {
   const { chosen, rejected } = bent(answers, alpha);
   return smoothed(tf.sub(tf.mul(tf.sub(chosen, rejected), beta), gamma), labelSmoothing);

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { logSigmoid } from '../pairs/log-sigmoid.js';
 import { ofPairs } from '../pairs/pair-log-probs.js';
 import { rewardMetrics } from '../pairs/pair-metrics.js';
+import { sharedPromptOption } from '../pairs/shared-prompt-option.js';
 import { unpackable } from '../pairs/unpackable.js';
 import { collateJudged } from './collate-judged.js';
 
@@ -14,6 +15,7 @@ export const rewardConfigSchema = z.object({
     .describe(
       'What (r_w + r_l)², which keeps rewards around 0, weighs beside; 0.01 in Eisenstein et al. 2023 (arXiv:2312.09244). Default: 0, off, as TRL’s `center_rewards_coefficient`.',
     ),
+  ...sharedPromptOption,
 });
 
 export type RewardConfig = z.output<typeof rewardConfigSchema>;
@@ -32,12 +34,12 @@ export const reward = defineObjective({
   unpackable,
   // TRL's RewardConfig.
   defaults: { learningRate: 1e-4 },
-  create: ({ centering }) => ({
+  create: ({ centering, sharedPrompt: shared }) => ({
     task: 'sequence-classification',
     labels: 1,
     problemType: 'regression',
-    rowsEach: 2,
-    collate: (rows, options) => collateJudged('reward', rows, options),
+    rowsEach: shared ? 1 : 2,
+    collate: (rows, options) => collateJudged('reward', rows, options, { shared }),
     losses(model, columns, t) {
       const scores = model.run(t, tokenColumns(columns)).scores(columns.last as Tensor); // [2 · pairs, 1]
       const [chosen, rejected] = ofPairs(scores);
