@@ -59,6 +59,8 @@ export interface Objective {
   readonly problemType?: ProblemType;
   /** How many rows of a batch each row of the data becomes, one after another; 1 if not said. */
   readonly rowsEach?: number;
+  /** How many tasks its rows are of, where they say which (`Row.task`). */
+  readonly tasks?: number;
   /** Why the rows of a step cannot be computed apart, where they cannot: accumulation is refused with it. */
   readonly coupled?: string;
   /** What a pass over the data before training finds for each row, to be there as `Row.prior`. Needs no method to act. */
