@@ -39,7 +39,7 @@ export async function checkFile(
   terminal.status(`reading ${file} …`);
   const objectives = await loadObjectiveOf({ value: settings, where: '--set' }, { roots: pluginRoots() });
   const given = parseObjective(settings.objective, '--set', objectives);
-  const objective = await resolveObjective({ objective: given, data }, shape);
+  const objective = await resolveObjective({ objective: given, data }, shape, objectives);
   const check = await checkData(file, rowOptions(data, tokenizer, maxLength, objective, objectives));
   terminal.status('');
   if (terminal.json) terminal.printJson(check);

@@ -113,7 +113,7 @@ export type { AttentionCache, Trace, TraceOptions, TraceWithObservations } from 
 export { createTrace } from './model/trace.js';
 export { bucketLength } from './objective/buckets.js';
 export type { ClassificationOptions } from './objective/classification.js';
-export { classification } from './objective/classification.js';
+export { classification, classificationLoss } from './objective/classification.js';
 export type { ObjectiveDefinition, ObjectiveFactory, RowKind } from './objective/define-objective.js';
 export { defineObjective } from './objective/define-objective.js';
 export type { MaskedLmOptions } from './objective/masked-lm.js';
@@ -126,6 +126,7 @@ export type {
   OwnLabels,
   Predictions,
   Prior,
+  Probe,
 } from './objective/objective.js';
 export type { ProblemType } from './objective/problem-type.js';
 export type { Answer, Judge, Learnt, RolloutSampling, Rollouts, RowValues } from './objective/rollouts.js';
@@ -232,6 +233,7 @@ export { dequantizeLinearBlocks, linearBlockForms, linearBlockSize, linearBlocks
 export { linearCrossEntropy, logProbabilities, weightedLinearCrossEntropy } from './tensor/linear-cross-entropy.js';
 export { completeGradients } from './tensor/missing-gradients.js';
 export { refuseMissingKernels } from './tensor/refuse-missing-kernels.js';
+export { reverseGradient } from './tensor/reverse-gradient.js';
 export { rmsNorm } from './tensor/rms-norm.js';
 export { rotary, rotaryTable } from './tensor/rotary.js';
 export { scatterAdd } from './tensor/scatter-add.js';

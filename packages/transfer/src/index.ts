@@ -1,3 +1,5 @@
+export type { DannConfig } from './dann/dann.js';
+export { dann, dannConfigSchema } from './dann/dann.js';
 export type { DistillationConfig } from './distillation/distillation.js';
 export { distillation, distillationConfigSchema } from './distillation/distillation.js';
 export type { Direction, SoftTargets } from './distillation/soft-targets.js';

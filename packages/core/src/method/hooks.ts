@@ -1,6 +1,8 @@
 import type { ParameterGroup } from '../optimizer/groups.js';
 import type { Handle } from '../parameters/handle.js';
+import type { Json } from '../storage/json.js';
 import type { Named, Shape, Tensor } from '../tensor/tfjs.js';
+import type { StepEvent } from '../trainer/ports.js';
 
 /** Where a run stands when a step begins; the same on every process that takes part. */
 export interface Clock {
@@ -15,8 +17,10 @@ export interface Control {
   readonly shape: Shape;
   /** Refuses a run whose length does not suit. @throws CONFIG_INVALID */
   check?(steps: number): void;
-  /** The value at a step, in row-major order: a pure function of the clock, so that nothing needs to be saved. */
-  value(clock: Clock): number | readonly number[];
+  /** The value at a step, in row-major order: a pure function of the clock and of what is remembered, null at first. */
+  value(clock: Clock, memory: Json): number | readonly number[];
+  /** What is remembered after a step, by what it showed; kept in checkpoints. Pure. Nothing is, if not said. */
+  next?(memory: Json, seen: StepEvent): Json;
 }
 
 /** What hooks beside the optimizer see, inside the program that applies the gradients. */

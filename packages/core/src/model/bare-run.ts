@@ -80,6 +80,7 @@ export function runBare(
     sumLogProbs: (positions, labels, weights) => bare(() => read.sumLogProbs(at(positions), labels, weights)),
     logits: (positions) => bare(() => read.logits(positions && at(positions))),
     scores: (last) => bare(() => read.scores(at(last))),
+    pooled: (last) => bare(() => read.pooled(at(last))),
   };
 }
 

@@ -50,6 +50,8 @@ export interface TaskModel {
    * int32 `[batch]` says where each sequence's last token lies in the flattened `[batch · seq]`.
    */
   classify?(t: Trace, hidden: Tensor, last: Tensor): Tensor;
+  /** What `classify` reads, `[batch, hidden]`: the state that stands for a sequence. */
+  pool?(hidden: Tensor, last: Tensor): Tensor;
   /** The module that PEFT trains beside every adapter and saves with it: `classifier` or `score`. */
   readonly headModule?: string;
 }

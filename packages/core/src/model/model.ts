@@ -47,6 +47,8 @@ export interface ModelRun {
    * lies, as an index into the flattened `[batch · seq]`.
    */
   scores(last: Tensor): Tensor;
+  /** The hidden state of each sequence that its scores are of, `[batch, hidden]`. */
+  pooled(last: Tensor): Tensor;
 }
 
 /** The hooks that a method returned from patching. */
@@ -324,7 +326,7 @@ function runForward(registry: ModelRegistry, { hidden }: TaskModel, t: Trace, co
 
 function readRun(
   registry: ModelRegistry,
-  { transform = (_, x) => x, head, classify }: TaskModel,
+  { transform = (_, x) => x, head, classify, pool }: TaskModel,
   { task }: TaskHead,
   t: Trace,
   hidden: Tensor,
@@ -357,6 +359,10 @@ function readRun(
     scores(last) {
       if (classify === undefined) throw noHead(task, 'scores of a sequence');
       return classify(t, hidden, last);
+    },
+    pooled(last) {
+      if (pool === undefined) throw noHead(task, 'state that stands for a sequence');
+      return pool(hidden, last);
     },
   };
 }

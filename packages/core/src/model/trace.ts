@@ -65,6 +65,8 @@ export interface Trace {
    * a step is that of each of its micro-batches; noise of rows has `shape[0]` of them.
    */
   uniform(name: string, shape: Shape, scope: NoiseScope): Tensor;
+  /** One of the objective's controls: only where it is trained. */
+  control(name: string): Tensor;
   /** Reports a small value to the host under a name. */
   observe(name: string, value: Tensor): void;
   /** Runs `body`, a model's forward pass, on tokens at these positions. */
@@ -116,6 +118,8 @@ export interface TraceOptions {
   readonly read?: (handle: Handle) => Tensor;
   /** A matrix that a codec keeps, where the handle's value is one; by default there is none. */
   readonly encoded?: (handle: Handle) => EncodedMatrix | undefined;
+  /** Reads one of the objective's controls; by default there is none. */
+  readonly control?: (name: string) => Tensor;
   /** Reads what the gradient takes for a constant, where that is not the value itself: finite differences hold it still. */
   readonly readConstant?: (handle: Handle) => Tensor | undefined;
 }
@@ -237,6 +241,10 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
       return tf.mul(x, tf.mul(tf.cast(keepMask(io, name, x, rate, picked), 'float32'), 1 / (1 - rate)));
     },
     uniform: (name, shape, scope) => io.uniform(name, shape, scope),
+    control(name) {
+      if (options.control !== undefined) return options.control(name);
+      throw new TunesmithError('INTERNAL', 'controls are there in training alone', { where: name });
+    },
     observe(name, value) {
       observations.set(name, value);
     },

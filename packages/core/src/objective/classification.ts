@@ -1,12 +1,12 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
 import { accuracy, f1, macroF1, matthews, microF1 } from '../metrics/class-metrics.js';
 import { pearson, spearman } from '../metrics/rank-metrics.js';
-import type { Model } from '../model/model.js';
+import type { Model, ModelRun } from '../model/model.js';
 import type { Trace } from '../model/trace.js';
 import type { HostTensor } from '../program/backend.js';
 import { logProbabilities } from '../tensor/linear-cross-entropy.js';
 import { type Named, type Tensor, tf } from '../tensor/tfjs.js';
-import type { Objective } from './objective.js';
+import type { LossTerm, Objective } from './objective.js';
 import type { ProblemType } from './problem-type.js';
 import type { Row } from './row.js';
 import { collateTokens, tokenColumns } from './token-columns.js';
@@ -83,10 +83,7 @@ export function classification({ labels, problemType = 'single-label' }: Classif
       };
     },
 
-    losses(model, columns, t) {
-      const each = problem.loss(scoresOf(model, columns, t), columns.labels as Tensor);
-      return [{ name: 'loss', sum: tf.sum(tf.mul(each, columns.rowWeights as Tensor)), per: 'rows' }];
-    },
+    losses: (model, columns, t) => [classificationLoss(model.run(t, tokenColumns(columns)), columns, problemType)],
 
     ...(problem.ownLabels === undefined
       ? {}
@@ -109,6 +106,16 @@ export function classification({ labels, problemType = 'single-label' }: Classif
         ),
     },
   };
+}
+
+/** The loss of a forward pass over the columns of a classification. */
+export function classificationLoss(
+  run: Pick<ModelRun, 'scores'>,
+  { last, labels, rowWeights }: Named<Tensor>,
+  problemType: ProblemType,
+): LossTerm {
+  const each = problems[problemType].loss(run.scores(last as Tensor), labels as Tensor); // [rows]
+  return { name: 'loss', sum: tf.sum(tf.mul(each, rowWeights as Tensor)), per: 'rows' };
 }
 
 const problems: Readonly<Record<ProblemType, Problem>> = {

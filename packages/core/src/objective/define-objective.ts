@@ -6,9 +6,10 @@ import type { Objective } from './objective.js';
 
 /**
  * What an objective's rows are made of, which decides how data files are read: answers to learn, an answer that is preferred
- * to another, answers each called good or bad, or prompts alone.
+ * to another, answers each called good or bad, prompts alone, or texts with labels. An objective of labels has the options
+ * `labels` and `problemType` as `classification` has them.
  */
-export type RowKind = 'answers' | 'preferences' | 'ratings' | 'prompts';
+export type RowKind = 'answers' | 'preferences' | 'ratings' | 'prompts' | 'labels';
 
 export interface ObjectiveDefinition<Schema extends z.ZodObject> {
   readonly name: string;
@@ -18,6 +19,8 @@ export interface ObjectiveDefinition<Schema extends z.ZodObject> {
   /** A strict object: every field described, with a default where one is sensible. */
   readonly config: Schema;
   readonly rows: RowKind;
+  /** Whether rows without labels, those of `data.target`, are half of what it is trained on. */
+  readonly unlabelled?: boolean;
   /** Why several rows cannot be packed into one, where they cannot. */
   readonly unpackable?: string;
   /** What a recipe gets that says nothing of its own (rule J of the plugin contract). */

@@ -1,8 +1,10 @@
+import type { Control } from '../method/hooks.js';
 import type { Method } from '../method/method.js';
 import type { AdapterStack } from '../model/adapters.js';
 import type { Task } from '../model/family.js';
 import type { Model } from '../model/model.js';
 import type { Trace } from '../model/trace.js';
+import type { Handle } from '../parameters/handle.js';
 import type { HostTensor } from '../program/backend.js';
 import type { RandomContext } from '../random/keep-mask.js';
 import type { Named, Tensor } from '../tensor/tfjs.js';
@@ -70,6 +72,10 @@ export interface Objective {
   readonly methods?: readonly Method[];
   /** Adapters of the model's, frozen beside what is trained, that it runs by their names: a reference. */
   readonly adapters?: AdapterStack;
+  /** Small inputs that the host computes before every step, for `t.control` in its losses: weights that change over a run. */
+  readonly controls?: Readonly<Named<Control>>;
+  /** Terms whose own gradients are measured at every step. */
+  readonly probe?: Probe;
   /** How it learns from answers of the model's own, if it does; its data's rows are prompts. */
   readonly rollouts?: Rollouts;
   collate(rows: readonly Row[], options: CollateOptions): Batch;
@@ -114,6 +120,15 @@ export interface Prior {
   readonly model?: string;
   /** `[rows, width]`, without the padding's. */
   compute(model: Model, columns: Named<Tensor>, t: Trace): Tensor;
+}
+
+/**
+ * Which terms' gradients are measured, one term at a time and unweighted, and where: the step observes the norm over all of these as
+ * `gradientNorm.<term>`. Of a term that reaches none of them there is none.
+ */
+export interface Probe {
+  readonly terms: readonly string[];
+  at(trained: readonly Handle[]): readonly Handle[];
 }
 
 /** Predictions row by row, and what they are worth. */

@@ -29,6 +29,8 @@ export interface Row {
   readonly expected?: Int32Array;
   /** Of an answer that the model itself gave: what it is learnt by. See `Objective.rollouts`. */
   readonly values?: RowValues;
+  /** Which of several tasks it is of, from 0, where each training file is one. */
+  readonly task?: number;
   /** What an earlier pass over the data found for this row: see `Objective.prior`. */
   readonly prior?: Float32Array;
 }

@@ -6,24 +6,23 @@ import { type Leaf, mapNamed } from '../optimizer/transformation.js';
 import type { Handle } from '../parameters/handle.js';
 import type { ProgramIO, ProgramResult, TensorSpec } from '../program/program.js';
 import { type Named, type Tensor, tf } from '../tensor/tfjs.js';
+import { controlSpecs, methodControls } from './controls.js';
 import { differentiate } from './gradients.js';
 import { readFromChunks, writeToChunks } from './handle-values.js';
 import { inputNames, outputNames } from './program-names.js';
 import { chunkState, chunksOf, optimizerEntry, type PlannedGroup, type TrainingPlan } from './training-plan.js';
 
 /** The small inputs of whatever applies gradients: learning rates, the optimizer's scalars, the methods' controls. */
-export function optimizerSpecs({ groups, optimizer, model }: TrainingPlan): Named<TensorSpec> {
+export function optimizerSpecs(plan: TrainingPlan): Named<TensorSpec> {
+  const { groups, optimizer } = plan;
   const scalars = groups.flatMap((_, index) => [
     inputNames.learningRate(index),
     ...Object.keys(optimizer.scalars?.(1) ?? {}).map((name) => inputNames.optimizerScalar(index, name)),
   ]);
-  const controls = model.hooks.flatMap(({ method, hooks }) =>
-    Object.entries(hooks.controls ?? {}).map(([name, { shape }]) => [
-      inputNames.control(method, name),
-      { shape, dtype: 'float32' as const },
-    ]),
-  );
-  return Object.fromEntries([...scalars.map((name) => [name, { shape: [], dtype: 'float32' }]), ...controls]);
+  return {
+    ...Object.fromEntries(scalars.map((name) => [name, { shape: [], dtype: 'float32' }])),
+    ...controlSpecs(methodControls(plan)),
+  };
 }
 
 /** Penalties, transformations, clipping, the optimizer's step and what methods do after it: rule C of the plugin contract. */

@@ -4,6 +4,7 @@ import type { Row } from '../objective/row.js';
 import { collateRows } from '../objective/virtual-tokens.js';
 import type { HostTensor } from '../program/backend.js';
 import type { Named } from '../tensor/tfjs.js';
+import { inputsOf, objectiveControls } from './controls.js';
 import type { ExecutableCache } from './executable-cache.js';
 import { normalizerScales } from './normalizer-scales.js';
 import { inputNames } from './program-names.js';
@@ -18,7 +19,7 @@ import type { TrainingPlan } from './training-plan.js';
  * @throws CAPABILITY_MISSING for an objective whose rows cannot be computed apart
  */
 export async function foldGradients(
-  { model, objective, rows: training, earlier, maxLength, padToken, seed }: TrainerOptions,
+  { model, objective, rows: training, earlier, steps, maxLength, padToken, seed }: TrainerOptions,
   plan: TrainingPlan,
   executables: ExecutableCache,
   stage: PlannedStage,
@@ -41,7 +42,8 @@ export async function foldGradients(
     const random = { seed, step: 0, firstRow: index * (objective.rowsEach ?? 1) };
     const batch = collateRows(model, objective, [row], { rows: 1, maxLength, padToken, random });
     const scales = normalizerScales(batch.normalizers, { what: 'row', where: `row ${index + 1}` });
-    const inputs: Named<HostTensor> = { ...batch.columns, ...scales };
+    const controls = inputsOf(objectiveControls(plan), { step: 0, steps }, {});
+    const inputs: Named<HostTensor> = { ...batch.columns, ...scales, ...controls };
     const executable = await executables.get(foldProgram(plan, batch, ownLabels));
     for (let label = 0; label < (ownLabels?.count ?? 1); label++) {
       if (ownLabels !== undefined) inputs[inputNames.label] = { dtype: 'int32', shape: [], data: Int32Array.of(label) };

@@ -7,6 +7,7 @@ export const inputNames = {
   learningRate: (group: number): string => `learningRate.${group}`,
   optimizerScalar: (group: number, name: string): string => `optimizer.${group}.${name}`,
   control: (method: string, name: string): string => `control.${method}.${name}`,
+  objectiveControl: (name: string): string => `objective.${name}`,
 };
 
 /** Output names: the objective's terms, already scaled, what was observed, and what is predicted for each row. */

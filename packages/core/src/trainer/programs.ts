@@ -8,6 +8,7 @@ import type { Program, ProgramIO, ProgramResult, TensorSpec } from '../program/p
 import { attentionMask, branchMask } from '../tensor/attention-mask.js';
 import { type Named, type Tensor, tf } from '../tensor/tfjs.js';
 import { applyGradients, checkOwned, optimizerSpecs, updateTrace } from './apply-gradients.js';
+import { controlSpecs, objectiveControls } from './controls.js';
 import { differentiate } from './gradients.js';
 import { inputNames, outputNames } from './program-names.js';
 import { chunkShape, chunksOf, columnSpecs, gradientEntry, type TrainingPlan } from './training-plan.js';
@@ -18,11 +19,12 @@ const scalar: TensorSpec = { shape: [], dtype: 'float32' };
 export function stepProgram(plan: TrainingPlan, batch: Batch): Program {
   return {
     name: `step[${shapeKey(batch)}]`,
-    inputs: { ...batchSpecs(batch), ...optimizerSpecs(plan) },
+    inputs: { ...batchSpecs(plan, batch), ...optimizerSpecs(plan) },
     body(io) {
       const { gradients, outputs } = backward(io, plan, batch);
+      const probed = probedNorms(io, plan, batch);
       const applied = applyGradients(io, plan, gradients);
-      return { ...applied, outputs: { ...outputs, ...applied.outputs } };
+      return { ...applied, outputs: { ...outputs, ...probed, ...applied.outputs } };
     },
   };
 }
@@ -31,7 +33,7 @@ export function stepProgram(plan: TrainingPlan, batch: Batch): Program {
 export function accumulateProgram(plan: TrainingPlan, batch: Batch): Program {
   return {
     name: `accumulate[${shapeKey(batch)}]`,
-    inputs: batchSpecs(batch),
+    inputs: batchSpecs(plan, batch),
     body(io) {
       const { gradients, outputs } = backward(io, plan, batch);
       const sums = chunksOf(plan).map((chunk): [string, Tensor] => {
@@ -63,7 +65,7 @@ export function foldProgram(plan: TrainingPlan, batch: Batch, ownLabels?: OwnLab
   return {
     name: `fold[${shapeKey(batch)}]`,
     inputs: {
-      ...batchSpecs(batch),
+      ...batchSpecs(plan, batch),
       ...(ownLabels === undefined ? {} : { [inputNames.label]: { shape: [], dtype: 'int32' } }),
     },
     body(io) {
@@ -149,9 +151,9 @@ function shapeKey(batch: Batch): string {
     .join(', ');
 }
 
-function batchSpecs(batch: Batch): Named<TensorSpec> {
+function batchSpecs(plan: TrainingPlan, batch: Batch): Named<TensorSpec> {
   const scales = Object.keys(batch.normalizers).map((per) => [inputNames.scale(per), scalar]);
-  return { ...columnSpecs(batch), ...Object.fromEntries(scales) };
+  return { ...columnSpecs(batch), ...Object.fromEntries(scales), ...controlSpecs(objectiveControls(plan)) };
 }
 
 function open(
@@ -172,6 +174,7 @@ function open(
     adapters: { stacks: [adapters] },
     ...(segments === undefined ? {} : { mask: attentionMask(segments, segments) }),
     ...(branches === undefined ? {} : { mask: branchMask(branches), branched: true }),
+    ...(training && { control: (name: string) => io.input(inputNames.objectiveControl(name)) }),
     resolve: model.resolve,
     read: (handle) => trained.get(handle.key) ?? parameters.readIn(io, handle),
     encoded: (handle) => parameters.encodedIn(io, handle),
@@ -236,4 +239,26 @@ function gradientsByKey(
   }
   const byKey = new Map(model.trained.map(({ key }, index) => [key, gradients[index] as Tensor]));
   return { byKey, outputs: kept };
+}
+
+/**
+ * The norms of single terms' gradients where the objective asks for them. Each has a tape of its own over the same forward pass, which a
+ * compiling backend merges into one.
+ */
+function probedNorms(io: ProgramIO, plan: TrainingPlan, batch: Batch): Named<Tensor> {
+  const { model, parameters, objective } = plan;
+  const { probe } = objective;
+  if (probe === undefined) return {};
+  const values = new Map(model.trained.map((handle) => [handle.key, parameters.readIn(io, handle)]));
+  const at = probe.at(model.trained).map(({ key }) => values.get(key) as Tensor);
+  const norms = probe.terms.flatMap((name): [string, Tensor][] => {
+    const { gradients } = differentiate(() => {
+      const { columns, t } = open(io, plan, batch, true, values);
+      const term = objective.losses(model, columns, t).find((each) => each.name === name) as LossTerm;
+      return tf.mul(term.sum, io.input(inputNames.scale(term.per)));
+    }, at);
+    const squares = gradients.flatMap((gradient) => (gradient === null ? [] : [tf.sum(tf.square(gradient))]));
+    return squares.length === 0 ? [] : [[outputNames.observed(`gradientNorm.${name}`), tf.sqrt(tf.addN(squares))]];
+  });
+  return Object.fromEntries(norms);
 }

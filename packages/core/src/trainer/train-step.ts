@@ -1,9 +1,10 @@
-import type { Clock } from '../method/hooks.js';
 import type { Batch } from '../objective/objective.js';
 import type { Row } from '../objective/row.js';
 import { collateRows } from '../objective/virtual-tokens.js';
 import type { HostTensor } from '../program/backend.js';
+import type { Json } from '../storage/json.js';
 import type { Named } from '../tensor/tfjs.js';
+import { inputsOf, methodControls, objectiveControls } from './controls.js';
 import type { ExecutableCache } from './executable-cache.js';
 import { normalizerScales } from './normalizer-scales.js';
 import type { StepEvent } from './ports.js';
@@ -19,6 +20,8 @@ export interface StepContext {
   /** Which optimizer update this is, from 1. */
   readonly update: number;
   readonly totalTokens: number;
+  /** What controls remember, by the names of their inputs. */
+  readonly memories: Named<Json>;
   /** When the run began, in milliseconds of `performance.now`. */
   readonly started: number;
 }
@@ -32,7 +35,7 @@ export async function trainStep(
   plan: TrainingPlan,
   executables: ExecutableCache,
   rows: readonly Row[],
-  { step, update, totalTokens, started }: StepContext,
+  { step, update, totalTokens, memories, started }: StepContext,
 ): Promise<StepEvent> {
   const { model, objective, batchSize, maxLength, padToken, seed, schedule, steps, gradientAccumulation = 1 } = options;
   const began = performance.now();
@@ -49,15 +52,16 @@ export async function trainStep(
   const learningRate = options.learningRate * factor;
   const optimizerInputs = {
     ...optimizerScalars(plan, { peak: options.learningRate, factor }, update),
-    ...controlInputs(plan, { step, steps }),
+    ...inputsOf(methodControls(plan), { step, steps }, memories),
   };
+  const objectiveInputs = inputsOf(objectiveControls(plan), { step, steps }, memories);
 
   const outputs: Named<number>[] = [];
   const accumulate = gradientAccumulation > 1;
   for (const [index, batch] of batches.entries()) {
     const program = accumulate ? accumulateProgram(plan, batch) : stepProgram(plan, batch);
     const executable = await executables.get(program);
-    const inputs = { ...batch.columns, ...scales, ...(accumulate ? {} : optimizerInputs) };
+    const inputs = { ...batch.columns, ...scales, ...objectiveInputs, ...(accumulate ? {} : optimizerInputs) };
     // Each row of the data may be several of the batch, and masks belong to those.
     const random = { seed, step, firstRow: index * batchSize * (objective.rowsEach ?? 1) };
     outputs.push(numbers(await executable.run(inputs, { random })));
@@ -109,19 +113,6 @@ function optimizerScalars(
       inputs[inputNames.optimizerScalar(group, name)] = scalarInput(value);
     }
   });
-  return inputs;
-}
-
-/** Every control's value at this step, for all methods. */
-function controlInputs({ model }: TrainingPlan, clock: Clock): Named<HostTensor> {
-  const inputs: Named<HostTensor> = {};
-  for (const { method, hooks } of model.hooks) {
-    for (const [name, { shape, value }] of Object.entries(hooks.controls ?? {})) {
-      const values = value(clock);
-      const data = Float32Array.from(typeof values === 'number' ? [values] : values);
-      inputs[inputNames.control(method, name)] = { dtype: 'float32', shape, data };
-    }
-  }
   return inputs;
 }
 

@@ -10,6 +10,8 @@ import type { ParameterStore } from '../parameters/parameter-store.js';
 import type { Backend } from '../program/backend.js';
 import type { Schedule } from '../schedule/schedule.js';
 import type { Json } from '../storage/json.js';
+import type { Named } from '../tensor/tfjs.js';
+import { memoriesAfter, methodControls, objectiveControls } from './controls.js';
 import {
   type DivergenceLimit,
   type DivergenceMemory,
@@ -93,6 +95,7 @@ const progressSchema = z.object({
   best: z.object({ value: z.number().nullable(), step: z.number().nullable(), evaluationsSince: z.number() }),
   divergence: z.object({ firstLoss: z.number().nullable(), stepsAbove: z.number(), stepsWithoutGradient: z.number() }),
   stage: stageProgressSchema.optional(),
+  memories: z.record(z.string(), z.json()).default({}),
 });
 
 /** Everything that changes from step to step and is no tensor. */
@@ -105,6 +108,8 @@ interface Progress {
   readonly divergence: DivergenceMemory;
   /** Absent in a run without stages. */
   readonly stage?: StageProgress | undefined;
+  /** What controls remember, by the names of their inputs. */
+  readonly memories: Named<Json>;
 }
 
 /** Plans the training of a model and returns what runs it. */
@@ -121,6 +126,7 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
     totalTokens: 0,
     best: nothingYet,
     divergence: nothingSeen,
+    memories: {},
   };
 
   return {
@@ -167,8 +173,8 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
         if (reason !== 'finished') break;
         const window = await windows.next();
         if (window.done === true) throw endOfRows(step, steps);
-        const { updates, totalTokens } = progress;
-        const at = { step, update: updates + 1, totalTokens, started };
+        const { updates, totalTokens, memories } = progress;
+        const at = { step, update: updates + 1, totalTokens, memories, started };
         const event = await trainStep(options, stages.plan, executables, window.value.rows, at);
         const position = options.rows.after?.(event, window.value.position) ?? window.value.position;
         if (position !== window.value.position) {
@@ -180,6 +186,11 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
           position,
           updates: updates + 1,
           totalTokens: event.totalTokens,
+          memories: memoriesAfter(
+            { ...methodControls(stages.plan), ...objectiveControls(stages.plan) },
+            memories,
+            event,
+          ),
           divergence: watchDivergence(
             progress.divergence,
             event,
@@ -213,8 +224,9 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
 }
 
 /** Rule K: a method that needs a certain length of run says so before the first step. */
-function checkControls({ model, steps }: TrainerOptions): void {
-  for (const { hooks } of model.hooks) for (const { check } of Object.values(hooks.controls ?? {})) check?.(steps);
+function checkControls(options: TrainerOptions): void {
+  const controls = { ...methodControls(options), ...objectiveControls(options) };
+  for (const { check } of Object.values(controls)) check?.(options.steps);
 }
 
 /** A loss over a whole batch at once is another loss over its parts (danger 13 of the plugin contract). */

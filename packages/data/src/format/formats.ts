@@ -22,7 +22,7 @@ export interface Format {
 }
 
 /** What rows are for: labels to learn, or what an objective of words asks for. */
-export type FormatRows = RowKind | 'labels';
+export type FormatRows = RowKind;
 
 export type FormatName =
   | 'messages'

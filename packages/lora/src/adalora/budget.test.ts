@@ -46,7 +46,7 @@ it('allocates every deltaT steps, once more when the budget is final, and holds 
   const steps = 12;
   const during = (name: string): number[] =>
     Array.from({ length: steps }, (_, step) => step + 1).filter((step) =>
-      controls[name]?.value({ step: step - 1, steps }),
+      controls[name]?.value({ step: step - 1, steps }, null),
     );
   expect(during('follow')).toEqual([1, 2, 3, 4, 5, 6, 7]);
   expect(during('allocate')).toEqual([3, 6, 8]);

@@ -1,4 +1,12 @@
-import { type Handle, type ModelBuilder, normal, type TaskHead, type TaskModel, tf } from '@tunesmith/core';
+import {
+  type Handle,
+  type ModelBuilder,
+  normal,
+  type TaskHead,
+  type TaskModel,
+  type Tensor,
+  tf,
+} from '@tunesmith/core';
 
 /** What a head needs to know of its decoder. */
 export interface DecoderHeadOptions {
@@ -17,7 +25,7 @@ export function buildDecoderHead(
   { vocabularySize, hiddenSize, tiedEmbeddings, initializerRange }: DecoderHeadOptions,
   { task, labels }: TaskHead,
   embedding: Handle,
-): Pick<TaskModel, 'head' | 'classify' | 'headModule'> {
+): Pick<TaskModel, 'head' | 'classify' | 'pool' | 'headModule'> {
   if (task === 'embedding') return {};
   if (task === 'causal-lm') {
     const tied = tiedEmbeddings ? { tiedTo: embedding } : {};
@@ -31,10 +39,8 @@ export function buildDecoderHead(
     outFeatures: labels,
     init: normal(initializerRange),
   });
-  return {
-    headModule: 'score',
-    classify: (t, hidden, last) => score(t, tf.gather(tf.reshape(hidden, [-1, hiddenSize]), last as never)),
-  };
+  const pool = (hidden: Tensor, last: Tensor): Tensor => tf.gather(tf.reshape(hidden, [-1, hiddenSize]), last as never);
+  return { headModule: 'score', pool, classify: (t, hidden, last) => score(t, pool(hidden, last)) };
 }
 
 /** What decoders have heads for. */

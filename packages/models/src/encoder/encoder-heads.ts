@@ -39,7 +39,7 @@ export function buildSequenceHead(
   { hiddenSize, initializerRange }: EncoderConfig,
   { sequence }: EncoderLayout,
   labels: number,
-): Pick<TaskModel, 'classify' | 'headModule'> {
+): Pick<TaskModel, 'classify' | 'pool' | 'headModule'> {
   const init = normal(initializerRange);
   const dense = builder.linear(sequence.dense, {
     role: sequence.role,
@@ -58,6 +58,7 @@ export function buildSequenceHead(
   const activate = sequence.activation === 'tanh' ? (x: Tensor) => tf.tanh(x) : encoderActivations[sequence.activation];
   return {
     headModule: 'classifier',
+    pool: firstTokens,
     classify: (t, hidden) => output(t, activate(dense(t, firstTokens(hidden)))),
   };
 }

@@ -1,7 +1,7 @@
 import { type ModelShape, TunesmithError } from '@tunesmith/core';
 import { collectLabels } from '@tunesmith/data';
 import type { Recipe } from '../recipe/recipe.js';
-import { numberedLabels } from './settings.js';
+import { numberedLabels, type Objectives, rowsOf } from './settings.js';
 
 /**
  * A recipe's objective for a model: with its labels by name, those that it says, or those that the training data holds.
@@ -10,6 +10,7 @@ import { numberedLabels } from './settings.js';
 export async function resolveObjective(
   { objective, data }: Pick<Recipe, 'objective' | 'data'>,
   { answerStart }: Pick<ModelShape, 'answerStart'>,
+  objectives: Objectives = [],
 ): Promise<Recipe['objective']> {
   const { name, labels, problemType = 'single-label' } = objective;
   if (answerStart !== undefined && (name === 'sft' || name === 'seq2seq')) {
@@ -22,7 +23,7 @@ export async function resolveObjective(
     }
     return { ...objective, name: 'seq2seq', answerStart: objective.answerStart ?? answerStart };
   }
-  if (name !== 'classification' || Array.isArray(labels)) return objective;
+  if (rowsOf(objective, objectives) !== 'labels' || Array.isArray(labels)) return objective;
   if (typeof labels === 'number') return { ...objective, labels: numberedLabels(labels) };
   const { train, format, columns, header } = data;
   const found = await collectLabels(typeof train === 'string' ? [train] : train, problemType, {

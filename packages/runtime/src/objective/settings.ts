@@ -132,7 +132,7 @@ function configured({ name, ...options }: ObjectiveSettings, plugins: Objectives
 export function labelScheme(settings: ObjectiveSettings, plugins: Objectives = []): LabelScheme | null {
   const { task, labels = 1 } = headOf(settings, plugins);
   if (task !== 'sequence-classification') return null;
-  if (isOwn(settings)) return schemeOf(settings);
+  if (rowsOf(settings, plugins) === 'labels') return schemeOf(settings);
   return { names: numberedLabels(labels), problemType: configured(settings, plugins).problemType ?? 'single-label' };
 }
 

@@ -22,6 +22,7 @@ const pathKeys = [
   ['objective', 'rewardModel'],
   ['objective', 'gateData'],
   ['data', 'earlier'],
+  ['data', 'target'],
   // Of the objectives that learn from another model.
   ['objective', 'teacher'],
   ['output'],

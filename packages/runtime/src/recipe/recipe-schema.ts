@@ -79,6 +79,11 @@ const data = z
       .describe(
         'Take each training file for a task, and of each a share of the rows by its size to the power 1/T (Raffel et al. 2020, §3.5.2): 1 by size, as it is without, the higher the more alike. Off if not said.',
       ),
+    target: files
+      .optional()
+      .describe(
+        'Texts without labels of the domain that a classifier is to work in, beside labelled ones of another in `train`, for objectives that learn from both (`dann`): half of the rows. None if not said.',
+      ),
     earlier: z
       .union([z.string().min(1), z.array(z.string().min(1))])
       .optional()

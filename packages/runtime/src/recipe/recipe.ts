@@ -136,8 +136,9 @@ function objectiveProblems(
   if (plugin !== undefined) {
     const { name: own, unpackable } = plugin.definition;
     const packed = data.packing && unpackable !== undefined ? [`data.packing: not for ${own}: ${unpackable}`] : [];
-    return [...packed, ...silent];
+    return [...packed, ...targetProblems(data.target !== undefined, plugin), ...silent];
   }
+  const targeted = targetProblems(data.target !== undefined, objective.name);
   const { name, labels, problemType, answerStart } = objective;
   const names = Array.isArray(labels) ? labels : [];
   const found: [boolean, string][] = [
@@ -151,7 +152,17 @@ function objectiveProblems(
     [name === 'seq2seq' && data.packing, 'data.packing: an encoder reads one text for each row'],
     [name !== 'seq2seq' && answerStart !== undefined, 'objective.answerStart: goes with seq2seq'],
   ];
-  return [...found.flatMap(([isWrong, problem]) => (isWrong ? [problem] : [])), ...silent];
+  return [...found.flatMap(([isWrong, problem]) => (isWrong ? [problem] : [])), ...targeted, ...silent];
+}
+
+/** Whether texts without labels are there for an objective that learns from them, and for no other. */
+function targetProblems(given: boolean, objective: ObjectiveFactory | string): string[] {
+  const [name, wanted] =
+    typeof objective === 'string' ? [objective, false] : [objective.definition.name, objective.definition.unlabelled];
+  if (given === (wanted ?? false)) return [];
+  return [
+    given ? `data.target: not for ${name}, which learns from no unlabelled text` : `data.target: ${name} needs it`,
+  ];
 }
 
 function continuesTexts(settings: ObjectiveSettings, plugin: ObjectiveFactory | undefined): boolean {

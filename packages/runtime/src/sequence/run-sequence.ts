@@ -123,7 +123,7 @@ async function measure(
     const losses: number[] = [];
     for (const { name, validation } of tasks) {
       onPhase?.(`measuring ${name}`);
-      const { earlier: _, validation: __, ...data } = recipe.data;
+      const { earlier: _, validation: __, target: ___, ...data } = recipe.data;
       const { loss } = await evaluateFiles(loaded, {
         data: { ...data, train: [...validation] },
         ...{ batchSize: recipe.trainer.batchSize, objective, cacheFolder: engine.cacheFolder },

@@ -45,6 +45,19 @@ export function mixRows(sets: readonly Dataset[], shares: readonly number[], len
   };
 }
 
+/** Rows that say which task they are of. */
+export function withTask(set: Dataset, task: number): Dataset {
+  return {
+    ...set,
+    async *rows() {
+      for await (const row of set.rows()) yield { ...row, task };
+    },
+    async *read(position) {
+      for await (const read of set.read(position)) yield { ...read, row: { ...read.row, task } };
+    },
+  };
+}
+
 /**
  * Shares of tasks by their sizes at a temperature: n^(1/T) over their sum (Raffel et al. 2020, arXiv:1910.10683, §3.5.2). At 1 each
  * has its own share of the rows; the higher, the more alike.

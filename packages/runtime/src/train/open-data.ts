@@ -21,7 +21,7 @@ import {
 } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { dataWarnings } from './data-warnings.js';
-import { mixRows, sharesAt } from './mix-rows.js';
+import { mixRows, sharesAt, withTask } from './mix-rows.js';
 
 /** A recipe's rows, to train on and to hold out. */
 export interface RunData {
@@ -51,20 +51,21 @@ export interface OpenDataOptions {
 export async function openData(data: Recipe['data'], options: OpenDataOptions): Promise<RunData> {
   const { validation, shuffle, packing } = data;
   const { onPhase } = options;
+  const reading = rowOptions(data, options.tokenizer, options.maxLength, options.objective, options.objectives);
   const shared = {
-    ...rowOptions(data, options.tokenizer, options.maxLength, options.objective, options.objectives),
     packing,
     seed: options.seed,
     cacheFolder: options.cacheFolder,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(onPhase === undefined ? {} : { onProgress: (count: number) => onPhase(`tokenised ${count} examples`) }),
   };
-  const open = async (files: readonly string[], shuffled: boolean): Promise<WholeDataset> => {
-    const dataset = await createDataset({ ...shared, files, shuffle: shuffled });
+  const open = async (files: readonly string[], shuffled: boolean, as: RowOptions = reading): Promise<WholeDataset> => {
+    const dataset = await createDataset({ ...shared, ...as, files, shuffle: shuffled });
     for (const warning of dataWarnings(dataset.report, options.maxLength)) options.onWarning?.(warning);
     return dataset;
   };
-  const { train, held } = await openTasks();
+  const { train: labelled, held } = await openTasks();
+  const train = await besideTarget(labelled);
   const opened = { validation: held, report: train.report };
   if (data.earlier === undefined) return { ...opened, train };
   const files = listOf(data.earlier);
@@ -82,7 +83,8 @@ export async function openData(data: Recipe['data'], options: OpenDataOptions): 
     const tasks: WholeDataset[] = [];
     for (const task of temperature === undefined ? [all] : all.map((file) => [file]))
       tasks.push(await open(task, shuffle));
-    const together = (sets: readonly Dataset[]): Dataset => {
+    const together = (unmarked: readonly Dataset[]): Dataset => {
+      const sets = temperature === undefined ? unmarked : unmarked.map(withTask);
       const sizes = sets.map(({ length }) => length);
       const [first, ...more] = sets as [Dataset, ...Dataset[]];
       const rows = sizes.reduce((sum, size) => sum + size, 0);
@@ -92,8 +94,20 @@ export async function openData(data: Recipe['data'], options: OpenDataOptions): 
       const sides = tasks.map((task) => task.split(validation));
       return { train: together(sides.map((side) => side.train)), held: together(sides.map((side) => side.validation)) };
     }
-    const held = validation === undefined ? null : await open(listOf(validation), false);
-    return { train: together(tasks), held };
+    if (validation === undefined) return { train: together(tasks), held: null };
+    // As many files as tasks are a task's each.
+    const files = listOf(validation);
+    const divided = temperature !== undefined && files.length === tasks.length ? files.map((file) => [file]) : [files];
+    const held: WholeDataset[] = [];
+    for (const some of divided) held.push(await open(some, false));
+    return { train: together(tasks), held: divided.length === 1 ? (held[0] as Dataset) : together(held) };
+  }
+
+  /** Rows of the target domain between the labelled ones, one for each. */
+  async function besideTarget(labelled: Dataset): Promise<Dataset> {
+    if (data.target === undefined) return labelled;
+    const target = await open(listOf(data.target), shuffle, textOptions(reading));
+    return mixRows([labelled, target], [1, 1], 2 * labelled.length);
   }
 }
 
@@ -108,7 +122,7 @@ export function rowOptions(
   objectives: Objectives = [],
 ): RowOptions {
   const rows = rowsOf(objective, objectives);
-  const labels = rows === 'labels' ? labelScheme(objective) : null;
+  const labels = rows === 'labels' ? labelScheme(objective, objectives) : null;
   const { format, columns, header, template, promptLossWeight, trainOnHistory, longText } = data;
   return {
     tokenizer,
@@ -125,6 +139,12 @@ export function rowOptions(
     ...(objective.answerStart === undefined ? {} : { answerStart: objective.answerStart }),
     ...(rows === 'labels' || rows === 'texts' || rows === 'answers' ? {} : { rows }),
   };
+}
+
+/** How texts without labels are read beside labelled ones: cut where these are. */
+function textOptions({ labels: _, columns: { text } = {}, ...reading }: RowOptions): RowOptions {
+  const columns = text === undefined ? {} : { text };
+  return { ...reading, columns, wholeTexts: true, longText: 'truncate', format: 'text' };
 }
 
 /** What is left of a row for a prompt that is to be answered. @throws CONFIG_INVALID where that is nothing */

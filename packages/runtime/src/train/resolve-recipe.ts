@@ -31,7 +31,7 @@ export async function resolveRecipe(
   const folder = await openBase(path, engine.families);
   await folder.close();
   const plain = describeModel(folder.config, path, engine.families);
-  const objective = await resolveObjective(recipe, plain.shape);
+  const objective = await resolveObjective(recipe, plain.shape, engine.objectives);
   const quantization = recipe.model.quantization ?? (isQuantized(folder.tensors) ? undefined : preset(recipe, engine));
   const base = { ...model, ...(quantization && { quantization }) };
   const { shape } = (await describeRun({ ...recipe, model: base, objective }, folder, engine)).model;
