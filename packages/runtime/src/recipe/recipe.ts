@@ -136,7 +136,12 @@ function objectiveProblems(
   if (plugin !== undefined) {
     const { name: own, unpackable } = plugin.definition;
     const packed = data.packing && unpackable !== undefined ? [`data.packing: not for ${own}: ${unpackable}`] : [];
-    return [...packed, ...targetProblems(data.target !== undefined, plugin), ...silent];
+    return [
+      ...packed,
+      ...targetProblems(data.target !== undefined, plugin),
+      ...taskProblems(data, settings, plugin),
+      ...silent,
+    ];
   }
   const targeted = targetProblems(data.target !== undefined, objective.name);
   const { name, labels, problemType, answerStart } = objective;
@@ -162,6 +167,23 @@ function targetProblems(given: boolean, objective: ObjectiveFactory | string): s
   if (given === (wanted ?? false)) return [];
   return [
     given ? `data.target: not for ${name}, which learns from no unlabelled text` : `data.target: ${name} needs it`,
+  ];
+}
+
+/** Whether the training files are the tasks that an objective names. */
+function taskProblems(
+  { train, taskTemperature }: Fields['data'],
+  { name, ...options }: ObjectiveSettings,
+  plugin: ObjectiveFactory,
+): string[] {
+  const { tasks } = plugin(options);
+  if (tasks === undefined) return [];
+  const files = [train].flat().length;
+  return [
+    ...(taskTemperature === undefined
+      ? [`data.taskTemperature: ${name} needs it, so that each training file is a task`]
+      : []),
+    ...(files === tasks ? [] : [`data.train: expected a file for each of objective.tasks, ${tasks}, got ${files}`]),
   ];
 }
 
