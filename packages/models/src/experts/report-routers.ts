@@ -49,12 +49,7 @@ export function reportRouters<Result>(
  * 2021, eq. 4–6; `load_balancing_loss_func` of transformers' Mixtral, with the attention mask), or the mean of the rows' own
  * (that of its Switch Transformers, but that padding does not count). Logits `[batch, seq, experts]` of each layer.
  */
-function balanceLoss(
-  logits: readonly Tensor[],
-  present: Tensor,
-  routing: Routing,
-  over: RouterLosses['over'],
-): Tensor {
+function balanceLoss(logits: readonly Tensor[], present: Tensor, routing: Routing, over: RouterLosses['over']): Tensor {
   const axes = over === 'batch' ? [0, 1] : [1];
   const weights = tf.expandDims(present, -1);
   const sum = (x: Tensor): Tensor => tf.sum(tf.mul(x, weights), axes); // [experts] or [batch, experts]
