@@ -14,6 +14,7 @@ export { combineAdapters } from './model/combine-adapters.js';
 export type { Device, Engine, HubSettings, OnPhase, OnWarning } from './model/engine.js';
 export type { EvaluateFilesOptions } from './model/evaluate-files.js';
 export { evaluateFiles } from './model/evaluate-files.js';
+export { type EvaluateRunOptions, evaluateRun } from './model/evaluate-run.js';
 export type { BatchPiece, GenerateTextOptions, TextGenerator, TextPiece } from './model/generate-text.js';
 export { createTextGenerator } from './model/generate-text.js';
 export type { FormOptions, LoadedModel, LoadModelOptions } from './model/load-model.js';
