@@ -136,19 +136,25 @@ function objectiveProblems(
   if (plugin !== undefined) {
     const { name: own, unpackable } = plugin.definition;
     const packed = data.packing && unpackable !== undefined ? [`data.packing: not for ${own}: ${unpackable}`] : [];
-    return [...packed, ...targetProblems(data.target !== undefined, plugin), ...silent];
+    return [
+      ...packed,
+      ...targetProblems(data.target !== undefined, plugin),
+      ...taskProblems(data, settings, plugin),
+      ...silent,
+    ];
   }
   const targeted = targetProblems(data.target !== undefined, objective.name);
   const { name, labels, problemType, answerStart } = objective;
   const names = Array.isArray(labels) ? labels : [];
+  const isClassification = name === 'classification' || name === 'token-classification';
   const found: [boolean, string][] = [
-    [name !== 'classification' && labels !== undefined, 'objective.labels: goes with classification'],
+    [!isClassification && labels !== undefined, 'objective.labels: goes with classification and token-classification'],
     [new Set(names).size < names.length, 'objective.labels: one is named twice'],
     [
       problemType === 'single-label' && (names.length === 1 || labels === 1),
       'objective.labels: expected two or more, of which each text has one',
     ],
-    [name === 'classification' && data.packing, 'data.packing: a row that is classified holds one text'],
+    [isClassification && data.packing, 'data.packing: a row that is classified holds one text'],
     [name === 'seq2seq' && data.packing, 'data.packing: an encoder reads one text for each row'],
     [name !== 'seq2seq' && answerStart !== undefined, 'objective.answerStart: goes with seq2seq'],
   ];
@@ -162,6 +168,23 @@ function targetProblems(given: boolean, objective: ObjectiveFactory | string): s
   if (given === (wanted ?? false)) return [];
   return [
     given ? `data.target: not for ${name}, which learns from no unlabelled text` : `data.target: ${name} needs it`,
+  ];
+}
+
+/** Whether the training files are the tasks that an objective names. */
+function taskProblems(
+  { train, taskTemperature }: Fields['data'],
+  { name, ...options }: ObjectiveSettings,
+  plugin: ObjectiveFactory,
+): string[] {
+  const { tasks } = plugin(options);
+  if (tasks === undefined) return [];
+  const files = [train].flat().length;
+  return [
+    ...(taskTemperature === undefined
+      ? [`data.taskTemperature: ${name} needs it, so that each training file is a task`]
+      : []),
+    ...(files === tasks ? [] : [`data.train: expected a file for each of objective.tasks, ${tasks}, got ${files}`]),
   ];
 }
 
