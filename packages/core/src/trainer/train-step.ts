@@ -67,7 +67,7 @@ export async function trainStep(
     outputs.push(numbers(await executable.run(inputs, { random })));
   }
   if (accumulate) {
-    const executable = await executables.get(applyProgram(plan));
+    const executable = await executables.get(applyProgram(plan), { lasting: true });
     outputs.push(numbers(await executable.run(optimizerInputs)));
   }
 
