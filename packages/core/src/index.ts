@@ -51,8 +51,10 @@ export { apiVersion } from './method/method.js';
 export type { PeftFields } from './method/peft-config.js';
 export { readPeftConfig } from './method/peft-config.js';
 export type { RunLength, Stage, StageEntry, StageHost, StageState } from './method/stage.js';
-export { accuracy, f1, macroF1, matthews, microF1 } from './metrics/class-metrics.js';
+export { accuracy, f1, largestAt, macroF1, matthews, microF1 } from './metrics/class-metrics.js';
 export { pearson, spearman } from './metrics/rank-metrics.js';
+export type { Span } from './metrics/span-metrics.js';
+export { spanScores, spansOf } from './metrics/span-metrics.js';
 export { bleu, exactMatch, rougeL } from './metrics/text-metrics.js';
 export type { ActiveAdapters, AdapterMethods, AdapterStack } from './model/adapters.js';
 export type {
@@ -78,10 +80,13 @@ export type {
   TokenColumns,
 } from './model/family.js';
 export type { GgufContents, GgufLayout } from './model/gguf-layout.js';
+export type { Handed } from './model/handed.js';
+export { collectValues } from './model/handed.js';
 export type { LoadWeightsOptions, WeightDtype } from './model/load-weights.js';
 export { loadWeights, originalWeights } from './model/load-weights.js';
 export type { MethodHooks, Model, ModelOptions, ModelRun, ModelUnderStack } from './model/model.js';
 export { buildModel } from './model/model.js';
+export { presentTokens } from './model/present-tokens.js';
 export type { Quantization } from './model/quantization.js';
 export { isQuantized } from './model/quantization.js';
 export type { QuantizationSettings } from './model/quantization-settings.js';
@@ -135,6 +140,8 @@ export { seq2seq } from './objective/seq2seq.js';
 export { sft } from './objective/sft.js';
 export type { Target, TargetColumns } from './objective/target-columns.js';
 export { targetColumns, weightedTargets } from './objective/target-columns.js';
+export type { TokenClassificationOptions } from './objective/token-classification.js';
+export { tagScores, tokenClassification } from './objective/token-classification.js';
 export type { CollatedTokens } from './objective/token-columns.js';
 export { collateTokens, tokenColumns } from './objective/token-columns.js';
 export { addVirtualTokens, collateRows } from './objective/virtual-tokens.js';
@@ -232,6 +239,8 @@ export type { LinearBlockLayout, LinearBlockTensors, LinearBlockType } from './t
 export { dequantizeLinearBlocks, linearBlockForms, linearBlockSize, linearBlocks } from './tensor/linear-blocks.js';
 export { linearCrossEntropy, logProbabilities, weightedLinearCrossEntropy } from './tensor/linear-cross-entropy.js';
 export { completeGradients } from './tensor/missing-gradients.js';
+export type { RowSums } from './tensor/move-rows.js';
+export { moveRows } from './tensor/move-rows.js';
 export { refuseMissingKernels } from './tensor/refuse-missing-kernels.js';
 export { reverseGradient } from './tensor/reverse-gradient.js';
 export { rmsNorm } from './tensor/rms-norm.js';
