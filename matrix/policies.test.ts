@@ -48,6 +48,7 @@ const policies: Record<string, () => Objective> = {
   grpo: () => grpo({ ...common, answers: 4, beta: 0.1, epochs: 2 }),
   rloo: () => rloo({ ...common, answers: 4, epochs: 2 }),
   ppo: () => ppo({ ...common, prompts: 8, epochs: 2, temperature: 1 }),
+  'ppo, scores after ends': () => ppo({ ...common, prompts: 8, epochs: 2, temperature: 1, scoreAfterEnd: true }),
 };
 
 function prepare(methods: readonly Method[], objective: Objective, family: TinyModelCase = tinyLlama) {

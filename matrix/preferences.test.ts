@@ -1,5 +1,4 @@
 /** Learning from pairs of answers with every method: what the reference is, and what is refused. */
-import { compacter, houlsby, scaledParallel } from '@tunesmith/adapter';
 import {
   type CheckpointStore,
   computePriors,
@@ -12,11 +11,9 @@ import {
   type RowSource,
   type TrainerCheckpoint,
 } from '@tunesmith/core';
-import { ia3 } from '@tunesmith/ia3';
-import { adalora, lora } from '@tunesmith/lora';
-import { prefixTuning, promptTuning, pTuning } from '@tunesmith/prefix';
+import { lora } from '@tunesmith/lora';
 import { dpo, kto, orpo, reward, simpo } from '@tunesmith/rlhf-dpo';
-import { bitfit, diffPruning, far, fishMask, freeze, full, gradualUnfreezing } from '@tunesmith/selective';
+import { bitfit, full } from '@tunesmith/selective';
 import {
   relativeError,
   rowSource,
@@ -29,49 +26,13 @@ import {
 import { describe, expect, it } from 'vitest';
 import { backends } from './backends.js';
 import { giveValues } from './give-values.js';
+import { beside, inPlace } from './learners.js';
 import { tinyBert, tinyGpt2, tinyLlama } from './tiny-families.js';
+import { tinyPairs } from './tiny-pairs.js';
 
 type TrainOptions = NonNullable<Parameters<typeof tinyTrainer>[1]>;
 
-/** What leaves the checkpoint's weights as they are: the reference is there at every step. */
-const beside: Record<string, () => Method> = {
-  lora: () => lora({ rank: 2, dropout: 0.1 }),
-  'a saved module': () => lora({ rank: 2, modulesToSave: ['lm_head'] }),
-  dora: () => lora({ rank: 2, useDora: true, targetModules: 'all-linear' }),
-  pissa: () => lora({ rank: 2, initLoraWeights: 'pissa', trainableTokenIndices: [3] }),
-  adalora: () => adalora({ initRank: 3, targetRank: 2 }),
-  ia3: () => ia3(),
-  houlsby: () => houlsby({ reductionFactor: 4 }),
-  'scaled-parallel': () => scaledParallel({ reductionFactor: 4 }),
-  compacter: () => compacter({ reductionFactor: 4 }),
-  prefix: () => prefixTuning({ virtualTokens: 3 }),
-  prompt: () => promptTuning({ virtualTokens: 3 }),
-  'p-tuning': () => pTuning({ virtualTokens: 3, encoderSize: 8 }),
-  'diff-pruning': () => diffPruning({ targetSparsity: 0.1 }),
-};
-/** What trains them in place: the reference is what was computed before. */
-const inPlace: Record<string, () => Method> = {
-  full: () => full(),
-  freeze: () => freeze({ layers: 1 }),
-  'gradual-unfreezing': () => gradualUnfreezing({ every: 'even' }),
-  'fish-mask': () => fishMask({ ratio: 0.1, samples: 2 }),
-  far: () => far({ priming: 0.5, keep: 0.25 }),
-};
 const [live, cached] = [dpo(), dpo({ reference: 'cached' })];
-
-/** Two tokens of a prompt, and two answers to it. */
-function pairs({ model }: Pick<TinyModel, 'model'>, count = 16): Row[] {
-  const texts = tinyRows(model, 2 * count);
-  const prompted = ({ tokens }: Row, prompt: Int32Array) => ({
-    tokens: Int32Array.from([...prompt, ...tokens.subarray(2)]),
-    weights: new Float32Array(tokens.length).fill(1, 2),
-  });
-  return Array.from({ length: count }, (_, pair) => {
-    const [chosen, rejected] = [texts[2 * pair] as Row, texts[2 * pair + 1] as Row];
-    const prompt = chosen.tokens.subarray(0, 2);
-    return { ...prompted(chosen, prompt), rejected: prompted(rejected, prompt) };
-  });
-}
 
 const prepare = (methods: readonly Method[], objective: Objective, family: TinyModelCase = tinyLlama) =>
   tinyModel({ ...family, objective }, methods, backends['onnx-cpu']());
@@ -103,7 +64,7 @@ const flat = (values: readonly Float32Array[]): Float32Array => Float32Array.fro
 describe('the reference', () => {
   const bases = [tinyLlama, tinyGpt2].map(async (family) => {
     const tiny = await prepare([lora({ rank: 2 })], cached, family);
-    return priorsOf(tiny, pairs(tiny));
+    return priorsOf(tiny, tinyPairs(tiny));
   });
   const named = Object.entries({ ...beside, ...inPlace }).map(([name, method]) => ({
     name,
@@ -115,7 +76,7 @@ describe('the reference', () => {
 
   it.each(cases)('is the checkpoint’s model under $name', async ({ name, method, family }) => {
     const tiny = await prepare([method()], cached, family);
-    const rows = pairs(tiny);
+    const rows = tinyPairs(tiny);
     const priors = await priorsOf(tiny, rows);
     expect(
       relativeError(flat(priors), flat(await (bases[Number(family !== tinyLlama)] as (typeof bases)[number]))),
@@ -137,7 +98,7 @@ describe('the reference', () => {
     for (const family of [tinyLlama, { ...tinyLlama, quantization }, tinyGpt2]) {
       const made = () => [lora({ rank: 2 })];
       const tiny = await prepare(made(), live, family);
-      const rows = pairs(tiny);
+      const rows = tinyPairs(tiny);
       const losses = await train(tiny, rowSource(rows));
       expect(losses[0]).toBe(Math.fround(Math.LN2));
       const recomputed = await train(await prepare(made(), live, family), rowSource(rows), {
@@ -168,7 +129,7 @@ describe.each([
     const rows =
       objective.name === 'kto'
         ? tinyRows(coded.model).map((row, index) => ({ ...row, labels: Float32Array.of(index % 2) }))
-        : pairs(coded);
+        : tinyPairs(coded);
     const losses = await train(coded, rowSource(rows), { steps: 3 });
     expect(relativeError(losses, await train(plain, rowSource(rows), { steps: 3 }))).toBeLessThan(tolerance);
     expect(encoded.length).toBe(14);
@@ -185,7 +146,7 @@ describe('pairs', () => {
     async (objective) => {
       const run = async (batchSize: number, gradientAccumulation: number) => {
         const tiny = await prepare([method()], objective);
-        return train(tiny, rowSource(pairs(tiny)), { batchSize, gradientAccumulation, steps: 4 });
+        return train(tiny, rowSource(tinyPairs(tiny)), { batchSize, gradientAccumulation, steps: 4 });
       };
       expect(relativeError(await run(2, 4), await run(8, 1))).toBeLessThan(1e-5);
     },
@@ -194,7 +155,7 @@ describe('pairs', () => {
   it.each([tinyLlama, tinyGpt2, tinyBert])('teach a reward model of the $family.name family', async (family) => {
     const run = async (batchSize: number, gradientAccumulation: number) => {
       const tiny = await prepare([method()], reward({ centering: 0.01 }), family);
-      const rows = pairs(tiny, 8).map((row, index) => ({ ...row, margin: index / 8 }));
+      const rows = tinyPairs(tiny, 8).map((row, index) => ({ ...row, margin: index / 8 }));
       return train(tiny, rowSource(rows), { batchSize, gradientAccumulation, steps: 6 });
     };
     const whole = await run(8, 1);
@@ -207,9 +168,9 @@ describe('pairs', () => {
     const store: CheckpointStore = { save: async (checkpoint) => void saved.push(checkpoint) };
     const options = { gradientAccumulation: 2, batchSize: 2, steps: 6 };
     const tiny = await prepare([method()], live);
-    const whole = await train(tiny, rowSource(pairs(tiny)), { ...options, checkpoints: store });
+    const whole = await train(tiny, rowSource(tinyPairs(tiny)), { ...options, checkpoints: store });
     const other = await prepare([method()], live);
-    const trainer = await tinyTrainer(other, { ...options, rows: rowSource(pairs(other)) });
+    const trainer = await tinyTrainer(other, { ...options, rows: rowSource(tinyPairs(other)) });
     await trainer.restore(saved[2] as TrainerCheckpoint);
     const rest: number[] = [];
     for await (const event of trainer.run()) if (event.type === 'step') rest.push(event.loss);
@@ -222,7 +183,7 @@ describe('pairs', () => {
 
   it('are not packed, and a loss that sorts them is not accumulated', async () => {
     const tiny = await prepare([method()], dpo({ loss: 'aot' }));
-    const rows = pairs(tiny);
+    const rows = tinyPairs(tiny);
     const packed = rows.map((row) => ({ ...row, segments: new Int32Array(row.tokens.length).fill(1) }));
     await expect(train(tiny, rowSource(packed))).rejects.toThrow('pairs cannot be packed');
     const accumulated = train(await prepare([method()], dpo({ loss: 'aot' })), rowSource(rows), {
@@ -247,7 +208,7 @@ describe('pairs', () => {
 
   it('need what they are compared with', async () => {
     const tiny = await prepare([method()], cached);
-    await expect(train(tiny, rowSource(pairs(tiny)))).rejects.toThrow(/no log-probabilities by the reference/);
+    await expect(train(tiny, rowSource(tinyPairs(tiny)))).rejects.toThrow(/no log-probabilities by the reference/);
     const answers = tinyRows(tiny.model);
     await expect(train(await prepare([method()], live), rowSource(answers))).rejects.toThrow('a row is no pair');
   });

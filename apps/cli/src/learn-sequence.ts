@@ -4,7 +4,7 @@ import { formatLoss } from './format.js';
 import type { Terminal } from './terminal.js';
 import { trainRun } from './train-run.js';
 
-/** Trains a sequence's runs in turn, and prints the losses on every task after each. */
+/** Trains a sequence's runs in turn, and prints the losses on every task after each, or of each where they are not alike. */
 export async function learnSequence(file: string, output: string | undefined, terminal: Terminal): Promise<void> {
   const result = await runSequence(file, {
     ...(output === undefined ? {} : { output }),
@@ -19,10 +19,24 @@ export async function learnSequence(file: string, output: string | undefined, te
   terminal.status('');
   if (result === null) return;
   if (terminal.json) terminal.printJson({ type: 'sequence', ...result });
-  else printMatrix(result, terminal);
+  else if (result.losses.length > 0) printMatrix(result, terminal);
+  else printRuns(result, terminal);
 }
 
-function printMatrix({ tasks, losses, averageForgetting, backwardTransfer }: SequenceResult, terminal: Terminal): void {
+/** Each task's own loss, before its run and after: of different kinds, they are not compared. */
+function printRuns({ runs }: SequenceResult, terminal: Terminal): void {
+  const width = Math.max(...runs.map(({ task }) => task.length)) + 2;
+  terminal.print(terminal.style('bold', 'held-out loss of each task, before its run → after'));
+  for (const { task, before, after } of runs) {
+    const [from, to] = [before, after].map((at) => formatLoss(at?.loss ?? Number.NaN));
+    terminal.print(`${task.padEnd(width)}${from} → ${to}`);
+  }
+}
+
+function printMatrix(
+  { tasks, losses, averageForgetting = 0, backwardTransfer = 0 }: SequenceResult,
+  terminal: Terminal,
+): void {
   const width = Math.max(8, ...tasks.map(({ length }) => length + 2));
   const first = Math.max('before'.length, ...tasks.map(({ length }) => 'after '.length + length)) + 2;
   terminal.print(

@@ -28,6 +28,8 @@ export { openModel } from './model/open-model.js';
 export { probeBackend } from './model/probe-backend.js';
 export type { SaveModelOptions } from './model/save-model.js';
 export { saveModel } from './model/save-model.js';
+export type { TaggedSpan, TaggedText, TaggedWord, TagTextsOptions } from './model/tag-texts.js';
+export { tagTexts } from './model/tag-texts.js';
 export { resolveObjective } from './objective/resolve-objective.js';
 export type { ObjectiveSettings, Objectives } from './objective/settings.js';
 export { createObjective, headOf, labelScheme } from './objective/settings.js';

@@ -4,13 +4,15 @@ import type { Terminal } from '../terminal.js';
 export function addSequence(program: Command, terminal: Terminal): void {
   program
     .command('sequence')
-    .description('learn tasks one after another, and measure what each makes the model forget')
+    .description(
+      'learn tasks one after another: what each makes the model forget, or answers, a reward model and a policy',
+    )
     .argument(
       '<sequence>',
       'a recipe with a list of tasks in place of its data; what is done already is not done again',
     )
     .option('--output <folder>', 'folder of the runs')
-    .option('--json', 'events of the runs as JSON lines, the matrix last')
+    .option('--json', 'events of the runs as JSON lines, what all came to last')
     .action(async (file: string, { output }: { readonly output?: string }) => {
       const { learnSequence } = await import('../learn-sequence.js');
       await learnSequence(file, output, terminal);

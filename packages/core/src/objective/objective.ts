@@ -42,6 +42,8 @@ export interface CollateOptions {
   /** Longest row; lengths are rounded up to a bucket, and never above this. */
   readonly maxLength: number;
   readonly padToken: number;
+  /** How many tokens at the beginning of each text are the model's own, and no text; none if not said. */
+  readonly virtualTokens?: number;
   /** The rows are there to be predicted: what they should give may be missing. */
   readonly predicting?: boolean;
   /** What an objective that draws at random draws by; in evaluation absent, where a row's own tokens decide. */
@@ -61,7 +63,7 @@ export interface Objective {
   readonly rowsEach?: number;
   /** How many tasks its rows are of, where they say which (`Row.task`). */
   readonly tasks?: number;
-  /** Why the rows of a step cannot be computed apart, where they cannot: accumulation is refused with it. */
+  /** Why the rows of a step cannot be computed apart, where they cannot: accumulation, and stages over rows one by one, are refused with it. */
   readonly coupled?: string;
   /** What a pass over the data before training finds for each row, to be there as `Row.prior`. Needs no method to act. */
   readonly prior?: Prior;

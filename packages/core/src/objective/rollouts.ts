@@ -38,7 +38,7 @@ export interface Judge {
   /** A model's folder, or an adapter's over the base of the model that is trained. */
   readonly model: string;
   /** Pairs of answers that it is held to before anything is trained by it: the share of which it must prefer the chosen one. */
-  readonly gate?: { readonly data: string; readonly accuracy: number };
+  readonly gate?: { readonly data: readonly string[]; readonly accuracy: number };
 }
 
 /** What is to be learnt of a rollout. */

@@ -64,7 +64,7 @@ export function collateRows(
   const maxLength = most === 1 ? longest : bucketLength(longest, Number.POSITIVE_INFINITY);
   const batch = objective.collate(
     rows.map((row) => addVirtualTokens(model, row)),
-    { ...options, maxLength },
+    { ...options, maxLength, virtualTokens: count },
   );
   return { ...batch, tokens: batch.tokens - count * texts.reduce((sum, each) => sum + each, 0) };
 }

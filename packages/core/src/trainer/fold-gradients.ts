@@ -16,6 +16,7 @@ import type { TrainingPlan } from './training-plan.js';
 /**
  * Runs a `gradients` stage over the first rows of the training data or of earlier tasks, one at a time and none twice. False where
  * the signal ended it early.
+ * @throws CAPABILITY_MISSING for an objective whose rows cannot be computed apart
  */
 export async function foldGradients(
   { model, objective, rows: training, earlier, steps, maxLength, padToken, seed }: TrainerOptions,
@@ -24,6 +25,7 @@ export async function foldGradients(
   stage: PlannedStage,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
+  checkRowsAlone(objective, stage);
   const ownLabels = stage.labels === 'model' ? ownLabelsOf(objective, stage) : undefined;
   const rows = stage.rows === 'earlier' ? (earlier ?? noneEarlier(stage)) : training;
   const count = Math.min(stage.length ?? 0, rows.length ?? Number.POSITIVE_INFINITY);
@@ -48,6 +50,14 @@ export async function foldGradients(
       await executable.run(inputs, { random });
     }
   }
+}
+
+function checkRowsAlone({ name, coupled }: Objective, { name: stage }: PlannedStage): void {
+  if (coupled === undefined) return;
+  throw new TunesmithError('CAPABILITY_MISSING', `"${name}" has no gradient of a row alone: ${coupled}`, {
+    where: `stage ${stage}`,
+    hint: 'Take a method that does not measure rows one by one, or another objective.',
+  });
 }
 
 function ownLabelsOf({ name, ownLabels }: Objective, { name: stage }: PlannedStage): OwnLabels {

@@ -47,6 +47,18 @@ describe('pairs as a batch', () => {
     expect({ normalizers, tokens }).toEqual({ normalizers: { pairs: 2 }, tokens: 18 });
   });
 
+  it('learn prompts without tokens that are the model’s own', () => {
+    const learntOf = (virtualTokens: number) => {
+      const { columns, normalizers } = collatePairs('orpo', rows, { ...options, virtualTokens }, { learnt: 'text' });
+      const at = [...(columns.targetPositions?.data ?? [])];
+      const learnt = at.filter((_, index) => columns.learntWeights?.data[index] === 1);
+      return { from: learnt, ...normalizers };
+    };
+    // Of (1, 2, 3, 4, 5) and (7, 8, 9, 10), all but the first token, by the positions before them.
+    expect(learntOf(0)).toEqual({ from: [0, 1, 2, 3, 32, 33, 34], learnt: 7, pairs: 2 });
+    expect(learntOf(1)).toEqual({ from: [1, 2, 3, 33, 34], learnt: 5, pairs: 2 });
+  });
+
   it('are judged at the last token of each branch where they share a row', () => {
     const { columns } = collateJudged('reward', rows, options, { shared: true });
     const last = [...(columns.last?.data ?? [])];

@@ -38,7 +38,7 @@ export function collatePairs(
 ): Batch {
   const texts = rows.flatMap((row) => bothTexts(name, row));
   const count = 2 * options.rows;
-  const { width, targets: ofTexts } = targetsOf(texts, learnt);
+  const { width, targets: ofTexts } = targetsOf(texts, learnt, options.virtualTokens);
   const pairs = shared ? rows.map((row) => shareTexts(bothTexts(name, row) as [Row, Row])) : null;
   const { length, columns: tokens } = pairs ? collateShared(pairs, options) : collateApart(texts, options, count);
   const targets = pairs
@@ -82,16 +82,24 @@ function collateApart(texts: readonly Pick<Row, 'tokens' | 'weights'>[], options
 function targetsOf(
   texts: readonly Pick<Row, 'tokens' | 'weights'>[],
   learnt: Learnt | undefined,
+  virtualTokens = 0,
 ): { readonly width: number; readonly targets: Target[] } {
   const width = Math.max(1, ...texts.map(({ tokens }) => tokens.length));
-  return { width, targets: learnt === 'text' ? targetsOfPrompts(texts, width) : weightedTargets(texts, width) };
+  return {
+    width,
+    targets: learnt === 'text' ? targetsOfPrompts(texts, width, virtualTokens) : weightedTargets(texts, width),
+  };
 }
 
-/** The answers' tokens, and those of the chosen texts' prompts, which weigh 0. */
-function targetsOfPrompts(texts: readonly Pick<Row, 'tokens' | 'weights'>[], length: number): Target[] {
+/** The answers' tokens, and those of the chosen texts' prompts, which weigh 0. A text's first token has none of its own before it. */
+function targetsOfPrompts(
+  texts: readonly Pick<Row, 'tokens' | 'weights'>[],
+  length: number,
+  virtualTokens: number,
+): Target[] {
   const whole = texts.map(({ tokens, weights }, row) => ({
     tokens,
-    weights: row % 2 === 0 ? weights.map(() => 1) : weights,
+    weights: row % 2 === 0 ? weights.map((_, index) => Number(index > virtualTokens)) : weights,
   }));
   return weightedTargets(whole, length).map((target) => ({
     ...target,

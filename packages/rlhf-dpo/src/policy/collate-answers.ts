@@ -13,6 +13,8 @@ export interface AnswerColumns {
   /** Names of numbers of tokens, and of answers. */
   readonly perToken: readonly string[];
   readonly perAnswer: readonly string[];
+  /** Numbers of answers of which the sum over a batch is a normaliser; for a row that has none, the answer's tokens. */
+  readonly summed?: readonly string[];
 }
 
 /**
@@ -24,7 +26,7 @@ export interface AnswerColumns {
 export function collateAnswers(
   given: readonly Row[],
   options: CollateOptions,
-  { maxNewTokens, perToken, perAnswer }: AnswerColumns,
+  { maxNewTokens, perToken, perAnswer, summed = [] }: AnswerColumns,
 ): Batch {
   const rows = given.map((row) =>
     startOf(row) < row.tokens.length ? row : filledUp(row, maxNewTokens, options.padToken),
@@ -50,6 +52,10 @@ export function collateAnswers(
     for (const [index, row] of rows.entries()) data[index] = row.values?.perAnswer[name] ?? 0;
     return [name, { dtype: 'float32', shape: [options.rows], data }];
   });
+  const sums = summed.map((name): [string, number] => [
+    name,
+    rows.reduce((sum, row, index) => sum + (row.values?.perAnswer[name] ?? (lengths[index] as number)), 0),
+  ]);
   const shape = [options.rows, width];
   return {
     columns: {
@@ -62,7 +68,11 @@ export function collateAnswers(
     },
     rows: rows.length,
     tokens: rows.reduce((sum, row) => sum + row.tokens.length, 0),
-    normalizers: { answers: rows.length, tokens: lengths.reduce((sum, count) => sum + count, 0) },
+    normalizers: {
+      answers: rows.length,
+      tokens: lengths.reduce((sum, count) => sum + count, 0),
+      ...Object.fromEntries(sums),
+    },
   };
 }
 

@@ -51,12 +51,15 @@ export interface Policy {
   readonly judge?: Judge | undefined;
   /** Whether the reference's log-probabilities are asked for: the model's without what is trained. */
   readonly needsReference: boolean;
-  /** Of each token: values that the model gives beside its log-probabilities. */
-  readonly values?: (model: Model, run: ModelRun, columns: Named<Tensor>, t: Trace) => Tensor;
+  /** Names of what the model gives of each token beside its log-probabilities, and that: `[rows, tokens]` each. */
+  readonly measured?: readonly string[];
+  readonly measure?: (model: Model, run: ModelRun, columns: Named<Tensor>, t: Trace) => Named<Tensor>;
   readonly methods?: Objective['methods'];
   /** Names of what `learn` gives of tokens and answers, beside what every policy has. */
   readonly perToken: readonly string[];
   readonly perAnswer: readonly string[];
+  /** Numbers of answers of which the sum over a batch is a normaliser. */
+  readonly summed?: readonly string[];
   /** What each answer is learnt by. The answers to a prompt lie beside each other. */
   learn(scored: readonly Scored[], memory: Json): { readonly values: readonly RowValues[]; readonly memory: Json };
   losses(policy: PolicyRun, model: Model, columns: Named<Tensor>, t: Trace): readonly LossTerm[];
@@ -71,7 +74,7 @@ const shared = ['reward', 'kl', 'length', 'ended'] as const;
  * evaluation reports is −1 times the mean reward of held-out prompts, so that the least is the best.
  */
 export function policyObjective(policy: Policy): Omit<Objective, 'name'> {
-  const { options, reward, needsReference, values, perToken, perAnswer, mostKl } = policy;
+  const { options, reward, needsReference, perToken, perAnswer, summed = [], mostKl } = policy;
   const { temperature, maxNewTokens, missingEndPenalty, referenceAdapter } = options;
   if (referenceAdapter !== undefined && !needsReference) {
     throw new TunesmithError('CONFIG_INVALID', 'nothing is compared with a reference', {
@@ -84,6 +87,7 @@ export function policyObjective(policy: Policy): Omit<Objective, 'name'> {
     maxNewTokens,
     perToken: ['old', ...perToken],
     perAnswer: [...shared, ...perAnswer],
+    summed,
   };
   return {
     ...(policy.methods && { methods: policy.methods }),
@@ -105,7 +109,7 @@ export function policyObjective(policy: Policy): Omit<Objective, 'name'> {
       epochs: policy.epochs,
       sampling: { temperature, topP: options.topP, maxNewTokens },
       ...(policy.judge && { judge: policy.judge }),
-      measured: ['old', ...(needsReference ? ['reference'] : []), ...(values ? ['values'] : [])],
+      measured: ['old', ...(needsReference ? ['reference'] : []), ...(policy.measured ?? [])],
       measure(model, columns, t) {
         const bare = needsReference ? referenceRun(model, columns, t, options) : null;
         const reference = bare && answerLogProbs(bare, columns, temperature);
@@ -113,7 +117,7 @@ export function policyObjective(policy: Policy): Omit<Objective, 'name'> {
         return {
           old: answerLogProbs(run, columns, temperature),
           ...(reference && { reference }),
-          ...(values && { values: values(model, run, columns, t) }),
+          ...policy.measure?.(model, run, columns, t),
         };
       },
       async learn(answers, memory) {

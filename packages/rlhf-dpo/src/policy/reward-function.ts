@@ -25,10 +25,11 @@ export const rewardOptions = {
     .optional()
     .describe('The folder of a reward model, for the reward `model`: a merged one, or an adapter over the same base.'),
   gateData: z
-    .string()
-    .min(1)
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
     .optional()
-    .describe('Preference data that the reward model is held to before training. None if not said.'),
+    .describe(
+      'Preference data, a file or several, that the reward model is held to before training. None if not said.',
+    ),
   leastAccuracy: z
     .number()
     .min(0)
@@ -72,7 +73,7 @@ export function rewardOf(
 /** The reward model that options name, if they do. */
 export function judgeOf({ reward, rewardModel: model, gateData, leastAccuracy }: RewardOptions): Judge | undefined {
   if (reward !== 'model' || model === undefined) return undefined;
-  return { model, ...(gateData === undefined ? {} : { gate: { data: gateData, accuracy: leastAccuracy } }) };
+  return { model, ...(gateData === undefined ? {} : { gate: { data: [gateData].flat(), accuracy: leastAccuracy } }) };
 }
 
 /** Without the spaces around it, and with one space where there are several. */

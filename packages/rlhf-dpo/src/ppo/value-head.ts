@@ -3,6 +3,7 @@ import {
   defineMethod,
   type Model,
   type ModelRun,
+  type Named,
   type Tensor,
   type Trace,
   tf,
@@ -33,8 +34,18 @@ export const valueHead = defineMethod({
   }),
 });
 
-/** V at the position before each token of collated answers, `[rows, tokens]`; 0 everywhere for a model without the head. */
-export function valuesOf(model: Model, run: ModelRun, positions: Tensor, mask: Tensor, t: Trace): Tensor {
+/** V of the state before each token of collated answers, `[rows, tokens]`; 0 everywhere for a model without the head. */
+export function valuesBefore(model: Model, run: ModelRun, columns: Named<Tensor>, t: Trace): Tensor {
+  return valuesAt(model, run, columns.answerPositions as Tensor, columns.answerMask as Tensor, t);
+}
+
+/** V of the state after each token: the last one's is that of the answer as a whole. */
+export function valuesAfter(model: Model, run: ModelRun, columns: Named<Tensor>, t: Trace): Tensor {
+  const next = tf.add(columns.answerPositions as Tensor, tf.scalar(1, 'int32'));
+  return valuesAt(model, run, next, columns.answerMask as Tensor, t);
+}
+
+function valuesAt(model: Model, run: ModelRun, positions: Tensor, mask: Tensor, t: Trace): Tensor {
   const own = model.handles.filter(({ owner }) => owner === name);
   const [weight, bias] = ['weight', 'bias'].map((path) => own.find((handle) => handle.path === path));
   if (weight === undefined || bias === undefined) return tf.zerosLike(mask);

@@ -167,7 +167,7 @@ const objective = z
       .enum(ownObjectives)
       .default('sft')
       .describe(
-        'What is learnt: answers token by token (`seq2seq`, which `sft` stands for too, where an encoder reads the prompts), labels of whole texts, or tokens that are hidden; or what a plugin offers, with its own options beside the name. The first is this project’s choice.',
+        'What is learnt: answers token by token (`seq2seq`, which `sft` stands for too, where an encoder reads the prompts), labels of whole texts or of words (`token-classification`), or tokens that are hidden; or what a plugin offers, with its own options beside the name. The first is this project’s choice.',
       ),
     answerStart: z
       .int()
@@ -180,7 +180,7 @@ const objective = z
       .union([z.int().min(1), z.array(z.string().min(1)).min(1)])
       .optional()
       .describe(
-        'Classification: the labels in the order of the model’s logits, or how many there are. Those of the training data if not said.',
+        'Classification, of texts or words: the labels in the order of the model’s logits, or how many there are. Those of the training data if not said.',
       ),
     problemType: z
       .enum(['single-label', 'multi-label', 'regression'])

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { type Task, TunesmithError } from '@tunesmith/core';
 import { z } from 'zod';
 import type { Engine, OnPhase } from '../model/engine.js';
 import { evaluateFiles } from '../model/evaluate-files.js';
@@ -8,18 +9,28 @@ import { loadModel } from '../model/load-model.js';
 import { locateModel } from '../model/locate-model.js';
 import { openModel } from '../model/open-model.js';
 import { saveModel } from '../model/save-model.js';
-import { defaultObjective, type ObjectiveSettings, ownObjectives } from '../objective/settings.js';
+import { defaultObjective, headOf, type ObjectiveSettings, ownObjectives } from '../objective/settings.js';
 import { type LoadedRecipe, loadRecipe } from '../recipe/load-recipe.js';
 import { readRecipe } from '../recipe/read-recipe.js';
+import { readMetrics } from '../run/metrics-file.js';
 import { createRun, readRunRecipe, runPaths } from '../run/run-folder.js';
 import { resolveRecipe } from '../train/resolve-recipe.js';
+import { type RunResult, summarise } from '../train/run-result.js';
 import { type Forgetting, forgettingOf, type LossMatrix } from './forgetting.js';
-import { readSequence, type SequenceTask } from './read-sequence.js';
+import { readSequence, type Sequence, type SequenceTask } from './read-sequence.js';
 
-/** What a sequence of tasks came to. */
-export interface SequenceResult extends Forgetting {
+/** A task's run, with its own held-out loss before it and after. */
+export interface SequenceRun extends Pick<RunResult, 'before' | 'after'> {
+  readonly task: string;
+  readonly run: string;
+}
+
+/** What a sequence of tasks came to. What is measured of forgetting is missing where tasks have objectives of their own. */
+export interface SequenceResult extends Partial<Forgetting> {
   readonly output: string;
   readonly tasks: readonly string[];
+  readonly runs: readonly SequenceRun[];
+  /** Empty where tasks have objectives of their own: their losses are no measure of each other. */
   readonly losses: LossMatrix;
 }
 
@@ -41,34 +52,79 @@ const matrixSchema = z.object({ version: z.literal(1), losses: z.array(z.array(z
 
 /**
  * Learns tasks one after another, each in a run of its own that begins with what the one before left, and measures the held-out loss on
- * every task before the first and after each. What a method leaves as an adapter is merged into the weights. A sequence that was stopped
- * goes on where it was: finished runs and measured losses are not made again. Null where it was stopped.
+ * every task before the first and after each. What a method leaves as an adapter is merged into the weights. A model that judges whole
+ * texts, as reward models do, is passed over by tasks that are of another kind: they begin where it did. A sequence that was stopped goes
+ * on where it was: finished runs and measured losses are not made again. Null where it was stopped.
  */
 export async function runSequence(file: string, options: SequenceOptions): Promise<SequenceResult | null> {
   const source = await readRecipe(file);
-  const folder = dirname(resolve(file));
-  const sequence = readSequence(source, folder);
+  const sequence = readSequence(source, dirname(resolve(file)));
   const output = resolve(options.output ?? String(source.value.output ?? join('runs', 'sequence')));
   const matrix = join(output, 'matrix.json');
+  const tasks = sequence.tasks.map(({ name }) => name);
+  const measures = !sequence.tasks.some(({ hasObjective }) => hasObjective);
+  const folders = tasks.map((name, index) => join(output, `${index + 1}-${name}`));
+  const kinds = await checkTasks(sequence, folders, options.roots);
   await mkdir(output, { recursive: true });
   const losses = await readMatrix(matrix);
-  const tasks = sequence.tasks.map(({ name }) => name);
-  let model: string | undefined;
+  const models: string[] = [];
+  const load = (index: number): Promise<LoadedRecipe> => {
+    const start = startOf(kinds, index);
+    const judge = sequence.tasks[index]?.rewardModel ?? null;
+    const from = {
+      model: start === undefined ? undefined : models[start],
+      rewardModel: judge === null ? undefined : models[judge],
+    };
+    return loadRecipe(sequence.recipeOf(index, folders[index] as string, from), options.roots);
+  };
   for (const index of [-1, ...tasks.keys()]) {
-    const run = join(output, `${Math.max(0, index) + 1}-${tasks[Math.max(0, index)]}`);
-    const loaded = await loadRecipe(sequence.recipeOf(Math.max(0, index), run, model), options.roots);
+    const loaded = await load(Math.max(0, index));
     if (index >= 0) {
-      const trained = await trainTask(run, loaded, options);
+      const trained = await trainTask(folders[index] as string, loaded, options);
       if (trained === null) return null;
-      model = trained;
+      models.push(trained);
     }
+    if (!measures) continue;
     if (losses.length <= index + 1) {
-      losses.push(await measure(loaded, model, sequence.tasks, options));
+      losses.push(await measure(loaded, models[index], sequence.tasks, options));
       await writeMatrix(matrix, losses);
     }
     options.onLosses?.(tasks[index] ?? null, losses[index + 1] as readonly number[]);
   }
-  return { output, tasks, losses, ...forgettingOf(losses) };
+  const runs = tasks.map((task, index) => runOf(task, folders[index] as string));
+  return { output, tasks, runs, losses, ...(measures && forgettingOf(losses)) };
+}
+
+/** What kind of model each task trains. Reads every recipe, so that what is wrong with the last is said before the first is trained. */
+async function checkTasks(sequence: Sequence, folders: readonly string[], roots: readonly string[]): Promise<Task[]> {
+  const kinds: Task[] = [];
+  for (const [index, { name, rewardModel: judge }] of sequence.tasks.entries()) {
+    const folder = folders[index] as string;
+    const rewardModel = judge === null ? undefined : folders[judge];
+    const { recipe, objectives } = await loadRecipe(sequence.recipeOf(index, folder, { rewardModel }), roots);
+    kinds.push(headOf(recipe.objective, objectives).task);
+    if (judge === null || kinds[judge] === 'sequence-classification') continue;
+    throw new TunesmithError('CONFIG_INVALID', `"${sequence.tasks[judge]?.name}" leaves no reward model`, {
+      ...{ where: `task ${name}, rewardModel`, expected: 'a task whose objective is reward' },
+    });
+  }
+  return kinds;
+}
+
+/** The task whose model a task begins with: the last before it, but for those that judge whole texts where it does not. */
+function startOf(kinds: readonly Task[], index: number): number | undefined {
+  const isStart = (kind: Task): boolean => kind === kinds[index] || !wholeTexts.includes(kind);
+  const found = kinds.slice(0, index).findLastIndex(isStart);
+  return found === -1 ? undefined : found;
+}
+
+const wholeTexts: readonly Task[] = ['sequence-classification', 'embedding'];
+
+function runOf(task: string, run: string): SequenceRun {
+  const lines = readMetrics(runPaths(run).metrics);
+  const best = lines.findLast((line) => line.type === 'evaluate' && line.best);
+  const { before, after } = summarise(lines, best?.step ?? null);
+  return { task, run, before, after };
 }
 
 /** The folder of a model that has learnt a task; null where training was stopped. */

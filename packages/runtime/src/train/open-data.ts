@@ -123,11 +123,12 @@ export function rowOptions(
   objectives: Objectives = [],
 ): RowOptions {
   const rows = rowsOf(objective, objectives);
-  const labels = rows === 'labels' ? labelScheme(objective, objectives) : null;
+  const hasLabels = rows === 'labels' || rows === 'tags';
+  const labels = hasLabels ? labelScheme(objective, objectives) : null;
   const { format, columns, header, template, promptLossWeight, trainOnHistory, longText } = data;
   return {
     tokenizer,
-    template: rows === 'labels' || rows === 'texts' ? null : loadChatTemplate(tokenizer, template),
+    template: hasLabels || rows === 'texts' ? null : loadChatTemplate(tokenizer, template),
     maxLength: promptRoom(maxLength, answerTokensOf(objective, objectives)),
     promptLossWeight,
     trainOnHistory,

@@ -91,7 +91,7 @@ async function passGate(
   { engine, trained: { tokenizer }, recipe, maxLength }: OpenJudgeOptions,
 ): Promise<void> {
   const pairs = await createDataset({
-    ...{ files: [data], rows: 'preferences', tokenizer, maxLength, shuffle: false, cacheFolder: engine.cacheFolder },
+    ...{ files: data, rows: 'preferences', tokenizer, maxLength, shuffle: false, cacheFolder: engine.cacheFolder },
     template: loadChatTemplate(tokenizer, recipe.data.template),
   });
   const rows: Row[] = [];
@@ -102,7 +102,7 @@ async function passGate(
   if (accuracy >= least) return;
   throw new TunesmithError('CONFIG_INVALID', 'the reward model tells too few pairs apart to train by it', {
     where: model,
-    expected: `the chosen answer to have the greater reward in at least ${least} of ${data}`,
+    expected: `the chosen answer to have the greater reward in at least ${least} of ${data.join(', ')}`,
     got: accuracy.toFixed(3),
     hint: 'Train it longer, or on more pairs; `tunesmith eval --set objective=reward` measures it.',
   });

@@ -1,0 +1,163 @@
+/** Answers, a reward model and a policy as one sequence: what each begins with, that it survives being killed, and what is refused. */
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { SequenceResult } from '@tunesmith/runtime';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { runCli, runJson, startCli } from './fixtures/run-cli.js';
+import { writeTinyModel } from './fixtures/tiny-model.js';
+
+let home: string;
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'tunesmith-alignment-'));
+  await writeTinyModel(join(home, 'model'));
+  const rows = (row: (index: number) => object): string =>
+    `${Array.from({ length: 12 }, (_, index) => JSON.stringify(row(index))).join('\n')}\n`;
+  const pair = (index: number) => ({ prompt: `${index % 6}: `, chosen: `${index % 6}.`, rejected: `${index % 6}!` });
+  const turned = (index: number) => ({ ...pair(index), chosen: pair(index).rejected, rejected: pair(index).chosen });
+  await writeFile(
+    join(home, 'answers.jsonl'),
+    rows((index) => ({ prompt: `${index % 6}: `, completion: 'yes.' })),
+  );
+  await writeFile(join(home, 'pairs.jsonl'), rows(pair));
+  await writeFile(join(home, 'turned.jsonl'), rows(turned));
+  await writeFile(
+    join(home, 'prompts.jsonl'),
+    rows((index) => ({ prompt: `${index % 6}: ` })),
+  );
+});
+afterAll(() => rm(home, { recursive: true, force: true }));
+
+const both = (file: string) => ({ train: `${file}.jsonl`, validation: `${file}.jsonl` });
+const ppo = { name: 'ppo', prompts: 8, maxNewTokens: 6, temperature: 1, epochs: 2 };
+const tasks = [
+  { name: 'sft', ...both('answers') },
+  { name: 'judge', objective: 'reward', ...both('pairs') },
+  { name: 'policy', objective: ppo, rewardModel: 'judge', ...both('prompts'), trainer: { batchSize: 4, steps: 60 } },
+];
+const recipe = {
+  model: { path: 'model' },
+  method: 'lora',
+  lora: { targetModules: 'all-linear', dropout: 0.1 },
+  tasks,
+  data: { maxLength: 16 },
+  trainer: { steps: 30, batchSize: 4, learningRate: 0.01, evaluateEvery: 30, checkpointEvery: 5, seed: 1 },
+};
+
+async function write(name: string, changes: object): Promise<string> {
+  await writeFile(join(home, `${name}.yaml`), stringify({ ...recipe, output: name, ...changes }));
+  return `${name}.yaml`;
+}
+
+const text = (path: string): string => readFileSync(join(home, path), 'utf8');
+const hashOf = (path: string): string =>
+  createHash('sha256')
+    .update(readFileSync(join(home, path)))
+    .digest('hex');
+
+interface Line {
+  readonly type: string;
+  readonly step: number;
+  readonly loss?: number;
+  readonly terms?: object;
+}
+
+function stepsOf(run: string): Line[] {
+  if (!existsSync(join(home, run, 'metrics.jsonl'))) return [];
+  const lines = text(`${run}/metrics.jsonl`).split('\n').slice(0, -1);
+  return lines.map((line) => JSON.parse(line) as Line).filter(({ type }) => type === 'step');
+}
+
+const lossesOf = (run: string) => stepsOf(run).map(({ step, loss, terms }) => ({ step, loss, terms }));
+
+/** Starts a sequence and kills what trains one of its runs once it has come to a step. */
+async function killAt(file: string, run: string, step: number): Promise<void> {
+  const { process: parent, done } = startCli(home, 'sequence', file, '--json');
+  let ended = false;
+  void done.then(() => {
+    ended = true;
+  });
+  while (!ended && (stepsOf(run).at(-1)?.step ?? 0) < step) await delay(2);
+  expect(ended).toBe(false);
+  process.kill((JSON.parse(text(`${run}/run.lock`)) as { pid: number }).pid, 'SIGKILL');
+  parent.kill('SIGKILL');
+  await done;
+}
+
+describe('answers, a reward model and a policy', () => {
+  it('are one sequence, which goes on to the same bits where it was killed, in the middle of a rollout too', async () => {
+    const whole = (await runJson(home, 'sequence', await write('whole', {}))) as unknown as SequenceResult;
+    expect(whole.runs.map(({ task }) => task)).toEqual(['sft', 'judge', 'policy']);
+    const { model, objective } = parse(text('whole/3-policy/recipe.yaml'));
+    const folder = (path: string) => join(home, 'whole', path);
+    expect(model.path).toBe(folder('1-sft/merged'));
+    expect(objective).toMatchObject({ reward: 'model', rewardModel: folder('2-judge/merged') });
+    expect(objective.gateData).toEqual([join(home, 'pairs.jsonl')]);
+
+    const file = await write('killed', {});
+    // Checkpoints are at every fifth step, rollouts at every fourth: the policy goes on from within an epoch of one.
+    await killAt(file, 'killed/2-judge', 9);
+    const sft = hashOf('killed/1-sft/adapter/adapter_model.safetensors');
+    await killAt(file, 'killed/3-policy', 16);
+    const before = stepsOf('killed/3-policy').length;
+    expect(before).toBeLessThan(60);
+    await runJson(home, 'sequence', file);
+    expect(hashOf('killed/1-sft/adapter/adapter_model.safetensors')).toBe(sft);
+    for (const run of ['1-sft', '2-judge', '3-policy']) {
+      expect(lossesOf(`killed/${run}`)).toEqual(lossesOf(`whole/${run}`));
+      const adapter = `${run}/adapter/adapter_model.safetensors`;
+      expect(hashOf(`killed/${adapter}`)).toBe(hashOf(`whole/${adapter}`));
+    }
+  }, 300_000);
+
+  it('are refused where the reward model fails its gate, before the policy takes a step', async () => {
+    const turned = { ...tasks[1], validation: 'turned.jsonl' };
+    const file = await write('gated', { tasks: [tasks[0], turned, tasks[2]] });
+    const { code, stderr } = await runCli(home, 'sequence', file);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/tells too few pairs apart[\s\S]*turned\.jsonl/)]);
+    expect(stepsOf('gated/3-policy')).toEqual([]);
+  }, 120_000);
+
+  it.each([
+    [
+      'a later task',
+      [tasks[0], tasks[2], tasks[1]],
+      /"policy" has its reward model from "judge"[\s\S]*earlier task: sft/,
+    ],
+    ['a model that is no judge', [tasks[0], { ...tasks[2], rewardModel: 'sft' }], /"sft" leaves no reward model/],
+    [
+      'another reward beside it',
+      [...tasks.slice(0, 2), { ...tasks[2], objective: { ...ppo, reward: 'exact' } }],
+      /rewards are those of "judge"[\s\S]*exact/,
+    ],
+    ['a model of its own', [{ ...tasks[0], model: { path: 'other' } }], /says "model", which is said once/],
+    ['an option that is unknown', [tasks[0], { ...tasks[1], objective: { name: 'reward', marge: 1 } }], /marge/],
+  ])(
+    'say so of %s, before anything is trained',
+    async (_, listed, message) => {
+      const { code, stderr } = await runCli(home, 'sequence', await write('wrong', { tasks: listed }));
+      expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
+      expect(existsSync(join(home, 'wrong'))).toBe(false);
+    },
+    60_000,
+  );
+
+  it('are the recipe of the examples', async () => {
+    const example = fileURLToPath(new URL('../../../examples/recipes/rlhf/rlhf.yaml', import.meta.url));
+    const { runs, losses } = (await runJson(
+      ...([home, 'sequence', example, '--output', 'example'] as const),
+    )) as unknown as SequenceResult;
+    expect(losses).toEqual([]);
+    const [answers, reward, policy] = runs.map(({ before, after }) => ({ before, after }));
+    expect(answers?.after?.loss).toBeLessThan(0.5 * (answers?.before?.loss as number));
+    expect(reward?.after?.metrics['rewards/accuracies']).toBe(1);
+    const [was, is] = [policy?.before?.metrics, policy?.after?.metrics] as Record<string, number>[];
+    expect(is?.reward).toBeGreaterThan((was?.reward as number) + 1);
+    expect(is?.kl).toBeLessThan(10);
+  }, 300_000);
+});
