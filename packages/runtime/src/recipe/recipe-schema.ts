@@ -98,6 +98,13 @@ const data = z
       .describe(
         'Share of the training rows that are rows of `earlier` instead, evenly between the others: experience replay. None if not said; CLEAR (Rolnick et al. 2019) takes half.',
       ),
+    replayBuffer: z
+      .int()
+      .min(1)
+      .optional()
+      .describe(
+        'Most rows of `earlier` that are replayed, however many tasks there were: a reservoir (Vitter 1985), in which each has the same chance. All if not said.',
+      ),
     format: z
       .enum([
         ...['messages', 'sharegpt', 'prompt-completion', 'alpaca', 'text', 'labelled', 'labelled-pair'],
