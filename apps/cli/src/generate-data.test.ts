@@ -134,6 +134,7 @@ describe('generate --data', () => {
     expect(await refused('--data', 'prompts.jsonl', '--output', 'pairs.jsonl')).toMatch(/was not generated/);
     expect(text('pairs.jsonl')).toBe(before);
     expect(await refused('--data', 'prompts.jsonl')).toMatch(/--data and --output/);
+    expect(await refused('--prompt', 'a', '--samples', '2')).toMatch(/--data and --output/);
     expect(await refused('--data', 'prompts.jsonl', '--output', 'x.jsonl', '--chat')).toMatch(/without --prompt/);
     expect(await refused('--data', 'prompts.jsonl', '--output', 'x.jsonl', '--correct-only')).toMatch(
       /an answer beside/,

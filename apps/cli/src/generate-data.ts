@@ -28,7 +28,7 @@ export async function generateDataFile(flags: GenerateFlags, terminal: Terminal)
       output: resolve(output),
       adapters: adapter.map((folder) => resolve(folder)),
       cacheFolder: cacheFolder(),
-      ...{ samples: flags.samples, batchSize: flags.batchSize, correctOnly: flags.correctOnly === true },
+      ...{ samples: flags.samples ?? 1, batchSize: flags.batchSize ?? 8, correctOnly: flags.correctOnly === true },
       generation: optionsOf(flags),
       onPhase: terminal.status,
     });

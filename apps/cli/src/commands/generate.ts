@@ -26,8 +26,8 @@ export interface GenerateFlags extends ModelFlags {
   readonly stop?: string[];
   readonly data?: string[];
   readonly output?: string;
-  readonly samples: number;
-  readonly batchSize: number;
+  readonly samples?: number;
+  readonly batchSize?: number;
   readonly correctOnly?: true;
   readonly set?: string[];
 }
@@ -55,13 +55,14 @@ export function addGenerate(program: Command, terminal: Terminal): void {
       collect,
     )
     .option('--output <file>', 'with --data: the JSONL file of answers; stopped, it is gone on with')
-    .option('--samples <n>', 'with --data: answers to each prompt', positiveWhole, 1)
-    .option('--batch-size <n>', 'with --data: prompts at once', positiveWhole, 8)
+    .option('--samples <n>', 'with --data: answers to each prompt; 1 if not said', positiveWhole)
+    .option('--batch-size <n>', 'with --data: prompts at once; 8 if not said', positiveWhole)
     .option('--correct-only', 'with --data: keep only the answers that equal those of the data')
     .addOption(settingOption())
     .option('--json', 'the answer as JSON: { text, tokens }')
     .action(async (flags: GenerateFlags) => {
-      if (flags.data !== undefined || flags.output !== undefined) {
+      const { data, output, samples, batchSize, correctOnly, set } = flags;
+      if ([data, output, samples, batchSize, correctOnly, set].some((flag) => flag !== undefined)) {
         const { generateDataFile } = await import('../generate-data.js');
         await generateDataFile(flags, terminal);
         return;
