@@ -104,6 +104,12 @@ export function wholeNumber(text: string): number {
   return value;
 }
 
+export function positiveWhole(text: string): number {
+  const value = wholeNumber(text);
+  if (value === 0) throw new InvalidArgumentError('Expected a whole number above 0.');
+  return value;
+}
+
 export function positiveNumber(text: string): number {
   const value = Number(text);
   if (!(value > 0)) throw new InvalidArgumentError('Expected a number above 0.');

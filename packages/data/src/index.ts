@@ -15,7 +15,7 @@ export { contentHash } from './dataset/content-hash.js';
 export type { Dataset, DatasetOptions, WholeDataset } from './dataset/dataset.js';
 export { createDataset } from './dataset/dataset.js';
 export type { ExampleOptions, ExamplePosition, ReadExample } from './dataset/read-examples.js';
-export { readExamples } from './dataset/read-examples.js';
+export { detectFileFormat, readExamples } from './dataset/read-examples.js';
 export type { StreamOptions } from './dataset/stream-rows.js';
 export { streamRows } from './dataset/stream-rows.js';
 export type { DataReport, PairReport } from './dataset/tally.js';
@@ -36,6 +36,7 @@ export type {
   TaggedExample,
   TextExample,
 } from './format/example.js';
+export { rowLabel } from './format/example.js';
 export type { Format, FormatName, FormatRows } from './format/formats.js';
 export { formats, parseRow } from './format/formats.js';
 export type { LabelScheme } from './format/label-scheme.js';

@@ -1,6 +1,8 @@
 export type { Explanation, Finding, Symptom } from './explain/explain-run.js';
 export { explainRun } from './explain/explain-run.js';
 export type { CurveMeasures } from './explain/measure-curve.js';
+export type { GenerateDataOptions, GeneratedData } from './generate/generate-data.js';
+export { generateData } from './generate/generate-data.js';
 export type { AdapterDescription, AdapterManifest } from './model/adapter-folder.js';
 export { describeAdapter, loadAdapter, methodOfAdapter, saveAdapter } from './model/adapter-folder.js';
 export type { OpenPoolOptions, PooledModel } from './model/adapter-pool.js';

@@ -1,5 +1,14 @@
 import type { Command } from 'commander';
-import { addModelFlags, collect, fraction, type ModelFlags, positiveNumber, wholeNumber } from '../flags.js';
+import {
+  addModelFlags,
+  collect,
+  fraction,
+  type ModelFlags,
+  positiveNumber,
+  positiveWhole,
+  settingOption,
+  wholeNumber,
+} from '../flags.js';
 import type { Terminal } from '../terminal.js';
 
 export interface GenerateFlags extends ModelFlags {
@@ -15,10 +24,16 @@ export interface GenerateFlags extends ModelFlags {
   readonly repetitionPenalty?: number;
   readonly seed: number;
   readonly stop?: string[];
+  readonly data?: string[];
+  readonly output?: string;
+  readonly samples?: number;
+  readonly batchSize?: number;
+  readonly correctOnly?: true;
+  readonly set?: string[];
 }
 
 export function addGenerate(program: Command, terminal: Terminal): void {
-  addModelFlags(program.command('generate').description('continue a prompt, or chat'))
+  addModelFlags(program.command('generate').description('continue a prompt, chat, or write answers to train on'))
     .option('--prompt <text>', 'text to continue; with --chat, what the user says')
     .option(
       '--prompts <file>',
@@ -34,8 +49,24 @@ export function addGenerate(program: Command, terminal: Terminal): void {
     .option('--repetition-penalty <p>', 'above 1, tokens that are there already become less likely', positiveNumber)
     .option('--seed <n>', 'seed of the sampling', wholeNumber, 0)
     .option('--stop <text>', 'end the answer here; repeatable', collect)
+    .option(
+      '--data <file>',
+      'answer the prompts of data, and write the answers as data to --output; repeatable',
+      collect,
+    )
+    .option('--output <file>', 'with --data: the JSONL file of answers; stopped, it is gone on with')
+    .option('--samples <n>', 'with --data: answers to each prompt; 1 if not said', positiveWhole)
+    .option('--batch-size <n>', 'with --data: prompts at once; 8 if not said', positiveWhole)
+    .option('--correct-only', 'with --data: keep only the answers that equal those of the data')
+    .addOption(settingOption())
     .option('--json', 'the answer as JSON: { text, tokens }')
     .action(async (flags: GenerateFlags) => {
+      const { data, output, samples, batchSize, correctOnly, set } = flags;
+      if ([data, output, samples, batchSize, correctOnly, set].some((flag) => flag !== undefined)) {
+        const { generateDataFile } = await import('../generate-data.js');
+        await generateDataFile(flags, terminal);
+        return;
+      }
       if (flags.prompts !== undefined) {
         const { generateBatch } = await import('../generate-batch.js');
         await generateBatch(flags, terminal);
