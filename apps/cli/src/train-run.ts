@@ -94,6 +94,7 @@ function nextCommands({ adapters, mergeable, model, run }: RunResult, { recipe, 
     ...{ 'causal-lm': 'generate --prompt "…"', 'seq2seq-lm': 'generate --prompt "…"' },
     ...{
       'sequence-classification': 'classify --text "…"',
+      'token-classification': 'classify --text "…"',
       'masked-lm': 'eval --data "…"',
       embedding: 'eval --data "…"',
     },

@@ -33,6 +33,7 @@ export type {
   PromptExample,
   RatedExample,
   RowSource,
+  TaggedExample,
   TextExample,
 } from './format/example.js';
 export type { Format, FormatName, FormatRows } from './format/formats.js';
@@ -47,8 +48,12 @@ export { alpacaPrompt } from './tokenize/alpaca-prompt.js';
 export { encodePrompt } from './tokenize/encode-spans.js';
 export type { EncodedTexts } from './tokenize/encode-texts.js';
 export { encodeTexts } from './tokenize/encode-texts.js';
+export type { EncodedWords } from './tokenize/encode-words.js';
+export { encodeWords } from './tokenize/encode-words.js';
 export type { ExampleSpanOptions } from './tokenize/example-spans.js';
 export { instructionMessages } from './tokenize/example-spans.js';
+export type { Question } from './tokenize/question.js';
+export { questionOf } from './tokenize/question.js';
 export type { TokenizedExample, TokenizedPair, TokenizeOptions } from './tokenize/tokenize-example.js';
 export { defaultPromptLossWeight, tokenizeExample } from './tokenize/tokenize-example.js';
 export { ggufTokenizer } from './tokenizer/gguf-tokenizer.js';

@@ -1,4 +1,4 @@
-import { canMerge } from '@tunesmith/core';
+import { canMerge, type Task } from '@tunesmith/core';
 import { headOf, type LoadedModel, type RunResult, saveModel } from '@tunesmith/runtime';
 import { evaluateSplit, priorsOf, type SplitPriors } from '../measure/evaluate-split.js';
 import { finalAnswerShare } from '../measure/final-answers.js';
@@ -22,7 +22,7 @@ export async function measureQuality(parts: TrialParts, result: RunResult): Prom
     Split,
     Split,
   ];
-  const hasOwnHead = headOf(objective, engine.objectives).task === 'sequence-classification';
+  const hasOwnHead = isClassifying(headOf(objective, engine.objectives).task);
   const before = hasOwnHead
     ? null
     : await withModel(parts, { trained: null, objective }, async (loaded) => {
@@ -37,6 +37,11 @@ export async function measureQuality(parts: TrialParts, result: RunResult): Prom
   return { ...held, untrained: before?.untrained ?? null, forgetting };
 }
 
+/** Whether a task puts a head on the model that the base does not have. */
+function isClassifying(task: Task): boolean {
+  return task === 'sequence-classification' || task === 'token-classification';
+}
+
 /**
  * Cross-entropy on text of the base's own domain, before and after; null without such text, and for a classifier whose base
  * has no head that continues texts.
@@ -45,7 +50,7 @@ async function measureForgetting(parts: TrialParts, trained: RunResult): Promise
   const { request, recipe, engine } = parts;
   if (request.ownText === null) return null;
   const { task } = headOf(recipe.objective, engine.objectives);
-  const isClassifier = task === 'sequence-classification';
+  const isClassifier = isClassifying(task);
   const objective = task === 'causal-lm' || isClassifier ? words : recipe.objective;
   const { data, ...split } = splitOf(parts, request.ownText);
   const { train, maxLength, shuffle, packing, promptLossWeight, trainOnHistory, longText } = data;

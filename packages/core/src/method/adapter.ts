@@ -26,6 +26,7 @@ const peftTasks: Readonly<Record<Task, string | null>> = {
   'seq2seq-lm': 'SEQ_2_SEQ_LM',
   'masked-lm': null,
   'sequence-classification': 'SEQ_CLS',
+  'token-classification': 'TOKEN_CLS',
   embedding: 'FEATURE_EXTRACTION',
 };
 

@@ -4,6 +4,7 @@ import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { quantizationSchema } from '../model/quantization-settings.js';
 import type { CombinedAdapter, WeightedAdapter } from './adapter-file.js';
 import { apiVersion, type Capabilities, type Method } from './method.js';
+import { isClassifier } from './peft-config.js';
 
 export interface MethodDefaults {
   /** The peak learning rate. */
@@ -84,7 +85,7 @@ export function defineMethod<Schema extends z.ZodObject>(definition: MethodDefin
  */
 function withoutHead(peft: Record<string, unknown>): Record<string, unknown> {
   const { modules_to_save: saved, task_type: task } = peft;
-  if (task !== 'SEQ_CLS' || !Array.isArray(saved)) return peft;
+  if (!isClassifier(task) || !Array.isArray(saved)) return peft;
   const others = saved.filter((name) => name !== 'classifier' && name !== 'score');
   return { ...peft, modules_to_save: others.length > 0 ? others : null };
 }

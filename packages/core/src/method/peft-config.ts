@@ -37,7 +37,7 @@ export function readPeftConfig(
 ): Record<string, unknown> {
   const config: Record<string, unknown> = {};
   for (const [field, given] of Object.entries(peft)) {
-    const value = field === 'modules_to_save' && peft.task_type === 'SEQ_CLS' ? withoutHead(given) : given;
+    const value = field === 'modules_to_save' && isClassifier(peft.task_type) ? withoutHead(given) : given;
     const option = options[field];
     if (option !== undefined) {
       if (value !== null && !isEmpty(value)) config[option] = value;
@@ -52,6 +52,11 @@ export function readPeftConfig(
     });
   }
   return config;
+}
+
+/** Whether PEFT's `task_type` is of models whose head it trains beside every adapter. */
+export function isClassifier(task: unknown): boolean {
+  return task === 'SEQ_CLS' || task === 'TOKEN_CLS';
 }
 
 function withoutHead(modules: unknown): unknown {

@@ -1,3 +1,8 @@
+/** The class of the highest score, the first of several. */
+export function largestAt(scores: Float32Array): number {
+  return scores.reduce((best, score, index) => (score > (scores[best] as number) ? index : best), 0);
+}
+
 /** The share of predictions that are right. */
 export function accuracy(predicted: ArrayLike<number>, actual: ArrayLike<number>): number {
   let right = 0;

@@ -27,15 +27,21 @@ export interface SourceColumns {
 
 /**
  * What a model computes from its hidden states: a next token's logits at every position, of a text or of an answer to a
- * text that an encoder reads; a hidden token's, one row of logits a sequence, or nothing: the states themselves, for
- * embeddings.
+ * text that an encoder reads; a hidden token's, one row of logits a sequence, labels of tokens, or nothing: the states themselves,
+ * for embeddings.
  */
-export type Task = 'causal-lm' | 'seq2seq-lm' | 'masked-lm' | 'sequence-classification' | 'embedding';
+export type Task =
+  | 'causal-lm'
+  | 'seq2seq-lm'
+  | 'masked-lm'
+  | 'sequence-classification'
+  | 'token-classification'
+  | 'embedding';
 
 /** The head that a family is to build. */
 export interface TaskHead {
   readonly task: Task;
-  /** Logits of a sequence: classes, or targets of a regression. 0 where sequences are not classified. */
+  /** Logits of a sequence, or of a token: classes, or targets of a regression. 0 where nothing is classified. */
   readonly labels: number;
 }
 
@@ -45,7 +51,10 @@ export interface TaskModel {
   hidden(t: Trace, columns: TokenColumns): Tensor;
   /** What the vocabulary's head reads, `[..., hidden]` → `[..., features]`; the hidden states where absent. */
   transform?(t: Trace, hidden: Tensor): Tensor;
-  /** To logits over the vocabulary, `[..., features]` → `[..., vocabulary]`; only language models have it. */
+  /**
+   * To logits over the vocabulary, `[..., features]` → `[..., vocabulary]`, or over the labels of a token; language models and taggers
+   * have it.
+   */
   readonly head?: SiteFunction<'linear'>;
   /**
    * Hidden states `[batch, seq, hidden]` to a sequence's logits `[batch, labels]`; only classifiers have it. `last`

@@ -1,5 +1,5 @@
 import { TunesmithError } from '../errors/tunesmith-error.js';
-import { accuracy, f1, macroF1, matthews, microF1 } from '../metrics/class-metrics.js';
+import { accuracy, f1, largestAt, macroF1, matthews, microF1 } from '../metrics/class-metrics.js';
 import { pearson, spearman } from '../metrics/rank-metrics.js';
 import type { Model, ModelRun } from '../model/model.js';
 import type { Trace } from '../model/trace.js';
@@ -182,14 +182,6 @@ const problems: Readonly<Record<ProblemType, Problem>> = {
     },
   },
 };
-
-function largestAt(scores: Float32Array): number {
-  let best = 0;
-  for (let index = 1; index < scores.length; index++) {
-    if ((scores[index] as number) > (scores[best] as number)) best = index;
-  }
-  return best;
-}
 
 function checkedLabels(row: Row, problem: ProblemType, labels: number, width: number): Float32Array {
   const given = row.labels;

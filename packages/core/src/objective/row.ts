@@ -6,7 +6,10 @@ import type { RowValues } from './rollouts.js';
  */
 export interface Row {
   readonly tokens: Int32Array;
-  /** Loss weight of predicting `tokens[i]` from the tokens before it, in 0..1; `weights[0]` is 0. */
+  /**
+   * Loss weight of predicting `tokens[i]` from the tokens before it, in 0..1; `weights[0]` is 0. Where tokens have tags, 1 for those
+   * that have one.
+   */
   readonly weights: Float32Array;
   /** Position ids; counted from 0 where absent. A packed row restarts them with each example. */
   readonly positions?: Int32Array;
@@ -18,7 +21,7 @@ export interface Row {
   readonly source?: Int32Array;
   /**
    * What a sequence as a whole is to give: the index of its class; 1 or 0 for each of several labels; or the targets of
-   * a regression.
+   * a regression. Or the tags of the tokens that have one, in their order.
    */
   readonly labels?: Float32Array;
   /** The worse answer to the same prompt, where this row's is preferred to it: a whole text as well, prompt and all. */

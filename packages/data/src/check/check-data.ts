@@ -77,6 +77,7 @@ export async function checkData(file: string, options: CheckOptions): Promise<Da
       rejectedLengths.push(result.pair.lengths[1]);
     }
     if (example.kind === 'labelled') labels.push(example.labels);
+    if (example.kind === 'tagged') labels.push(...Array.from(example.tags, (tag) => Float32Array.of(tag)));
     unknownTokens += countUnknown(result.rows, options.tokenizer);
     const hash = rowsHash(result.rows);
     if (seen.has(hash)) {

@@ -9,7 +9,7 @@ import { detectFileFormat, type ExampleOptions } from './read-examples.js';
 const mostLabels = 1000;
 
 /**
- * The labels that data files hold, in the order of their names; of whole numbers from 0 on, all up to the greatest, as
+ * The labels, or tags of words, that data files hold, in the order of their names; of whole numbers from 0 on, all up to the greatest, as
  * `LABEL_0` and so on, which is what transformers calls labels without names. A regression has one target, `target`.
  */
 export async function collectLabels(
@@ -20,10 +20,11 @@ export async function collectLabels(
   if (problemType === 'regression') return { problemType, names: ['target'] };
   const seen = new Set<string>();
   for (const file of files) {
-    const { columns } = await detectFileFormat(file, { ...options, labels: { problemType, names: [] } });
+    const { columns, rows } = await detectFileFormat(file, { ...options, labels: { problemType, names: [] } });
+    const [column, several] = rows === 'tags' ? ['tags', true] : ['label', problemType === 'multi-label'];
     for await (const { value, row } of readRows(file, fileStart, options)) {
-      const label = readRow(value, { file, row }, columns).value('label');
-      for (const entry of problemType === 'multi-label' ? listOf(label) : [label]) {
+      const label = readRow(value, { file, row }, columns).value(column);
+      for (const entry of several ? listOf(label) : [label]) {
         if (entry !== null && typeof entry !== 'object' && String(entry).trim() !== '') seen.add(String(entry).trim());
       }
       if (seen.size > mostLabels) throw tooMany(file);

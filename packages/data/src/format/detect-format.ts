@@ -8,9 +8,9 @@ export interface FormatOptions {
   /** Detected from the first rows unless named. */
   readonly format?: FormatName;
   readonly columns?: ColumnMap;
-  /** What labels mean, where labels are learnt; without it words are. */
+  /** What labels or tags mean, where such are learnt; without it words are. */
   readonly labels?: LabelScheme;
-  /** What the rows are for, where words are learnt: answers if not said. */
+  /** What the rows are for: labels where `labels` are given, and else answers, if not said. */
   readonly rows?: RowKind;
 }
 
@@ -39,10 +39,10 @@ const synonyms: Readonly<Record<string, readonly string[]>> = {
 export function detectFormat(
   rows: readonly JsonObject[],
   file: string,
-  { format, columns = {}, labels, rows: kind = 'answers' }: FormatOptions = {},
+  { format, columns = {}, labels, rows: kind }: FormatOptions = {},
 ): DetectedFormat {
   const seen = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  const wanted = labels === undefined ? kind : 'labels';
+  const wanted = kind ?? (labels === undefined ? 'answers' : 'labels');
   const candidates = formats.filter((each) => rowsOf(each) === wanted);
   const named = format === undefined ? undefined : formatNamed(format);
   if (named !== undefined && !candidates.includes(named)) throw otherPurpose(named, candidates);
@@ -90,6 +90,7 @@ function columnsOf(
 const purposes: Readonly<Record<FormatRows, string>> = {
   answers: 'answers to learn',
   labels: 'labels to learn',
+  tags: 'tags of words',
   preferences: 'answers that are preferred to others',
   ratings: 'answers that are good or bad',
   prompts: 'prompts without an answer',

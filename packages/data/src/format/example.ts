@@ -52,6 +52,14 @@ export interface LabelledExample {
   readonly labels: Float32Array;
 }
 
+/** Words, and a tag for each. */
+export interface TaggedExample {
+  readonly kind: 'tagged';
+  readonly words: readonly string[];
+  /** Indices of a `LabelScheme`. */
+  readonly tags: Float32Array;
+}
+
 /** A prompt and an answer to it, in whatever form. */
 export type AnswerExample = PairExample | InstructionExample | ChatExample;
 
@@ -92,6 +100,7 @@ export type Example = (
   | InstructionExample
   | ChatExample
   | LabelledExample
+  | TaggedExample
   | PreferenceExample
   | RatedExample
   | PromptExample

@@ -7,6 +7,7 @@ import { labelledFormats } from './labelled-formats.js';
 import { isMessages, readMessages, readShareGpt, readTools } from './message-list.js';
 import { preferenceFormats } from './preference-formats.js';
 import { type ColumnMap, type RowReader, readRow } from './row-reader.js';
+import { taggedFormat } from './tagged-format.js';
 
 /** How rows of a file become examples. */
 export interface Format {
@@ -32,6 +33,7 @@ export type FormatName =
   | 'text'
   | 'labelled'
   | 'labelled-pair'
+  | 'tagged'
   | 'preference'
   | 'preference-sharegpt'
   | 'preference-alpaca'
@@ -79,6 +81,7 @@ export const formats: readonly Format[] = [
   },
   { name: 'text', required: ['text'], optional: [], parse: (row) => ({ kind: 'text', text: row.text('text') }) },
   ...labelledFormats,
+  taggedFormat,
   ...preferenceFormats,
 ];
 

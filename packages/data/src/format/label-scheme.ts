@@ -14,9 +14,9 @@ export function labelNumbers(row: RowReader, column: string, { problemType, name
   const value = row.value(column);
   switch (problemType) {
     case 'single-label':
-      return Float32Array.of(indexOf(row, column, value, names));
+      return Float32Array.of(indexOfLabel(row, column, value, names));
     case 'multi-label': {
-      const given = listOf(value).map((entry, index) => indexOf(row, column, entry, names, `[${index}]`));
+      const given = listOf(value).map((entry, index) => indexOfLabel(row, column, entry, names, `[${index}]`));
       return Float32Array.from(names, (_, index) => (given.includes(index) ? 1 : 0));
     }
     case 'regression': {
@@ -45,7 +45,13 @@ function isBlank(value: unknown): boolean {
 }
 
 /** A label by its name, or else by its index. */
-function indexOf(row: RowReader, column: string, value: unknown, names: readonly string[], path = ''): number {
+export function indexOfLabel(
+  row: RowReader,
+  column: string,
+  value: unknown,
+  names: readonly string[],
+  path = '',
+): number {
   if (!isBlank(value) && typeof value !== 'object') {
     const named = names.indexOf(String(value).trim());
     const index = named >= 0 ? named : Number(value);

@@ -12,17 +12,34 @@ export interface EncodedTexts {
   readonly dropped: number;
 }
 
+/** What was written of texts that are ids already. */
+export interface EncodedIds extends EncodedTexts {
+  /** Where the first text begins, and how many of its tokens are left. */
+  readonly start: number;
+  readonly kept: number;
+}
+
 /**
  * Writes a text or a pair in the tokenizer's template, in at most `maxLength` tokens: of what is too long the end is cut,
  * of a pair the longer text's first, as `longest_first` of transformers has it.
  */
 export function encodeTexts(tokenizer: Tokenizer, texts: readonly string[], maxLength: number): EncodedTexts {
-  const parts = texts.length > 1 ? tokenizer.templates.pair : tokenizer.templates.single;
   const encoded = texts.map((text) => tokenizer.encode(text, { addSpecialTokens: false }));
+  const { start: _, kept: __, ...written } = encodeIds(tokenizer, encoded, maxLength);
+  return written;
+}
+
+/** The same of texts whose tokens are known. */
+export function encodeIds(
+  tokenizer: Tokenizer,
+  encoded: readonly (readonly number[])[],
+  maxLength: number,
+): EncodedIds {
+  const parts = encoded.length > 1 ? tokenizer.templates.pair : tokenizer.templates.single;
   const room = maxLength - fixedLength(parts);
   const lengths = fittingLengths(
     encoded.map((ids) => ids.length),
-    requireRoom(room, texts.length, maxLength),
+    requireRoom(room, encoded.length, maxLength),
   );
   const all = encoded.reduce((sum, ids) => sum + ids.length, 0);
   const kept = encoded.map((ids, index) => ids.slice(0, lengths[index]));
@@ -30,6 +47,13 @@ export function encodeTexts(tokenizer: Tokenizer, texts: readonly string[], maxL
     ...fill(parts, kept),
     length: all + fixedLength(parts),
     dropped: all - lengths.reduce((sum, one) => sum + one),
+    start: fixedLength(
+      parts.slice(
+        0,
+        parts.findIndex((part) => 'text' in part),
+      ),
+    ),
+    kept: lengths[0] as number,
   };
 }
 

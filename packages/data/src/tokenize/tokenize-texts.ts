@@ -1,6 +1,7 @@
 import { type Row, TunesmithError } from '@tunesmith/core';
-import { type Example, type LabelledExample, rowLabel } from '../format/example.js';
+import { type Example, type LabelledExample, rowLabel, type TaggedExample } from '../format/example.js';
 import { type EncodedTexts, encodeLongText, encodeTexts } from './encode-texts.js';
+import { encodeWords } from './encode-words.js';
 import type { TokenizedExample, TokenizeOptions } from './tokenize-example.js';
 
 type Options = Pick<TokenizeOptions, 'tokenizer' | 'maxLength' | 'longText'>;
@@ -12,6 +13,16 @@ export function tokenizeLabelled(
 ): TokenizedExample {
   const encoded = encodeTexts(tokenizer, texts, maxLength);
   return tokenized([encoded], encoded.length, { labels });
+}
+
+/** The row of tagged words: the first token of each weighs 1 and has its tag. Tags of words that are cut go with them. */
+export function tokenizeTagged({ words, tags }: TaggedExample, { tokenizer, maxLength }: Options): TokenizedExample {
+  const { tokens, tokenTypes, length, dropped, starts } = encodeWords(tokenizer, words, maxLength);
+  const weights = new Float32Array(tokens.length);
+  for (const start of starts) if (start >= 0) weights[start] = 1;
+  const labels = tags.filter((_, word) => (starts[word] as number) >= 0);
+  const row = { tokens, weights, labels, ...(tokenTypes && { tokenTypes }) };
+  return { rows: [row], length, promptTokensDropped: dropped, answerTokensDropped: 0, masked: labels.length === 0 };
 }
 
 /** Rows of a text that is learnt by its own tokens, whichever are hidden: split where it is long, or cut. */

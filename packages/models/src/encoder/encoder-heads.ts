@@ -63,6 +63,22 @@ export function buildSequenceHead(
   };
 }
 
+/** One linear layer at each token: `[..., hidden]` → `[..., labels]` (BertForTokenClassification and its like). */
+export function buildTokenHead(
+  builder: ModelBuilder,
+  { hiddenSize, initializerRange }: EncoderConfig,
+  labels: number,
+): Pick<TaskModel, 'head' | 'headModule'> {
+  const head = builder.linear('classifier', {
+    role: 'head',
+    inFeatures: hiddenSize,
+    outFeatures: labels,
+    bias: true,
+    init: normal(initializerRange),
+  });
+  return { headModule: 'classifier', head };
+}
+
 /** `[batch, seq, hidden]` → `[batch, hidden]` */
 function firstTokens(hidden: Tensor): Tensor {
   const [batch = 0, , features = 0] = hidden.shape;

@@ -9,14 +9,16 @@ import {
 } from '@tunesmith/core';
 import { buildEncoderBlock } from './encoder-block.js';
 import type { EncoderConfig } from './encoder-config.js';
-import { buildMaskedHead, buildSequenceHead } from './encoder-heads.js';
+import { buildMaskedHead, buildSequenceHead, buildTokenHead } from './encoder-heads.js';
 import type { EncoderLayout } from './encoder-layout.js';
 
 /** What encoders have heads for. */
-export const encoderTasks = ['masked-lm', 'sequence-classification', 'embedding'] as const satisfies readonly [
-  Task,
-  ...Task[],
-];
+export const encoderTasks = [
+  'masked-lm',
+  'sequence-classification',
+  'token-classification',
+  'embedding',
+] as const satisfies readonly [Task, ...Task[]];
 
 /** An encoder in the manner of BERT (Devlin et al. 2018), with the head of one task. */
 export function buildEncoder(
@@ -36,6 +38,8 @@ export function buildEncoder(
       return { hidden, ...buildMaskedHead(builder, config, layout, weight) };
     case 'sequence-classification':
       return { hidden, ...buildSequenceHead(builder, config, layout, labels) };
+    case 'token-classification':
+      return { hidden, ...buildTokenHead(builder, config, labels) };
     default:
       return { hidden };
   }

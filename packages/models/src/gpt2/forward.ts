@@ -34,7 +34,7 @@ export function buildGpt2(builder: ModelBuilder, config: Gpt2Config, task: TaskH
   const blocks = Array.from({ length: layers }, (_, depth) => buildBlock(model.child(`h.${depth}`, depth), config));
   const norm = model.norm('ln_f', { kind: 'layer', features, epsilon });
   return {
-    ...buildDecoderHead(builder, config, task, embed.weight),
+    ...buildDecoderHead(builder, { ...config, tokenHead: 'classifier' }, task, embed.weight),
     hidden(t, { ids, positions }) {
       const embedded = tf.add(embed(t, ids), embedPosition(t, positions)); // [batch, seq, hidden]
       return norm(

@@ -36,7 +36,7 @@ const manifestSchema = z.strictObject({
   /** What it was trained for, with a classifier's labels; null where that is to continue texts. */
   objective: z
     .object({
-      name: z.enum(['classification', 'masked-lm']),
+      name: z.enum(['classification', 'token-classification', 'masked-lm']),
       labels: z.array(z.string()).optional(),
       problemType: z.enum(['single-label', 'multi-label', 'regression']).default('single-label'),
     })
@@ -170,7 +170,7 @@ export async function saveAdapter(
   });
 }
 
-/** What does the same is used alike, whatever it learnt from: texts are continued, or judged as a whole. */
+/** What does the same is used alike, whatever it learnt from: texts are continued, or judged as a whole, or their words are. */
 function manifestObjective(
   { model: { head }, objectives }: LoadedModel,
   objective: ObjectiveSettings,
@@ -178,7 +178,7 @@ function manifestObjective(
   if (head.task === 'causal-lm' || head.task === 'seq2seq-lm') return null;
   const scheme = labelScheme(objective, objectives);
   return {
-    name: head.task === 'masked-lm' ? 'masked-lm' : 'classification',
+    name: head.task === 'masked-lm' || head.task === 'token-classification' ? head.task : 'classification',
     problemType: scheme?.problemType ?? 'single-label',
     ...(scheme === null ? {} : { labels: [...scheme.names] }),
   };

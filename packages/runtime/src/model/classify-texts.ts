@@ -1,4 +1,4 @@
-import { classification, createExecutableCache, predict, type Row, TunesmithError } from '@tunesmith/core';
+import { classification, createExecutableCache, largestAt, predict, type Row, TunesmithError } from '@tunesmith/core';
 import { encodeTexts } from '@tunesmith/data';
 import { labelScheme, type ObjectiveSettings } from '../objective/settings.js';
 import { maxLengthOf } from '../train/resolve-recipe.js';
@@ -29,7 +29,7 @@ export async function* classifyTexts(
   { objective: settings, texts, batchSize = 8, maxLength: most }: ClassifyTextsOptions,
 ): AsyncGenerator<Classification, void, void> {
   const scheme = labelScheme(settings, objectives);
-  if (scheme === null) {
+  if (scheme === null || model.head.task !== 'sequence-classification') {
     throw new TunesmithError('CAPABILITY_MISSING', 'this model is no classifier', {
       where: path,
       hint: 'Give it an adapter that was trained with objective: { name: classification }, or a merged model.',
@@ -61,7 +61,7 @@ export async function* classifyTexts(
 }
 
 /** Softmax over classes, a sigmoid for each of several labels; targets as they are. */
-function probabilities(logits: Float32Array, problem: 'single-label' | 'multi-label' | 'regression'): number[] {
+export function probabilities(logits: Float32Array, problem: 'single-label' | 'multi-label' | 'regression'): number[] {
   const values = Array.from(logits);
   if (problem === 'regression') return values;
   if (problem === 'multi-label') return values.map((value) => 1 / (1 + Math.exp(-value)));
@@ -69,10 +69,6 @@ function probabilities(logits: Float32Array, problem: 'single-label' | 'multi-la
   const powers = values.map((value) => Math.exp(value - largest));
   const sum = powers.reduce((total, power) => total + power, 0);
   return powers.map((power) => power / sum);
-}
-
-function largestAt(values: Float32Array): number {
-  return values.reduce((best, value, index) => (value > (values[best] as number) ? index : best), 0);
 }
 
 function above(values: Float32Array, limit: number): number[] {

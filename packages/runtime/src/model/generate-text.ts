@@ -40,7 +40,7 @@ export function createTextGenerator(loaded: LoadedModel & { readonly pool?: Adap
     throw new TunesmithError('CAPABILITY_MISSING', `this model is one for ${task}, which writes no text`, {
       where: loaded.path,
       expected: 'a language model',
-      hint: task === 'sequence-classification' ? 'Classify texts with `tunesmith classify`.' : 'Is this an encoder?',
+      hint: task.endsWith('-classification') ? 'Classify texts with `tunesmith classify`.' : 'Is this an encoder?',
     });
   }
   const generator = createTokenGenerator({

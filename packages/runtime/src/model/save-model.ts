@@ -39,7 +39,8 @@ export async function saveModel(
 ): Promise<void> {
   const scheme = objective === undefined ? null : labelScheme(objective, loaded.objectives);
   const { config: own, tokenizer } = loaded;
-  const config = scheme === null ? own : withClassifier(own, scheme, tokenizer.padId);
+  const config =
+    scheme === null ? own : withClassifier(own, { ...scheme, task: loaded.model.head.task }, tokenizer.padId);
   await writeModelFolder(path, {
     config: { ...config, ...quantizationConfig(loaded) },
     tensors: weights(loaded, options),

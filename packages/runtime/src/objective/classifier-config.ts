@@ -1,4 +1,4 @@
-import type { ProblemType } from '@tunesmith/core';
+import type { ProblemType, Task } from '@tunesmith/core';
 import type { LabelScheme } from '@tunesmith/data';
 import { numberedLabels, type ObjectiveSettings } from './settings.js';
 
@@ -11,32 +11,45 @@ const problemTypes: Readonly<Record<ProblemType, string>> = {
   regression: 'regression',
 };
 
-/** What transformers calls a classifier's class: `BertForSequenceClassification`. */
-const classifierClass = /ForSequenceClassification$/;
+/** What transformers calls a classifier's class: `BertForSequenceClassification`, `BertForTokenClassification`. */
+const classifierClass = /For(Sequence|Token)Classification$/;
+
+/** What a classifier gives logits of, and what they are called. */
+export interface ClassifierHead extends LabelScheme {
+  readonly task: Task;
+}
 
 /**
- * config.json of a classifier: its labels by name, what they mean, and its class. `padToken` is what fills up rows where
+ * config.json of a classifier of texts or of tokens: its labels by name, what they mean, and its class. `padToken` is what fills up rows where
  * the config doesn't say: transformers finds a decoder's last token by it.
  */
-export function withClassifier(config: Config, { names, problemType }: LabelScheme, padToken: number): Config {
+export function withClassifier(config: Config, { task, names, problemType }: ClassifierHead, padToken: number): Config {
+  const isOfTokens = task === 'token-classification';
   const { num_labels: _, architectures, pad_token_id: pad = null, ...rest } = config;
   const [architecture] = Array.isArray(architectures) ? (architectures as unknown[]) : [];
   const base = typeof architecture === 'string' ? architecture.replace(/(For[A-Z]\w*|LMHeadModel|Model)$/, '') : null;
   return {
     ...rest,
     pad_token_id: pad ?? padToken,
-    ...(base === null ? {} : { architectures: [`${base}ForSequenceClassification`] }),
+    ...(base === null ? {} : { architectures: [`${base}For${isOfTokens ? 'Token' : 'Sequence'}Classification`] }),
     id2label: Object.fromEntries(names.map((name, index) => [String(index), name])),
     label2id: Object.fromEntries(names.map((name, index) => [name, index])),
-    problem_type: problemTypes[problemType],
+    ...(isOfTokens ? {} : { problem_type: problemTypes[problemType] }),
   };
 }
 
 /** The classification that a model's config.json says it is trained for; null for other models. */
 export function classificationOf(config: Config): ObjectiveSettings | null {
   const { architectures } = config;
-  const isClassifier = Array.isArray(architectures) && architectures.some((name) => classifierClass.test(String(name)));
-  return isClassifier ? classificationIn(config) : null;
+  const [found] = Array.isArray(architectures) ? architectures.map((name) => classifierClass.exec(String(name))) : [];
+  if (found === undefined || found === null) return null;
+  return found[1] === 'Token' ? tokenClassificationIn(config) : classificationIn(config);
+}
+
+/** The tags of a config.json; `count` says how many there are where another file does. */
+export function tokenClassificationIn(config: Config, count?: number): ObjectiveSettings {
+  const { labels } = classificationIn(config, count);
+  return { name: 'token-classification', labels };
 }
 
 /** The labels of a config.json and what they mean; `count` says how many there are where another file does. */

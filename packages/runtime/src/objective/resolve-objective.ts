@@ -23,13 +23,15 @@ export async function resolveObjective(
     }
     return { ...objective, name: 'seq2seq', answerStart: objective.answerStart ?? answerStart };
   }
-  if (rowsOf(objective, objectives) !== 'labels' || Array.isArray(labels)) return objective;
+  const rows = rowsOf(objective, objectives);
+  if ((rows !== 'labels' && rows !== 'tags') || Array.isArray(labels)) return objective;
   if (typeof labels === 'number') return { ...objective, labels: numberedLabels(labels) };
   const { train, format, columns, header } = data;
   const found = await collectLabels(typeof train === 'string' ? [train] : train, problemType, {
     ...(format === undefined ? {} : { format }),
     ...(columns === undefined ? {} : { columns }),
     ...(header === undefined ? {} : { header }),
+    rows,
   });
   return { ...objective, labels: [...found.names] };
 }

@@ -1,6 +1,6 @@
 import { openAdapter } from '@tunesmith/checkpoints';
 import type { AdapterDescription } from '../model/adapter-folder.js';
-import { classificationIn, classificationOf } from './classifier-config.js';
+import { classificationIn, classificationOf, tokenClassificationIn } from './classifier-config.js';
 import type { ObjectiveSettings } from './settings.js';
 
 /** The last layer of a head that PEFT saves with a classifier's adapter (peft/peft_model.py). */
@@ -16,9 +16,9 @@ export async function savedObjective(
 ): Promise<ObjectiveSettings | undefined> {
   for (const { manifest, format, path, config: own } of adapters) {
     if (manifest !== null && manifest.objective !== null) return manifest.objective;
-    if (manifest === null && format === 'peft' && own.task_type === 'SEQ_CLS') {
-      return classificationIn(config, await labelCount(path));
-    }
+    if (manifest !== null || format !== 'peft') continue;
+    if (own.task_type === 'SEQ_CLS') return classificationIn(config, await labelCount(path));
+    if (own.task_type === 'TOKEN_CLS') return tokenClassificationIn(config, await labelCount(path));
   }
   return classificationOf(config) ?? undefined;
 }

@@ -12,17 +12,18 @@ import {
   sft,
   type Task,
   TunesmithError,
+  tokenClassification,
 } from '@tunesmith/core';
 import type { LabelScheme, Tokenizer } from '@tunesmith/data';
 
 /** The objectives that need no plugin. */
-export const ownObjectives = ['sft', 'seq2seq', 'classification', 'masked-lm'] as const;
+export const ownObjectives = ['sft', 'seq2seq', 'classification', 'token-classification', 'masked-lm'] as const;
 
 /** What a recipe's `objective` says, or an adapter's. */
 export interface ObjectiveSettings {
   /** One of the runtime's own, or one that a plugin offers. */
   readonly name: string;
-  /** Classification: the labels, or how many there are. */
+  /** Classification, of texts or tokens: the labels, or how many there are. */
   readonly labels?: number | readonly string[] | undefined;
   readonly problemType?: ProblemType;
   readonly maskShare?: number;
@@ -49,6 +50,8 @@ export function headOf(settings: ObjectiveSettings, plugins: Objectives = []): {
       return { task: 'masked-lm' };
     case 'classification':
       return { task: 'sequence-classification', labels: schemeOf(settings).names.length };
+    case 'token-classification':
+      return { task: 'token-classification', labels: schemeOf(settings).names.length };
     default: {
       const { task = 'causal-lm', labels } = configured(settings, plugins);
       return { task, ...(labels === undefined ? {} : { labels }) };
@@ -86,6 +89,8 @@ export function createObjective(
       const { names, problemType } = schemeOf(settings);
       return classification({ labels: names.length, problemType });
     }
+    case 'token-classification':
+      return tokenClassification({ labels: schemeOf(settings).names });
     case 'masked-lm':
       return maskedLm({
         maskToken: requireMask(tokenizer),
@@ -106,6 +111,8 @@ export function rowsOf(settings: ObjectiveSettings, plugins: Objectives = []): R
       return 'answers';
     case 'classification':
       return 'labels';
+    case 'token-classification':
+      return 'tags';
     case 'masked-lm':
       return 'texts';
     default:
@@ -126,11 +133,12 @@ function configured({ name, ...options }: ObjectiveSettings, plugins: Objectives
 }
 
 /**
- * What a model's logits of a whole text are called and mean; null where it gives none. A plugin's have no names.
+ * What a model's logits of a whole text, or of a token, are called and mean; null where it gives none. A plugin's have no names.
  * @throws CONFIG_INVALID where a classification doesn't name them
  */
 export function labelScheme(settings: ObjectiveSettings, plugins: Objectives = []): LabelScheme | null {
   const { task, labels = 1 } = headOf(settings, plugins);
+  if (task === 'token-classification') return schemeOf(settings);
   if (task !== 'sequence-classification') return null;
   if (rowsOf(settings, plugins) === 'labels') return schemeOf(settings);
   return { names: numberedLabels(labels), problemType: configured(settings, plugins).problemType ?? 'single-label' };

@@ -63,7 +63,7 @@ describe('parseRecipe', () => {
     for (const [value, message] of refused) expect(() => withOdd({ ...least, ...value })).toThrow(message);
     // Without the plugin it is no objective.
     expect(problemsOf({ ...least, objective: 'odd' })).toContain(
-      'objective.name: expected sft, seq2seq, classification, masked-lm',
+      'objective.name: expected sft, seq2seq, classification, token-classification, masked-lm',
     );
     const { objective } = recipeJsonSchema([ranks], [odd]).properties as { objective: { anyOf: unknown[] } };
     expect(objective.anyOf).toHaveLength(3);

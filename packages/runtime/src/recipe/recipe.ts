@@ -67,6 +67,9 @@ export function parseRecipe(
   if (parsed.success && parsed.data.data.replay !== undefined && parsed.data.data.earlier === undefined) {
     problems.push('data.replay: needs data.earlier');
   }
+  if (parsed.success && parsed.data.data.replayBuffer !== undefined && parsed.data.data.replay === undefined) {
+    problems.push('data.replayBuffer: needs data.replay');
+  }
   const methods = names.flatMap((name) => {
     const factory = factories.find(({ definition }) => definition.name === name);
     if (factory === undefined) throw new TunesmithError('INTERNAL', `the method "${name}" was not loaded`, { where });
@@ -146,14 +149,15 @@ function objectiveProblems(
   const targeted = targetProblems(data.target !== undefined, objective.name);
   const { name, labels, problemType, answerStart } = objective;
   const names = Array.isArray(labels) ? labels : [];
+  const isClassification = name === 'classification' || name === 'token-classification';
   const found: [boolean, string][] = [
-    [name !== 'classification' && labels !== undefined, 'objective.labels: goes with classification'],
+    [!isClassification && labels !== undefined, 'objective.labels: goes with classification and token-classification'],
     [new Set(names).size < names.length, 'objective.labels: one is named twice'],
     [
       problemType === 'single-label' && (names.length === 1 || labels === 1),
       'objective.labels: expected two or more, of which each text has one',
     ],
-    [name === 'classification' && data.packing, 'data.packing: a row that is classified holds one text'],
+    [isClassification && data.packing, 'data.packing: a row that is classified holds one text'],
     [name === 'seq2seq' && data.packing, 'data.packing: an encoder reads one text for each row'],
     [name !== 'seq2seq' && answerStart !== undefined, 'objective.answerStart: goes with seq2seq'],
   ];

@@ -71,9 +71,10 @@ export async function openData(data: Recipe['data'], options: OpenDataOptions): 
   const files = listOf(data.earlier);
   if (files.length === 0) return { ...opened, train, earlier: noRows };
   const earlier = await open(files, shuffle);
-  const { replay = 0 } = data;
+  const { replay = 0, replayBuffer } = data;
   if (replay === 0) return { ...opened, train, earlier };
-  const mixed = mixRows([train, earlier], [1 - replay, replay], Math.round(train.length / (1 - replay)));
+  const replayed = replayBuffer === undefined ? earlier : earlier.sample(replayBuffer);
+  const mixed = mixRows([train, replayed], [1 - replay, replay], Math.round(train.length / (1 - replay)));
   return { ...opened, train: mixed, earlier };
 
   /** The training files as one data set, or each as a task of its own; and what is held out. */
@@ -122,11 +123,12 @@ export function rowOptions(
   objectives: Objectives = [],
 ): RowOptions {
   const rows = rowsOf(objective, objectives);
-  const labels = rows === 'labels' ? labelScheme(objective, objectives) : null;
+  const hasLabels = rows === 'labels' || rows === 'tags';
+  const labels = hasLabels ? labelScheme(objective, objectives) : null;
   const { format, columns, header, template, promptLossWeight, trainOnHistory, longText } = data;
   return {
     tokenizer,
-    template: rows === 'labels' || rows === 'texts' ? null : loadChatTemplate(tokenizer, template),
+    template: hasLabels || rows === 'texts' ? null : loadChatTemplate(tokenizer, template),
     maxLength: promptRoom(maxLength, answerTokensOf(objective, objectives)),
     promptLossWeight,
     trainOnHistory,

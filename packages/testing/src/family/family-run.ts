@@ -126,7 +126,9 @@ function lastTokens({ ids, segments }: FamilyInputs): number[] {
 /** The logits that a model is there for: a sequence's, or those at every position. */
 export function logitsOf(model: Model, t: Trace, columns: TokenColumns, inputs: FamilyInputs): Tensor {
   const run = model.run(t, columns);
-  return model.head.labels > 0 ? run.scores(tf.tensor1d(lastTokens(inputs), 'int32')) : run.logits();
+  return model.head.task === 'sequence-classification'
+    ? run.scores(tf.tensor1d(lastTokens(inputs), 'int32'))
+    : run.logits();
 }
 
 /** The logits, and whatever the model's methods observe. */

@@ -16,7 +16,7 @@ import { type FamilyInputs, inputSpecs, type LoadedModel, logitsOf, openRun, run
 /** The length of a step along a direction, in weights' units: the loss then moves well above its rounding. */
 const step = 1e-2;
 
-/** Mean cross entropy of each token at the place before it; of a class for each row where rows are classified. */
+/** Mean cross entropy of each token at the place before it; of a class for each row, or token, where such are classified. */
 function meanLoss(
   io: ProgramIO,
   loaded: LoadedModel,
@@ -29,15 +29,21 @@ function meanLoss(
     read: (handle) => options.values?.get(handle) ?? parameters.readIn(io, handle),
   });
   const [rows = 0, length = 0] = inputs.ids.shape;
-  const { labels: classes } = model.head;
+  const { labels: classes, task } = model.head;
+  const isFilled = (index: number): boolean => inputs.segments?.data[index] !== 0;
   if (classes > 0) {
+    const each = tf.reshape(logitsOf(model, t, columns, inputs), [-1, classes]);
+    const isOfTokens = task === 'token-classification';
+    const read = Array.from({ length: each.shape[0] as number }, (_, index) => index).filter(
+      (index) => !isOfTokens || isFilled(index),
+    );
     const wanted = tf.tensor1d(
-      Array.from({ length: rows }, (_, row) => row % classes),
+      read.map((index) => index % classes),
       'int32',
     );
-    return tf.neg(tf.mean(logProbabilities(logitsOf(model, t, columns, inputs), wanted)));
+    const scores = isOfTokens ? tf.gather(each, tf.tensor1d(read, 'int32') as never) : each;
+    return tf.neg(tf.mean(logProbabilities(scores, wanted)));
   }
-  const isFilled = (index: number): boolean => inputs.segments?.data[index] !== 0;
   const predicting = Array.from({ length: rows * length }, (_, index) => index).filter(
     (index) => (index + 1) % length > 0 && isFilled(index + 1),
   );
