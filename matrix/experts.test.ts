@@ -1,10 +1,10 @@
 /** Mixtures of experts in training: what bounds an expert's load, what a step says of it, and which parts may be trained. */
 import { createOnnxBackend } from '@tunesmith/backend-onnx';
 import { createTfjsBackend } from '@tunesmith/backend-tfjs';
-import type { Backend, Method, StepEvent } from '@tunesmith/core';
+import { type Backend, buildModel, type Method, type StepEvent } from '@tunesmith/core';
 import { lora } from '@tunesmith/lora';
 import { mixtral } from '@tunesmith/models';
-import { full } from '@tunesmith/selective';
+import { freeze, full } from '@tunesmith/selective';
 import { type TinyTrainerOptions, tinyModel, trainTiny } from '@tunesmith/testing';
 import { describe, expect, it } from 'vitest';
 import { tinyMixtral } from './tiny-families.js';
@@ -107,5 +107,45 @@ describe("the routers' losses", () => {
   it('keep the logits small', async () => {
     const [first, ...later] = await steps({ router_z_loss_coef: 1 }, { steps: 40 });
     expect(later.at(-1)?.terms['experts.z']).toBeLessThan(0.5 * (first?.terms['experts.z'] ?? 0));
+  });
+});
+
+describe('parts of the experts', () => {
+  const trainedBy = (method: Method): string[] =>
+    buildModel({ family: mixtral, config: mixtral.parseConfig(tinyMixtral.config), methods: [method] })
+      .trained.map(({ path }) => path)
+      .sort();
+  const paths = (layers: number[], ...inside: string[]): string[] =>
+    layers.flatMap((layer) => inside.map((each) => `model.layers.${layer}.block_sparse_moe.${each}.weight`)).sort();
+  const experts = [0, 1, 2, 3].flatMap((expert) => ['w1', 'w2', 'w3'].map((part) => `experts.${expert}.${part}`));
+  const whole = { layers: 'all', top: false } as const;
+
+  it.each([
+    ['all experts', { modules: '.*\\.experts\\.\\d+\\..*' }, paths([0, 1], ...experts)],
+    ['the router alone', { modules: ['block_sparse_moe.gate'] }, paths([0, 1], 'gate')],
+    [
+      'chosen experts',
+      { modules: '.*\\.layers\\.1\\..*\\.experts\\.(0|2)\\..*' },
+      paths([1], ...experts.filter((name) => /experts\.[02]/.test(name))),
+    ],
+  ])('train alone: %s', async (_, { modules }, expected) => {
+    const method = freeze({ ...whole, modules });
+    expect(trainedBy(method)).toEqual(expected);
+    const [first, ...later] = losses(await steps({}, { steps: 10 }, { methods: [freeze({ ...whole, modules })] }));
+    expect(later.at(-1)).not.toBe(first);
+  });
+
+  it('each have an adapter of their own', async () => {
+    const method = lora({ rank: 2, targetModules: ['w1', 'w2', 'w3'] });
+    expect(trainedBy(method)).toHaveLength(2 * 2 * experts.length);
+    const some = lora({ rank: 2, targetModules: '.*\\.experts\\.3\\.w[13]' });
+    expect(new Set(trainedBy(some).map((path) => path.replace(/\.lora_[AB].*/, '')))).toEqual(
+      new Set(
+        [0, 1].flatMap((layer) =>
+          ['w1', 'w3'].map((part) => `model.layers.${layer}.block_sparse_moe.experts.3.${part}`),
+        ),
+      ),
+    );
+    expect(losses(await steps({}, { steps: 2 }, { methods: [some] }))).toHaveLength(2);
   });
 });

@@ -16,6 +16,7 @@ import { addRuns } from './commands/runs.js';
 import { addSchema } from './commands/schema.js';
 import { addSequence } from './commands/sequence.js';
 import { addTrain } from './commands/train.js';
+import { addUpcycle } from './commands/upcycle.js';
 import type { Terminal } from './terminal.js';
 
 /** The command line: every command defined, none of what they need loaded. */
@@ -32,7 +33,7 @@ export function createProgram(terminal: Terminal): Command {
     });
   const add = [
     ...[addInit, addTrain, addResume, addSequence, addRuns, addEval, addGenerate, addClassify, addMerge, addCombine],
-    ...[addPlan, addBench, addData, addPlugins, addDoctor, addSchema],
+    ...[addUpcycle, addPlan, addBench, addData, addPlugins, addDoctor, addSchema],
   ];
   for (const addCommand of add) addCommand(program, terminal);
   return program;

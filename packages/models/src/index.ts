@@ -8,6 +8,7 @@ export type { EncoderActivation } from './encoder/encoder-block.js';
 export type { EncoderConfig } from './encoder/encoder-config.js';
 export type { RouterLosses, RouterStack } from './experts/report-routers.js';
 export type { Routing } from './experts/routing.js';
+export { type UpcycledModel, type UpcycleOptions, upcycle } from './experts/upcycle.js';
 export { families, familyFor } from './families.js';
 export type { Gpt2Activation, Gpt2Config } from './gpt2/config.js';
 export { gpt2 } from './gpt2/gpt2.js';
