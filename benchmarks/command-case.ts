@@ -29,7 +29,7 @@ export async function runCommandCase(recipe: object, { work, cache }: CaseFolder
 }
 
 /** Runs a command with --json and gives its last line. */
-async function tunesmith(cache: string, ...args: string[]): Promise<unknown> {
+export async function tunesmith(cache: string, ...args: string[]): Promise<unknown> {
   const env = { ...process.env, TUNESMITH_CACHE: cache };
   const { stdout } = await promisify(execFile)(process.execPath, [main, ...args, '--json'], {
     env,

@@ -13,6 +13,7 @@ import { runCli, runJson, startCli } from './fixtures/run-cli.js';
 import { writeTinyModel } from './fixtures/tiny-model.js';
 
 let home: string;
+let whole: SequenceResult;
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'tunesmith-alignment-'));
   await writeTinyModel(join(home, 'model'));
@@ -30,7 +31,8 @@ beforeAll(async () => {
     join(home, 'prompts.jsonl'),
     rows((index) => ({ prompt: `${index % 6}: ` })),
   );
-});
+  whole = (await runJson(home, 'sequence', await write('whole', {}))) as unknown as SequenceResult;
+}, 300_000);
 afterAll(() => rm(home, { recursive: true, force: true }));
 
 const both = (file: string) => ({ train: `${file}.jsonl`, validation: `${file}.jsonl` });
@@ -73,6 +75,12 @@ function stepsOf(run: string): Line[] {
   return lines.map((line) => JSON.parse(line) as Line).filter(({ type }) => type === 'step');
 }
 
+interface Evaluated {
+  readonly loss: number;
+  readonly metrics: Record<string, number>;
+}
+const evaluated = (...args: string[]) => runJson(home, ...args) as unknown as Promise<Evaluated>;
+
 const lossesOf = (run: string) => stepsOf(run).map(({ step, loss, terms }) => ({ step, loss, terms }));
 
 /** Starts a sequence and kills what trains one of its runs once it has come to a step. */
@@ -91,7 +99,6 @@ async function killAt(file: string, run: string, step: number): Promise<void> {
 
 describe('answers, a reward model and a policy', () => {
   it('are one sequence, which goes on to the same bits where it was killed, in the middle of a rollout too', async () => {
-    const whole = (await runJson(home, 'sequence', await write('whole', {}))) as unknown as SequenceResult;
     expect(whole.runs.map(({ task }) => task)).toEqual(['sft', 'judge', 'policy']);
     const { model, objective } = parse(text('whole/3-policy/recipe.yaml'));
     const folder = (path: string) => join(home, 'whole', path);
@@ -115,13 +122,40 @@ describe('answers, a reward model and a policy', () => {
     }
   }, 300_000);
 
+  it('are measured after their run as it measured itself, by the reward model and by a named reward, with the KL', async () => {
+    const ran = whole.runs[2]?.after?.metrics ?? {};
+    const own = await evaluated('eval', 'whole/3-policy');
+    expect(own.loss).toBeCloseTo(-(ran.reward as number), 5);
+    for (const [name, value] of Object.entries(ran)) expect(own.metrics[name]).toBeCloseTo(value, 4);
+    expect(own.metrics).toMatchObject({
+      kl: expect.any(Number),
+      length: expect.any(Number),
+      ended: expect.any(Number),
+    });
+    // By hand: the model, the adapter, and a reward model that is an adapter too.
+    const adapted = ['--model', 'whole/1-sft/merged', '--adapter', 'whole/3-policy/adapter', '--data', 'prompts.jsonl'];
+    const asked = (objective: object): string[] => ['--set', `objective=${JSON.stringify(objective)}`];
+    const sized = ['--set', 'data.maxLength=16', '--batch-size', '4'];
+    const judge = { reward: 'model', rewardModel: 'whole/2-judge/adapter' };
+    const byAdapter = await evaluated('eval', ...adapted, ...sized, ...asked({ ...ppo, ...judge }));
+    const byModel = await evaluated(
+      ...['eval', ...adapted, ...sized, ...asked({ ...ppo, ...judge, rewardModel: 'whole/2-judge/merged' })],
+    );
+    expect(byAdapter.metrics.reward).toBeCloseTo(byModel.metrics.reward as number, 4);
+    // What is learnt without a reference is measured against it all the same.
+    const named = { name: 'grpo', maxNewTokens: 6, reward: 'length', targetLength: 3 };
+    const free = await evaluated('eval', ...adapted, ...sized, ...asked(named));
+    expect(free.metrics.reward).toBeLessThanOrEqual(1);
+    expect(free.metrics.kl).toBeGreaterThan(1);
+  }, 300_000);
+
   it('are refused where the reward model fails its gate, before the policy takes a step', async () => {
     const turned = { ...tasks[1], validation: 'turned.jsonl' };
     const file = await write('gated', { tasks: [tasks[0], turned, tasks[2]] });
     const { code, stderr } = await runCli(home, 'sequence', file);
     expect([code, stderr]).toEqual([2, expect.stringMatching(/tells too few pairs apart[\s\S]*turned\.jsonl/)]);
     expect(stepsOf('gated/3-policy')).toEqual([]);
-  }, 120_000);
+  }, 300_000);
 
   it.each([
     [

@@ -58,8 +58,14 @@ export interface ModelFlags {
 }
 
 export function addModelFlags(command: Command, base = 'as the adapters were trained over it'): Command {
+  return addOptionalModelFlags(command, base, true);
+}
+
+/** The same, of a command that may find the model elsewhere. */
+export function addOptionalModelFlags(command: Command, base: string, required = false): Command {
+  const model = new Option('--model <folder|file|name>', 'model folder, GGUF file, or name on the Hugging Face Hub');
   return command
-    .requiredOption('--model <folder|file|name>', 'model folder, GGUF file, or name on the Hugging Face Hub')
+    .addOption(model.makeOptionMandatory(required))
     .option('--revision <name>', 'branch, tag or commit on the Hub')
     .addOption(
       quantizationOption(

@@ -18,6 +18,7 @@ export type { AnswersEvaluation, EvaluateAnswersOptions, GivenAnswer } from './m
 export { evaluateAnswers } from './model/evaluate-answers.js';
 export type { EvaluateFilesOptions } from './model/evaluate-files.js';
 export { evaluateFiles } from './model/evaluate-files.js';
+export { type EvaluateRunOptions, evaluateRun } from './model/evaluate-run.js';
 export type { BatchPiece, GenerateTextOptions, TextGenerator, TextPiece } from './model/generate-text.js';
 export { createTextGenerator } from './model/generate-text.js';
 export type { FormOptions, LoadedModel, LoadModelOptions } from './model/load-model.js';

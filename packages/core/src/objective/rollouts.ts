@@ -74,6 +74,8 @@ export interface Rollouts {
   readonly measured: readonly string[];
   /** `[rows, tokens]` each, of collated answers. */
   measure(model: Model, columns: Named<Tensor>, t: Trace): Named<Tensor>;
+  /** What is measured of the answers of a finished model instead, where that is more than it learnt by. */
+  readonly evaluated?: Pick<Rollouts, 'measured' | 'measure'>;
   /** Judges a rollout. The answers to a prompt lie beside each other. Pure but for what it asks of the world to judge. */
   learn(answers: readonly Answer[], memory: Json): Promise<Learnt>;
   /** Whether a rollout has been learnt from enough, by what a step over it showed. */

@@ -6,6 +6,7 @@ import {
   type ModelRun,
   type Named,
   type Objective,
+  type Rollouts,
   type RowValues,
   type Tensor,
   type Trace,
@@ -89,6 +90,19 @@ export function policyObjective(policy: Policy): Omit<Objective, 'name'> {
     perAnswer: [...shared, ...perAnswer],
     summed,
   };
+  const measuring = (withReference: boolean): Pick<Rollouts, 'measured' | 'measure'> => ({
+    measured: ['old', ...(withReference ? ['reference'] : []), ...(policy.measured ?? [])],
+    measure(model, columns, t) {
+      const bare = withReference ? referenceRun(model, columns, t, options) : null;
+      const reference = bare && answerLogProbs(bare, columns, temperature);
+      const run = model.run(t, tokenColumns(columns));
+      return {
+        old: answerLogProbs(run, columns, temperature),
+        ...(reference && { reference }),
+        ...policy.measure?.(model, run, columns, t),
+      };
+    },
+  });
   return {
     ...(policy.methods && { methods: policy.methods }),
     ...referenceAdapters(options),
@@ -109,17 +123,8 @@ export function policyObjective(policy: Policy): Omit<Objective, 'name'> {
       epochs: policy.epochs,
       sampling: { temperature, topP: options.topP, maxNewTokens },
       ...(policy.judge && { judge: policy.judge }),
-      measured: ['old', ...(needsReference ? ['reference'] : []), ...(policy.measured ?? [])],
-      measure(model, columns, t) {
-        const bare = needsReference ? referenceRun(model, columns, t, options) : null;
-        const reference = bare && answerLogProbs(bare, columns, temperature);
-        const run = model.run(t, tokenColumns(columns));
-        return {
-          old: answerLogProbs(run, columns, temperature),
-          ...(reference && { reference }),
-          ...policy.measure?.(model, run, columns, t),
-        };
-      },
+      ...measuring(needsReference),
+      ...(needsReference ? {} : { evaluated: measuring(true) }),
       async learn(answers, memory) {
         const { own, collapse } = splitMemory(memory);
         const scored: Scored[] = [];

@@ -2,6 +2,7 @@ import { createExecutableCache, type Evaluation, evaluate } from '@tunesmith/cor
 import { createObjective, defaultObjective, type ObjectiveSettings, type Objectives } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { openData } from '../train/open-data.js';
+import { type OpenJudgeOptions, openJudge } from '../train/open-judge.js';
 import { maxLengthOf } from '../train/resolve-recipe.js';
 import { evaluatedRows } from '../train/rollout-data.js';
 import type { OnPhase, OnWarning } from './engine.js';
@@ -15,6 +16,12 @@ export interface EvaluateFilesOptions {
   readonly objective?: ObjectiveSettings;
   /** The plugins' objectives, where it may be one of them. */
   readonly objectives?: Objectives;
+  /** Whether it is the held-out rows of `data` that are measured, not those to train on. */
+  readonly heldOut?: boolean;
+  /** Seed of answers that are drawn, and of what is held out; 0 if not said. */
+  readonly seed?: number;
+  /** What loads the reward model of an objective that has one. */
+  readonly judge?: Pick<OpenJudgeOptions, 'engine' | 'device' | 'lookup'>;
   readonly cacheFolder: string;
   readonly onPhase?: OnPhase;
   /** Told of answers that are cut or missing. */
@@ -22,22 +29,45 @@ export interface EvaluateFilesOptions {
 }
 
 /** The loss of a model over data files, weighted as in training, and the metrics of its predictions. */
-export async function evaluateFiles(
-  loaded: LoadedModel,
-  { data, batchSize, objective: settings = defaultObjective, objectives = [], ...files }: EvaluateFilesOptions,
-): Promise<Evaluation> {
+export async function evaluateFiles(loaded: LoadedModel, options: EvaluateFilesOptions): Promise<Evaluation> {
+  const {
+    data,
+    batchSize,
+    objective: settings = defaultObjective,
+    objectives = [],
+    heldOut = false,
+    seed = 0,
+  } = options;
+  const { judge: judging, cacheFolder, onPhase, onWarning } = options;
   const { model, parameters, backend, tokenizer } = loaded;
   const maxLength = maxLengthOf(data, model.shape);
   const objective = createObjective(settings, tokenizer, objectives);
-  const shared = { tokenizer, maxLength, seed: 0, objective: settings, objectives };
-  const { train } = await openData({ ...data, shuffle: false }, { ...shared, ...files });
+  const shared = { tokenizer, maxLength, seed, objective: settings, objectives, cacheFolder };
+  const { train, validation } = await openData(heldOut ? data : { ...data, shuffle: false }, {
+    ...shared,
+    ...(onPhase && { onPhase }),
+    ...(onWarning && { onWarning }),
+  });
+  const rewarding = objective.rollouts?.judge;
+  if (rewarding !== undefined) onPhase?.('loading the reward model');
+  const judge =
+    rewarding &&
+    judging &&
+    (await openJudge({ model: rewarding.model }, { ...judging, trained: loaded, batchSize, maxLength }));
   const executables = createExecutableCache(backend, parameters.tensors);
-  const { rows, dispose } = evaluatedRows(train, { loaded, objective, batchSize, maxLength, seed: 0 });
   try {
-    const collate = { rows: batchSize, maxLength, padToken: tokenizer.padId };
-    return await evaluate(rows, { model, parameters, objective, executables, collate });
+    const { rows, dispose } = evaluatedRows((heldOut && validation) || train, {
+      ...{ loaded, objective, batchSize, maxLength, seed, onWarning },
+      judge: judge?.judge,
+    });
+    try {
+      const collate = { rows: batchSize, maxLength, padToken: tokenizer.padId };
+      return await evaluate(rows, { model, parameters, objective, executables, collate });
+    } finally {
+      await dispose();
+    }
   } finally {
-    await dispose();
+    await judge?.dispose();
     await executables.dispose();
   }
 }

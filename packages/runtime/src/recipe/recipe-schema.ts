@@ -319,6 +319,13 @@ const trainer = z
       .boolean()
       .default(false)
       .describe('Keep block inputs only and compute the rest again: less memory, more time (TrainingArguments: off).'),
+    mostPrograms: z
+      .int()
+      .min(1)
+      .default(8)
+      .describe(
+        'Compiled programs kept at once, one for each shape of batch. Each keeps the memory of its largest step: fewer take less, and are compiled again when their shape comes back. This project’s choice.',
+      ),
     seed: z.int().min(0).default(42).describe('Of initial values, dropout and shuffling (TrainingArguments: 42).'),
   })
   .prefault({})

@@ -5,6 +5,8 @@ import { createDataset, loadChatTemplate } from '@tunesmith/data';
 import { describeAdapter, loadAdapter, methodOfAdapter } from '../model/adapter-folder.js';
 import type { Engine } from '../model/engine.js';
 import { type LoadedModel, loadModel } from '../model/load-model.js';
+import { methodFor } from '../model/open-model.js';
+import type { MethodLookup } from '../plugins/load-offers.js';
 import type { Recipe } from '../recipe/recipe.js';
 
 /** A reward model, loaded beside the one that is trained. */
@@ -18,8 +20,14 @@ export interface OpenJudgeOptions {
   readonly engine: Engine;
   /** The model that is trained: what it writes, the judge must read. */
   readonly trained: LoadedModel;
-  readonly recipe: Recipe;
+  readonly device: Recipe['device'];
+  /** Texts that are judged at once. */
+  readonly batchSize: number;
   readonly maxLength: number;
+  /** The chat template of the gate's pairs, if not the tokenizer's own. */
+  readonly template?: string | undefined;
+  /** Where the method of an adapter is looked for; it is one of the engine's if not said. */
+  readonly lookup?: MethodLookup;
 }
 
 /** One number for a text: what reward models are, whoever trained them. */
@@ -30,14 +38,14 @@ const scalar = { name: 'classification', labels: 1, problemType: 'regression' } 
  * @throws CONFIG_INVALID where it reads other tokens, or tells too few pairs apart
  */
 export async function openJudge({ model, gate }: Judge, options: OpenJudgeOptions): Promise<OpenJudge> {
-  const { engine, trained, recipe, maxLength } = options;
+  const { trained, batchSize, maxLength } = options;
   const loaded = await loadJudge(model, options);
   const executables = createExecutableCache(loaded.backend, loaded.parameters.tensors);
   const { labels, problemType } = scalar;
   const parts = { ...loaded, objective: classification({ labels, problemType }), executables };
   const opened: OpenJudge = {
     async judge(rows) {
-      const collate = { rows: recipe.trainer.batchSize, maxLength, padToken: loaded.tokenizer.padId };
+      const collate = { rows: batchSize, maxLength, padToken: loaded.tokenizer.padId };
       const scores: number[] = [];
       for await (const [score] of predict(rows, { ...parts, collate })) scores.push(score as number);
       return scores;
@@ -55,7 +63,7 @@ export async function openJudge({ model, gate }: Judge, options: OpenJudgeOption
         hint: 'Train the reward model from the same base, or from one with the same tokenizer.',
       });
     }
-    if (gate !== undefined) await passGate(opened, model, gate, { engine, trained, recipe, maxLength });
+    if (gate !== undefined) await passGate(opened, model, gate, options);
     return opened;
   } catch (error) {
     await opened.dispose();
@@ -63,14 +71,14 @@ export async function openJudge({ model, gate }: Judge, options: OpenJudgeOption
   }
 }
 
-async function loadJudge(path: string, { engine, trained, recipe }: OpenJudgeOptions): Promise<LoadedModel> {
-  const backend = await engine.createBackend(recipe.device);
+async function loadJudge(path: string, { engine, trained, device, lookup }: OpenJudgeOptions): Promise<LoadedModel> {
+  const backend = await engine.createBackend(device);
   const { families } = engine;
   if (!(await isThere(join(path, 'adapter_config.json')))) {
     return loadModel({ path, families, backend, objective: scalar });
   }
   const described = await describeAdapter(path);
-  const method = methodOfAdapter(described, engine.methods);
+  const method = lookup ? await methodFor(described, lookup) : methodOfAdapter(described, engine.methods);
   const { quantization } = trained;
   const base = { path: trained.path, families, backend, quantization };
   const loaded = await loadModel({ ...base, methods: [method], objective: scalar });
@@ -88,11 +96,11 @@ async function passGate(
   { judge }: OpenJudge,
   model: string,
   { data, accuracy: least }: NonNullable<Judge['gate']>,
-  { engine, trained: { tokenizer }, recipe, maxLength }: OpenJudgeOptions,
+  { engine, trained: { tokenizer }, template, maxLength }: OpenJudgeOptions,
 ): Promise<void> {
   const pairs = await createDataset({
     ...{ files: data, rows: 'preferences', tokenizer, maxLength, shuffle: false, cacheFolder: engine.cacheFolder },
-    template: loadChatTemplate(tokenizer, recipe.data.template),
+    template: loadChatTemplate(tokenizer, template),
   });
   const rows: Row[] = [];
   for await (const { tokens, weights, rejected } of pairs.rows()) rows.push({ tokens, weights }, rejected as Row);

@@ -127,7 +127,10 @@ export async function openParts(
     });
     const asked = objective.rollouts?.judge;
     if (asked !== undefined) onPhase('loading the reward model');
-    const judge = asked && (await openJudge(asked, { engine, trained: loaded, recipe, maxLength }));
+    const { device } = recipe;
+    const { template } = recipe.data;
+    const judge =
+      asked && (await openJudge(asked, { engine, trained: loaded, device, batchSize, maxLength, template }));
     const { data, dispose } = dataWithRollouts(known, {
       ...{ loaded, objective, batchSize, maxLength, seed, onWarning },
       judge: judge?.judge,
@@ -160,6 +163,7 @@ export function openTrainer(
   return createTrainer({
     ...{ model, parameters, backend, objective, rows: data.train, steps, maxLength },
     ...{ learningRate, weightDecay, batchSize, gradientAccumulation, seed, gradientCheckpointing },
+    mostExecutables: recipe.trainer.mostPrograms,
     optimizer: optimizerOf(recipe.trainer),
     schedule: scheduleOf(recipe.trainer),
     padToken: tokenizer.padId,

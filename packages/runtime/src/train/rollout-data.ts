@@ -36,10 +36,12 @@ export function dataWithRollouts(data: RunData, options: RolloutDataOptions): Ro
   return { data: { ...data, train: answered, validation: held }, dispose: () => source.dispose() };
 }
 
-/** The rows of one split that an objective is evaluated over, and what frees the programs that made them. */
+/** The rows of one split that a finished model is evaluated over, and what frees the programs that made them. */
 export function evaluatedRows(split: Dataset, options: RolloutDataOptions) {
-  if (options.objective.rollouts === undefined) return { rows: split.rows(), dispose: async () => {} };
-  const source = sourceOf(split, options);
+  const { objective } = options;
+  if (objective.rollouts === undefined) return { rows: split.rows(), dispose: async () => {} };
+  const rollouts = { ...objective.rollouts, ...objective.rollouts.evaluated };
+  const source = sourceOf(split, { ...options, objective: { ...objective, rollouts } });
   return { rows: source.evaluate(split.rows()), dispose: () => source.dispose() };
 }
 
