@@ -195,3 +195,49 @@ describe('answers, a reward model and a policy', () => {
     expect(is?.kl).toBeLessThan(10);
   }, 300_000);
 });
+
+describe('a collapse', () => {
+  const recipes = fileURLToPath(new URL('../../../examples/recipes', import.meta.url));
+
+  it('is told with its reason as it happens, kept in the metrics, and explained', async () => {
+    // Longer is better, nothing holds the model where it was, and the rate is high.
+    const objective = { targetLength: 32, maxNewTokens: 24, beta: 0 };
+    const settings = Object.entries(objective).map(([name, value]) => ['--set', `objective.${name}=${value}`]);
+    const fast = ['--set', 'trainer.learningRate=3e-3', '--steps', '6', '--output', 'longer'];
+    const { code, stderr } = await runCli(home, 'train', join(recipes, 'grpo.yaml'), ...settings.flat(), ...fast);
+    const reason = /answers are [\d.]+ times as long as at first, and their rewards go with their lengths/;
+    expect([code, stderr]).toEqual([0, expect.stringMatching(reason)]);
+    const warned = text('longer/metrics.jsonl')
+      .split('\n')
+      .filter((line) => line.includes('"type":"warning"'));
+    expect(warned.map((line) => JSON.parse(line))).toEqual([
+      {
+        type: 'warning',
+        step: expect.any(Number),
+        message: expect.stringMatching(reason),
+        peakBytes: expect.any(Number),
+      },
+    ]);
+    const explained = await runCli(home, 'runs', 'explain', 'longer');
+    expect(explained.stdout).toMatch(/A collapse: answers are .* Let the reward not grow with it\.\n/);
+  }, 300_000);
+
+  it('is told of answers that are all alike', async () => {
+    const cold = { ...ppo, reward: 'length', targetLength: 3, temperature: 0.001 };
+    const file = join(home, 'cold.yaml');
+    const { tasks: _, ...rest } = recipe;
+    const trainer = { ...recipe.trainer, steps: 2 };
+    await writeFile(
+      file,
+      stringify({ ...rest, data: { ...both('prompts'), maxLength: 16 }, objective: cold, trainer }),
+    );
+    const { stderr } = await runCli(home, 'train', 'cold.yaml', '--output', 'cold');
+    expect(stderr).toMatch(/the entropy has fallen to 0\.0\d+ nats a token/);
+  }, 120_000);
+
+  it('is not seen where there is none', async () => {
+    expect(await runJson(home, 'runs', 'explain', 'whole/3-policy')).toEqual({ findings: [], warnings: [] });
+    const { stdout } = await runCli(home, 'runs', 'explain', 'whole/3-policy');
+    expect(stdout).toMatch(/nothing looks wrong/);
+  }, 60_000);
+});
