@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
-const parts = ['open-example.ts', 'small-encoder.ts', 'small-model.ts'];
+const parts = ['open-example.ts', 'small-encoder.ts', 'small-model.ts', 'small-t5.ts'];
 
 /** By example: what its output must show. */
 const shows: Record<string, (output: string) => void> = {
@@ -88,6 +88,15 @@ const shows: Record<string, (output: string) => void> = {
   'classify.ts'(output) {
     expect(numbers(output, /accuracy (\S+)/g).at(-1)).toBeGreaterThan(0.9);
     expect(output).toMatch(/\nquestion \{ question: 0\.\d+, statement: .*\nstatement \{/);
+  },
+  'label-words.ts'(output) {
+    expect(numbers(output, /f1 of spans (\S+)/g).at(-1)).toBeGreaterThan(0.8);
+    expect(output).toMatch(/PLACE: Cape Town \(0\.\d\d\)\n.*\n {2}PLACE: Oslo/);
+  },
+  'train-t5.ts'(output) {
+    expect(numbers(output, /loss (\S+)/g).at(-1)).toBeLessThan(0.3);
+    expect(output).toContain('not hot: cold\n');
+    expect(output).toMatch(/exactMatch: 1,/);
   },
   'own-objective.ts'(output) {
     const [losses, uniform] = [numbers(output, /loss (\S+)/g), numbers(output, /uniform (\S+)/g)];

@@ -1,8 +1,6 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeModelFolder } from '@tunesmith/checkpoints';
-import { buildModel, constant, type InitContext, memoryTensor, normal, randomKey } from '@tunesmith/core';
 import { bert } from '@tunesmith/models';
+import { writeRandomModel } from './small-model.js';
 
 const special = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
 const letters = Array.from({ length: 26 }, (_, index) => String.fromCharCode(97 + index));
@@ -26,9 +24,6 @@ const config = {
 
 /** Writes a two-layer BERT with random weights and a token a letter, as those without a head are on the Hub. */
 export async function smallEncoder(folder: string): Promise<string> {
-  const tokenizer = join(folder, 'encoder-tokenizer');
-  await mkdir(tokenizer);
-  await writeFile(join(tokenizer, 'tokenizer.json'), JSON.stringify(tokenizerJson()));
   const names = {
     unk_token: '[UNK]',
     pad_token: '[PAD]',
@@ -36,16 +31,8 @@ export async function smallEncoder(folder: string): Promise<string> {
     sep_token: '[SEP]',
     mask_token: '[MASK]',
   };
-  await writeFile(join(tokenizer, 'tokenizer_config.json'), JSON.stringify(names));
-  const { handles } = buildModel({ family: bert, config: bert.parseConfig(config), task: 'embedding' });
-  const weights = handles.map(({ path, shape }) => {
-    const context = { shape, key: randomKey(3, path) } as InitContext;
-    const initial = shape.length > 1 ? normal(0.1) : constant(path.endsWith('.bias') ? 0 : 1);
-    return memoryTensor(path, shape, initial(context) as Float32Array);
-  });
-  const model = join(folder, 'encoder');
-  await writeModelFolder(model, { config, tensors: weights, copyFrom: tokenizer });
-  return model;
+  const files = { tokenizer: tokenizerJson(), names };
+  return writeRandomModel(join(folder, 'encoder'), { family: bert, config, task: 'embedding', ...files, seed: 3 });
 }
 
 function tokenizerJson(): object {

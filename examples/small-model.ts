@@ -2,8 +2,17 @@ import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { writeModelFolder } from '@tunesmith/checkpoints';
-import { buildModel, constant, type InitContext, memoryTensor, normal, randomKey } from '@tunesmith/core';
+import { type JsonObject, writeModelFolder } from '@tunesmith/checkpoints';
+import {
+  buildModel,
+  constant,
+  type Family,
+  type InitContext,
+  memoryTensor,
+  normal,
+  randomKey,
+  type Task,
+} from '@tunesmith/core';
 import { llama } from '@tunesmith/models';
 
 /** Forty sentences of one kind: a prompt that names a country, and its capital as the completion. */
@@ -38,20 +47,43 @@ const plain = {
  * `changes` are to its config.json.
  */
 export async function smallModel(folder: string, changes: Record<string, unknown> = {}): Promise<string> {
-  const config = { ...plain, ...changes };
-  const tokenizer = join(folder, 'tokenizer');
-  await mkdir(tokenizer);
-  await writeFile(join(tokenizer, 'tokenizer.json'), JSON.stringify(tokenizerJson()));
-  await writeFile(join(tokenizer, 'tokenizer_config.json'), JSON.stringify({ eos_token: endOfText }));
-  const { handles } = buildModel({ family: llama, config: llama.parseConfig(config) });
-  const weights = handles.map(({ path, shape }) => {
-    const context = { shape, key: randomKey(7, path) } as InitContext;
+  const files = { tokenizer: tokenizerJson(), names: { eos_token: endOfText } };
+  return writeRandomModel(join(folder, 'model'), {
+    family: llama,
+    config: { ...plain, ...changes },
+    ...files,
+    seed: 7,
+  });
+}
+
+export interface RandomModel {
+  readonly family: Family;
+  readonly config: JsonObject;
+  /** The task whose head it has; the family's first if not said. */
+  readonly task?: Task;
+  /** tokenizer.json and tokenizer_config.json. */
+  readonly tokenizer: object;
+  readonly names: object;
+  readonly seed: number;
+}
+
+/** Writes a folder of a model with random weights. */
+export async function writeRandomModel(
+  folder: string,
+  { family, config, task, tokenizer, names, seed }: RandomModel,
+): Promise<string> {
+  const copyFrom = `${folder}-tokenizer`;
+  await mkdir(copyFrom);
+  await writeFile(join(copyFrom, 'tokenizer.json'), JSON.stringify(tokenizer));
+  await writeFile(join(copyFrom, 'tokenizer_config.json'), JSON.stringify(names));
+  const { handles } = buildModel({ family, config: family.parseConfig(config), ...(task && { task }) });
+  const tensors = handles.map(({ path, shape }) => {
+    const context = { shape, key: randomKey(seed, path) } as InitContext;
     const initial = shape.length > 1 ? normal(0.1) : constant(path.endsWith('.bias') ? 0 : 1);
     return memoryTensor(path, shape, initial(context) as Float32Array);
   });
-  const model = join(folder, 'model');
-  await writeModelFolder(model, { config, tensors: weights, copyFrom: tokenizer });
-  return model;
+  await writeModelFolder(folder, { config, tensors, copyFrom });
+  return folder;
 }
 
 function tokenizerJson(): object {

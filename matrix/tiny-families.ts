@@ -1,5 +1,5 @@
 import { classification, seq2seq } from '@tunesmith/core';
-import { bert, gpt2, llama, mistral, qwen2, qwen3, t5 } from '@tunesmith/models';
+import { bert, gpt2, llama, mistral, mixtral, qwen2, qwen3, t5 } from '@tunesmith/models';
 import type { TinyModelCase } from '@tunesmith/testing';
 
 /** A family's tiny model, and the names by which a method's patterns find modules in it. */
@@ -46,6 +46,14 @@ const tinyMistral = {
   family: mistral,
   config: { ...decoder, model_type: 'mistral', sliding_window: 5 },
   ...decoderNames,
+} satisfies TinyFamily;
+
+/** Four experts in place of each feed-forward layer, two to a token. */
+export const tinyMixtral = {
+  family: mixtral,
+  config: { ...decoder, model_type: 'mixtral', num_local_experts: 4, num_experts_per_tok: 2 },
+  ...decoderNames,
+  feedForward: ['w3', 'w2'],
 } satisfies TinyFamily;
 
 /** Biases on queries, keys and values; a window in the second layer only. */

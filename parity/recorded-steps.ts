@@ -114,6 +114,8 @@ export interface RecordedRun {
   readonly objective?: Objective;
   /** Rows of an earlier task, for a method that keeps to it. */
   readonly earlier?: readonly Row[];
+  /** Whether blocks are recomputed; they are not if not said. */
+  readonly gradientCheckpointing?: boolean;
   /** Sees every step. */
   readonly onStep?: (event: StepEvent) => void;
   /** How parameters are grouped; all decay alike, as in PyTorch's optimizers, if not said. */
@@ -133,6 +135,7 @@ export async function takeRecordedSteps(
     objective = sft,
     earlier,
     groups,
+    gradientCheckpointing = false,
     onStep,
   }: RecordedRun,
 ): Promise<Adapter<HostArray>> {
@@ -145,6 +148,7 @@ export async function takeRecordedSteps(
     model,
     parameters,
     backend,
+    gradientCheckpointing,
     optimizer: chain(clipByGlobalNorm(maxGradientNorm), adamw({ epsilon: options.eps })),
     learningRate: options.lr,
     weightDecay: options.weight_decay,

@@ -16,13 +16,28 @@ import { type Terminal, warn } from './terminal.js';
 
 /** Measures what flags name, or what a run left, and prints it. */
 export async function evaluateFromFlags(run: string | undefined, flags: EvalFlags, terminal: Terminal): Promise<void> {
+  checkAnswers(run, flags);
   const result = run === undefined ? await evaluateModel(flags, terminal) : await evaluateRunOf(run, flags, terminal);
   terminal.status('');
+  if (result === null) return;
   if (terminal.json) return terminal.printJson(result);
   const { loss, perplexity, rows, metrics } = result;
   const values = { loss, ...(perplexity === null ? {} : { perplexity }), ...metrics };
   const shown = Object.entries(values).map(([name, value]) => `${name} ${formatLoss(value)}  `);
   terminal.print(`${shown.join('')}over ${formatCount(rows)} rows`);
+}
+
+/** @throws CONFIG_INVALID where answers are asked for that are not given */
+function checkAnswers(run: string | undefined, { generate = false, answers }: EvalFlags): void {
+  if (answers !== undefined && !generate) {
+    throw new TunesmithError('CONFIG_INVALID', 'there are no answers to write', {
+      ...{ where: '--answers', hint: 'Have the prompts answered: --generate.' },
+    });
+  }
+  if (!generate || run === undefined) return;
+  throw new TunesmithError('CONFIG_INVALID', 'a run is measured as it measured itself', {
+    ...{ where: '--generate', expected: '--model, --adapter and --data' },
+  });
 }
 
 function evaluateRunOf(run: string, flags: EvalFlags, terminal: Terminal): Promise<Evaluation> {
@@ -40,7 +55,8 @@ function evaluateRunOf(run: string, flags: EvalFlags, terminal: Terminal): Promi
   });
 }
 
-async function evaluateModel(flags: EvalFlags, terminal: Terminal): Promise<Evaluation> {
+/** Null where answers were measured, and are printed. */
+async function evaluateModel(flags: EvalFlags, terminal: Terminal): Promise<Evaluation | null> {
   const { model: base, data: files, batchSize = 8, set = [], plugin = [], device } = flags;
   if (base === undefined || files === undefined) {
     throw new TunesmithError('CONFIG_INVALID', 'there is nothing to measure', {
@@ -58,10 +74,16 @@ async function evaluateModel(flags: EvalFlags, terminal: Terminal): Promise<Eval
   const objectives = await loadObjectiveOf(settings, lookup);
   const given = objective === undefined ? {} : { objective: parseObjective(objective, '--set', objectives) };
   const model = await openFromFlags({ ...flags, model: base, ...given, objectives }, terminal);
+  // An adapter is evaluated in the words that it was trained in.
+  const read = model.template === undefined ? data : { template: model.template, ...data };
   try {
+    if (flags.generate) {
+      const { answer } = await import('./measure-answers.js');
+      await answer(model, read, { ...flags, batchSize }, terminal);
+      return null;
+    }
     return await evaluateFiles(model, {
-      // An adapter is evaluated in the words that it was trained in.
-      data: model.template === undefined ? data : { template: model.template, ...data },
+      data: read,
       ...{ batchSize, objectives, objective: model.objective, cacheFolder: cacheFolder() },
       judge: { engine: createEngine({ objectives }), device, lookup },
       onPhase: terminal.status,

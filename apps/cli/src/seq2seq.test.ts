@@ -50,6 +50,25 @@ describe('an encoder-decoder', () => {
     expect(await runJson(home, 'generate', '--model', 'merged', ...asked)).toMatchObject({ text: 'bee' });
   });
 
+  it('answers the prompts of data, and is measured by what it should have said', async () => {
+    const measured = ['eval', ...adapted, '--data', 'data.jsonl', '--generate', '--max-tokens', '6'];
+    const result = await runJson(home, ...measured, '--answers', 'answers.jsonl');
+    expect(result).toMatchObject({ rows: 8, metrics: { exactMatch: 1, rougeL: 1 } });
+    const lines = readFileSync(join(home, 'answers.jsonl'), 'utf8').trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line) as object)).toEqual(result.answers);
+    expect(result.answers).toMatchObject([
+      { prompt: 'say ant', expected: 'ant', text: 'ant' },
+      { text: 'bee' },
+      ...Array(6).fill({}),
+    ]);
+    const untrained = await runJson(home, 'eval', '--model', 'model', ...measured.slice(3 + 2));
+    expect(untrained).toMatchObject({ rows: 8, metrics: { exactMatch: 0 } });
+    const shown = await runCli(home, ...measured);
+    expect(shown.stdout).toMatch(/said +ant\n +expected +ant[\s\S]*exactMatch 1.*over 8 answers/);
+    const unasked = await runCli(home, 'eval', ...adapted, '--data', 'data.jsonl', '--answers', 'a.jsonl');
+    expect(unasked.stderr).toMatch(/CONFIG_INVALID.*there are no answers to write.*--generate/);
+  });
+
   it('has its data checked as it is trained', async () => {
     const check = await runJson(home, 'data', 'check', 'data.jsonl', '--model', 'model');
     expect(check).toMatchObject({

@@ -80,10 +80,13 @@ export type {
   TokenColumns,
 } from './model/family.js';
 export type { GgufContents, GgufLayout } from './model/gguf-layout.js';
+export type { Handed } from './model/handed.js';
+export { collectValues } from './model/handed.js';
 export type { LoadWeightsOptions, WeightDtype } from './model/load-weights.js';
 export { loadWeights, originalWeights } from './model/load-weights.js';
 export type { MethodHooks, Model, ModelOptions, ModelRun, ModelUnderStack } from './model/model.js';
 export { buildModel } from './model/model.js';
+export { presentTokens } from './model/present-tokens.js';
 export type { Quantization } from './model/quantization.js';
 export { isQuantized } from './model/quantization.js';
 export type { QuantizationSettings } from './model/quantization-settings.js';
@@ -236,6 +239,8 @@ export type { LinearBlockLayout, LinearBlockTensors, LinearBlockType } from './t
 export { dequantizeLinearBlocks, linearBlockForms, linearBlockSize, linearBlocks } from './tensor/linear-blocks.js';
 export { linearCrossEntropy, logProbabilities, weightedLinearCrossEntropy } from './tensor/linear-cross-entropy.js';
 export { completeGradients } from './tensor/missing-gradients.js';
+export type { RowSums } from './tensor/move-rows.js';
+export { moveRows } from './tensor/move-rows.js';
 export { refuseMissingKernels } from './tensor/refuse-missing-kernels.js';
 export { reverseGradient } from './tensor/reverse-gradient.js';
 export { rmsNorm } from './tensor/rms-norm.js';

@@ -52,6 +52,8 @@ export type { EncodedWords } from './tokenize/encode-words.js';
 export { encodeWords } from './tokenize/encode-words.js';
 export type { ExampleSpanOptions } from './tokenize/example-spans.js';
 export { instructionMessages } from './tokenize/example-spans.js';
+export type { Question } from './tokenize/question.js';
+export { questionOf } from './tokenize/question.js';
 export type { TokenizedExample, TokenizedPair, TokenizeOptions } from './tokenize/tokenize-example.js';
 export { defaultPromptLossWeight, tokenizeExample } from './tokenize/tokenize-example.js';
 export { ggufTokenizer } from './tokenizer/gguf-tokenizer.js';

@@ -1,11 +1,13 @@
 export { bert } from './bert/bert.js';
 export type { DecoderConfig } from './decoder/decoder-config.js';
-export type { ExpertsConfig } from './decoder/experts.js';
+
 export type { Rotary, RotaryScaling } from './decoder/rotary-scaling.js';
 export { distilbert } from './distilbert/distilbert.js';
 export { electra } from './electra/electra.js';
 export type { EncoderActivation } from './encoder/encoder-block.js';
 export type { EncoderConfig } from './encoder/encoder-config.js';
+export type { RouterLosses, RouterStack } from './experts/report-routers.js';
+export type { Routing } from './experts/routing.js';
 export { families, familyFor } from './families.js';
 export type { Gpt2Activation, Gpt2Config } from './gpt2/config.js';
 export { gpt2 } from './gpt2/gpt2.js';

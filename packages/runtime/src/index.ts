@@ -5,6 +5,8 @@ export type { AdapterDescription, AdapterManifest } from './model/adapter-folder
 export { describeAdapter, loadAdapter, methodOfAdapter, saveAdapter } from './model/adapter-folder.js';
 export type { OpenPoolOptions, PooledModel } from './model/adapter-pool.js';
 export { addAdapterFolder, openAdapterPool } from './model/adapter-pool.js';
+export type { AnswerPromptsOptions } from './model/answer-prompts.js';
+export { answerPrompts } from './model/answer-prompts.js';
 export type { BaseOptions } from './model/base-options.js';
 export { chatPrompt } from './model/chat-prompt.js';
 export type { Classification, ClassifyTextsOptions } from './model/classify-texts.js';
@@ -12,6 +14,8 @@ export { classifyTexts } from './model/classify-texts.js';
 export type { CombineAdaptersOptions } from './model/combine-adapters.js';
 export { combineAdapters } from './model/combine-adapters.js';
 export type { Device, Engine, HubSettings, OnPhase, OnWarning } from './model/engine.js';
+export type { AnswersEvaluation, EvaluateAnswersOptions, GivenAnswer } from './model/evaluate-answers.js';
+export { evaluateAnswers } from './model/evaluate-answers.js';
 export type { EvaluateFilesOptions } from './model/evaluate-files.js';
 export { evaluateFiles } from './model/evaluate-files.js';
 export { type EvaluateRunOptions, evaluateRun } from './model/evaluate-run.js';

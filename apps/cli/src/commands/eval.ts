@@ -6,6 +6,9 @@ export interface EvalFlags extends Partial<Omit<ModelFlags, 'device'>>, Pick<Mod
   readonly data?: string[];
   readonly batchSize?: number;
   readonly set?: string[];
+  readonly generate?: boolean;
+  readonly maxTokens: number;
+  readonly answers?: string;
 }
 
 export function addEval(program: Command, terminal: Terminal): void {
@@ -18,6 +21,9 @@ export function addEval(program: Command, terminal: Terminal): void {
     .option('--data <file>', 'data; repeatable', collect)
     .option('--batch-size <n>', 'rows at once (8, or as the run had it)', wholeNumber)
     .addOption(settingOption())
+    .option('--generate', 'answer the prompts, and measure the answers: exact match, BLEU, ROUGE-L')
+    .option('--max-tokens <n>', 'with --generate: most tokens of an answer', wholeNumber, 256)
+    .option('--answers <file>', 'with --generate: write { prompt, expected, text } to a JSONL file')
     .option('--json', 'the result as JSON')
     .action(async (run: string | undefined, flags: EvalFlags) => {
       const { evaluateFromFlags } = await import('../evaluate-from-flags.js');

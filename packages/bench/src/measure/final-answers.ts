@@ -1,5 +1,5 @@
 import { readRows } from '@tunesmith/data';
-import { createTextGenerator, type LoadedModel } from '@tunesmith/runtime';
+import { answerPrompts, type LoadedModel } from '@tunesmith/runtime';
 
 /** What comes before an answer's last word, as PEFT's method comparison looks for it (MetaMathQA/utils.py). */
 const markers = ['The answer is: ', 'The answer is ', 'The final answer is: ', 'The final answer is ', '#### '];
@@ -32,21 +32,9 @@ export async function finalAnswerShare(loaded: LoadedModel, file: string, batchS
   for await (const { value } of readRows(file)) {
     rows.push({ prompt: String(value.prompt), completion: String(value.completion) });
   }
-  const generator = createTextGenerator(loaded);
-  let right = 0;
-  try {
-    for (let start = 0; start < rows.length; start += batchSize) {
-      const batch = rows.slice(start, start + batchSize);
-      const texts = batch.map(() => '');
-      const prompts = batch.map(({ prompt }) => prompt);
-      const options = { maxNewTokens: mostTokens, temperature: 0 };
-      for await (const { prompt, text } of generator.generateBatch(prompts, options)) texts[prompt] += text;
-      right += batch.filter(({ completion }, index) => isSame(texts[index] as string, completion)).length;
-    }
-  } finally {
-    await generator.dispose();
-  }
-  return right / rows.length;
+  const prompts = rows.map(({ prompt }) => prompt);
+  const texts = await answerPrompts(loaded, prompts, { batchSize, maxNewTokens: mostTokens });
+  return rows.filter(({ completion }, index) => isSame(texts[index] as string, completion)).length / rows.length;
 }
 
 function isSame(said: string, expected: string): boolean {

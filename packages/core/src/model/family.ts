@@ -11,6 +11,8 @@ export interface TokenColumns {
   readonly positions: Tensor;
   /** Which of a pair's texts each token is of, int32 `[batch, seq]`; the first everywhere, 0, where absent. */
   readonly tokenTypes?: Tensor;
+  /** Which of a row's packed texts each token is of, and 0 in the padding, int32 `[batch, seq]`; absent where a row holds one. */
+  readonly segments?: Tensor;
   /** What the tokens are an answer to, where an encoder reads that apart. */
   readonly source?: SourceColumns;
 }

@@ -10,6 +10,7 @@ import { type ActiveAdapters, type AdapterStack, noAdapters } from './adapters.j
 import type { SourceKeys } from './builder.js';
 import { asCurrentSite } from './current-site.js';
 import type { Derived } from './derived.js';
+import type { Handed } from './handed.js';
 import type { Replaced } from './replaced.js';
 
 /** Keys and values of the tokens before those of this run, kept by whoever generates. */
@@ -67,8 +68,18 @@ export interface Trace {
   uniform(name: string, shape: Shape, scope: NoiseScope): Tensor;
   /** One of the objective's controls: only where it is trained. */
   control(name: string): Tensor;
-  /** Reports a small value to the host under a name. */
+  /** Reports a scalar to the host under a name: with each step, the mean over its micro-batches. */
   observe(name: string, value: Tensor): void;
+  /**
+   * An auxiliary loss of the batch as a whole, a scalar: `weight` times it is added to what is trained, and it is reported
+   * beside the objective's loss, `value` itself, under its name. Counted once where a block is recomputed; losses of one name
+   * add up. In evaluation it counts for nothing.
+   */
+  loss(name: string, value: Tensor, weight: number): void;
+  /** Hands something on beside the output, out of recomputed blocks too: a value for `collectValues` further out, say. */
+  hand(handed: Handed): void;
+  /** Runs `body` and returns what it handed on, instead of handing it on. */
+  capture<Result>(body: () => Result): { readonly result: Result; readonly handed: readonly Handed[] };
   /** Runs `body`, a model's forward pass, on tokens at these positions. */
   placed<Result>(positions: Tensor, body: () => Result): Result;
   /**
@@ -124,15 +135,18 @@ export interface TraceOptions {
   readonly readConstant?: (handle: Handle) => Tensor | undefined;
 }
 
+/** A trace with all that was handed on so far. */
 export interface TraceWithObservations extends Trace {
   readonly observations: ReadonlyMap<string, Tensor>;
+  /** Auxiliary losses by name, unweighted and weighted. */
+  readonly losses: ReadonlyMap<string, { readonly value: Tensor; readonly weighted: Tensor }>;
 }
 
 /** A trace over one run of a program's body. */
 export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObservations {
   const read = options.read ?? ((handle: Handle) => io.read(handle.key));
   const resolve = options.resolve ?? ((handle: Handle): Handle | Replaced => handle);
-  const observations = new Map<string, Tensor>();
+  let handed: Handed[] = [];
   let values: ReadonlyMap<string, Tensor> = new Map();
   let mustBeGiven = (_key: string): boolean => false;
   const derivedValues = new Map<string, Tensor>();
@@ -206,7 +220,12 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
     get positions() {
       return positions;
     },
-    observations,
+    get observations() {
+      return new Map(handed.flatMap(({ kind, name, value }) => (kind === 'observation' ? [[name, value]] : [])));
+    },
+    get losses() {
+      return lossesOf(handed);
+    },
     value(handle) {
       return resolvedValue(handle.kind === 'derived' ? handle : resolveHere(handle));
     },
@@ -246,7 +265,21 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
       throw new TunesmithError('INTERNAL', 'controls are there in training alone', { where: name });
     },
     observe(name, value) {
-      observations.set(name, value);
+      handed.push({ kind: 'observation', name, value });
+    },
+    loss(name, value, weight) {
+      handed.push({ kind: 'loss', name, value, weight });
+    },
+    hand: (each) => void handed.push(each),
+    capture(body) {
+      const outer = handed;
+      const own: Handed[] = [];
+      handed = own;
+      try {
+        return { result: body(), handed: own };
+      } finally {
+        handed = outer;
+      }
     },
     placed(given, body) {
       const outer = positions;
@@ -261,7 +294,7 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
       const outer = { bare, mask, adapters };
       [bare, mask, adapters] = [true, ownMask, { stacks: [ownStack] }];
       try {
-        return body();
+        return trace.capture(body).result;
       } finally {
         ({ bare, mask, adapters } = outer);
       }
@@ -320,6 +353,20 @@ export function createTrace(io: ProgramIO, options: TraceOptions): TraceWithObse
     },
   };
   return trace;
+}
+
+function lossesOf(handed: readonly Handed[]): TraceWithObservations['losses'] {
+  const losses = new Map<string, { value: Tensor; weighted: Tensor }>();
+  for (const { kind, name, value, weight = 1 } of handed) {
+    if (kind !== 'loss') continue;
+    const before = losses.get(name);
+    const weighted = tf.mul(value, weight);
+    losses.set(name, {
+      value: before === undefined ? value : tf.add(before.value, value),
+      weighted: before === undefined ? weighted : tf.add(before.weighted, weighted),
+    });
+  }
+  return losses;
 }
 
 function lostGradient(path: string, site: string): TunesmithError {

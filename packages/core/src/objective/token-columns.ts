@@ -49,11 +49,13 @@ export function collateTokens(
 }
 
 /** What the forward pass reads of a batch's columns. */
-export function tokenColumns({ ids, positions, tokenTypes, sourceIds, sourceSegments }: Named<Tensor>): TokenColumns {
+export function tokenColumns(columns: Named<Tensor>): TokenColumns {
+  const { ids, positions, tokenTypes, segments, sourceIds, sourceSegments } = columns;
   return {
     ids: ids as Tensor,
     positions: positions as Tensor,
     ...(tokenTypes === undefined ? {} : { tokenTypes }),
+    ...(segments === undefined ? {} : { segments }),
     ...(sourceIds && sourceSegments && { source: { ids: sourceIds, segments: sourceSegments } }),
   };
 }

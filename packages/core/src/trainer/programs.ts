@@ -21,7 +21,7 @@ export function stepProgram(plan: TrainingPlan, batch: Batch): Program {
     name: `step[${shapeKey(batch)}]`,
     inputs: { ...batchSpecs(plan, batch), ...optimizerSpecs(plan) },
     body(io) {
-      const { gradients, outputs } = backward(io, plan, batch);
+      const { gradients, outputs } = backward(io, plan, batch, 'added');
       const probed = probedNorms(io, plan, batch);
       const applied = applyGradients(io, plan, gradients);
       return { ...applied, outputs: { ...outputs, ...probed, ...applied.outputs } };
@@ -35,7 +35,7 @@ export function accumulateProgram(plan: TrainingPlan, batch: Batch): Program {
     name: `accumulate[${shapeKey(batch)}]`,
     inputs: batchSpecs(plan, batch),
     body(io) {
-      const { gradients, outputs } = backward(io, plan, batch);
+      const { gradients, outputs } = backward(io, plan, batch, 'refused');
       const sums = chunksOf(plan).map((chunk): [string, Tensor] => {
         const entry = gradientEntry(chunk);
         return [entry, tf.add(io.read(entry), gradients[chunk.entry] as Tensor)];
@@ -79,7 +79,7 @@ export function foldProgram(plan: TrainingPlan, batch: Batch, ownLabels?: OwnLab
         columns: {},
         weight: tf.scalar(1),
       };
-      const { byKey, outputs } = gradientsByKey(io, plan, batch, columns);
+      const { byKey, outputs } = gradientsByKey(io, plan, batch, 'left', columns);
       const gradient = (handle: Handle): Tensor => byKey.get(handle.key) as Tensor;
       const folded = plan.model.hooks.flatMap((owner) => {
         const trace = { ...updateTrace(io, plan, owner, outputs), gradient, weight };
@@ -187,8 +187,9 @@ function backward(
   io: ProgramIO,
   plan: TrainingPlan,
   batch: Batch,
+  auxiliary: Auxiliary,
 ): { gradients: Named<Tensor>; outputs: Named<Tensor> } {
-  const { byKey, outputs } = gradientsByKey(io, plan, batch);
+  const { byKey, outputs } = gradientsByKey(io, plan, batch, auxiliary);
   // Last layers first, as the backward pass finds them: a compiled program takes each gradient when it is first asked
   // for, and asking for the first layer's would run the whole backward chain with nothing freed on the way.
   const byChunk = chunksOf(plan)
@@ -202,11 +203,18 @@ function backward(
   return { gradients: Object.fromEntries(byChunk), outputs };
 }
 
+/**
+ * What becomes of the layers' auxiliary losses. Each is one of a batch as a whole, so that those of micro-batches do not add up
+ * to it (danger 13 of the plugin contract); and they are no part of the likelihood that a pass before training looks at.
+ */
+type Auxiliary = 'added' | 'refused' | 'left';
+
 /** Scaled terms and the gradients of their sum, by the trained handles' keys. */
 function gradientsByKey(
   io: ProgramIO,
   plan: TrainingPlan,
   batch: Batch,
+  auxiliary: Auxiliary,
   relabelled: Named<Tensor> = {},
 ): { byKey: ReadonlyMap<string, Tensor>; outputs: Named<Tensor> } {
   const { model, parameters, objective } = plan;
@@ -224,7 +232,11 @@ function gradientsByKey(
     for (const [name, value] of t.observations) keep(outputNames.observed(name), value);
     const total = tf.addN(parts);
     if (!terms.some(({ name }) => name === 'loss')) keep(outputNames.term('loss'), total);
-    return total;
+    const [first] = t.losses.keys();
+    if (first === undefined || auxiliary === 'left') return total;
+    if (auxiliary === 'refused') throw accumulated(first);
+    for (const [name, { value }] of t.losses) keep(outputNames.term(name), value);
+    return tf.addN([total, ...[...t.losses.values()].map(({ weighted }) => weighted)]);
   }, values);
 
   const unreached = model.trained.filter((_, index) => gradients[index] == null);
@@ -239,6 +251,14 @@ function gradientsByKey(
   }
   const byKey = new Map(model.trained.map(({ key }, index) => [key, gradients[index] as Tensor]));
   return { byKey, outputs: kept };
+}
+
+function accumulated(name: string): TunesmithError {
+  return new TunesmithError('CAPABILITY_MISSING', 'an auxiliary loss of the whole batch cannot be accumulated', {
+    where: name,
+    expected: 'gradientAccumulation 1',
+    hint: 'Take larger batches instead, with gradientCheckpointing if they do not fit, or train without that loss.',
+  });
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Batch } from '../objective/objective.js';
 import type { Row } from '../objective/row.js';
 import { collateRows } from '../objective/virtual-tokens.js';
+import { mapNamed } from '../optimizer/transformation.js';
 import type { HostTensor } from '../program/backend.js';
 import type { Json } from '../storage/json.js';
 import type { Named } from '../tensor/tfjs.js';
@@ -64,7 +65,7 @@ export async function trainStep(
     const inputs = { ...batch.columns, ...scales, ...objectiveInputs, ...(accumulate ? {} : optimizerInputs) };
     // Each row of the data may be several of the batch, and masks belong to those.
     const random = { seed, step, firstRow: index * batchSize * (objective.rowsEach ?? 1) };
-    outputs.push(numbers(await executable.run(inputs, { random })));
+    outputs.push(meanOfObserved(numbers(await executable.run(inputs, { random })), batches.length));
   }
   if (accumulate) {
     const executable = await executables.get(applyProgram(plan));
@@ -118,6 +119,12 @@ function optimizerScalars(
 
 function numbers(outputs: Named<HostTensor>): Named<number> {
   return Object.fromEntries(Object.entries(outputs).map(([name, { data }]) => [name, data[0] as number]));
+}
+
+/** Terms are parts of the whole batch's sums; what a micro-batch observed is one of so many to take the mean of. */
+function meanOfObserved(outputs: Named<number>, batches: number): Named<number> {
+  const prefix = outputNames.observed('');
+  return mapNamed(outputs, (value, name) => (name.startsWith(prefix) ? value / batches : value));
 }
 
 function addNamed(records: readonly Named<number>[]): Named<number> {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { count, only, refusedFields } from '../config/read-config.js';
-import type { ExpertsConfig } from './experts.js';
+import type { RouterStack } from '../experts/report-routers.js';
 import { type Rotary, readRotary, rotaryFields } from './rotary-scaling.js';
 
 /** Everything that the Llama-like decoders' forward passes differ in. */
@@ -25,7 +25,7 @@ export interface DecoderConfig {
   /** For each layer how many last keys a query sees; null for all. */
   readonly windows: readonly (number | null)[];
   /** A mixture of experts in the place of each feed-forward layer; absent where there is one. */
-  readonly experts?: ExpertsConfig;
+  readonly experts?: Omit<RouterStack, 'name'>;
 }
 
 /** The keys that all Llama-like configs share, with transformers' defaults. */

@@ -1,6 +1,7 @@
 import {
   type ModelBuilder,
   type ModelShape,
+  presentTokens,
   rotary,
   rotaryTable,
   type SiteFunction,
@@ -10,15 +11,16 @@ import {
   type Tensor,
 } from '@tunesmith/core';
 import { mergeHeads, splitHeads } from '../attention/attention-heads.js';
+import { reportRouters } from '../experts/report-routers.js';
 import type { DecoderConfig } from './decoder-config.js';
+import { buildExperts, type Present } from './decoder-experts.js';
 import { buildDecoderHead } from './decoder-head.js';
-import { buildExperts } from './experts.js';
 import { inverseFrequencies } from './rotary-scaling.js';
 
 /** The angles of a run's positions, cosine and sine [batch or 1, 1, seq, headDim / 2]. */
 type RotaryTable = ReturnType<typeof rotaryTable>;
 /** A site whose body needs the run's rotary angles. */
-type Rotated<Kind extends 'sublayer' | 'block'> = SiteFunction<Kind, [RotaryTable]>;
+type Rotated = SiteFunction<'sublayer', [RotaryTable]>;
 
 export function describeDecoder(config: DecoderConfig): ModelShape {
   const { vocabularySize, hiddenSize, layers, maxPositions } = config;
@@ -30,7 +32,7 @@ export function describeDecoder(config: DecoderConfig): ModelShape {
  * transformers/models/llama/modeling_llama.py), written over sites that bear its module names.
  */
 export function buildDecoder(builder: ModelBuilder, config: DecoderConfig, task: TaskHead): TaskModel {
-  const { vocabularySize, hiddenSize, epsilon, layers } = config;
+  const { vocabularySize, hiddenSize, epsilon, layers, experts } = config;
   const model = builder.child('model');
   const embed = model.embedding('embed_tokens', {
     role: 'embedding.token',
@@ -44,15 +46,25 @@ export function buildDecoder(builder: ModelBuilder, config: DecoderConfig, task:
   const frequencies = inverseFrequencies(config.rotary, config.headDim);
   return {
     ...buildDecoderHead(builder, config, task, embed.weight),
-    hidden(t, { ids, positions }) {
-      const angles = rotaryTable(positions, frequencies);
-      const stream = blocks.reduce((x, block) => block(t, x, angles), embed(t, ids)); // [batch, seq, hidden]
-      return norm(t, stream);
+    hidden(t, columns) {
+      const angles = rotaryTable(columns.positions, frequencies);
+      const run = (tokens: Present): Tensor =>
+        blocks.reduce((x, block) => block(t, x, angles, tokens), embed(t, columns.ids)); // [batch, seq, hidden]
+      if (experts === undefined) return norm(t, run({}));
+      const present = presentTokens(columns);
+      return norm(
+        t,
+        reportRouters(t, { name: 'experts', ...experts }, present, () => run({ present })),
+      );
     },
   };
 }
 
-function buildBlock(block: ModelBuilder, config: DecoderConfig, window: number | null): Rotated<'block'> {
+function buildBlock(
+  block: ModelBuilder,
+  config: DecoderConfig,
+  window: number | null,
+): SiteFunction<'block', [RotaryTable, Present]> {
   const { hiddenSize, epsilon } = config;
   const norm = { kind: 'rms', features: hiddenSize, epsilon } as const;
   const attentionNorm = block.norm('input_layernorm', norm);
@@ -63,13 +75,13 @@ function buildBlock(block: ModelBuilder, config: DecoderConfig, window: number |
   const mlp = experts === undefined ? buildMlp(block, config) : buildExperts(block, { ...config, ...experts });
   const mlpName = experts === undefined ? 'mlp' : 'block_sparse_moe';
   const addMlp = block.residual(mlpName, { role: 'mlp', features: hiddenSize });
-  return block.block<[RotaryTable]>({ role: 'block', features: hiddenSize }, (t, x, angles) => {
+  return block.block<[RotaryTable, Present]>({ role: 'block', features: hiddenSize }, (t, x, angles, tokens) => {
     const attended = addAttention(t, x, attention(t, attentionNorm(t, x), angles));
-    return addMlp(t, attended, mlp(t, mlpNorm(t, attended)));
+    return addMlp(t, attended, mlp(t, mlpNorm(t, attended), tokens));
   });
 }
 
-function buildAttention(block: ModelBuilder, config: DecoderConfig, window: number | null): Rotated<'sublayer'> {
+function buildAttention(block: ModelBuilder, config: DecoderConfig, window: number | null): Rotated {
   const { hiddenSize, heads, keyHeads, headDim, bias, queryKeyNorm, epsilon } = config;
   const inside = block.child('self_attn');
   const inProjection = { inFeatures: hiddenSize, bias: bias.queryKeyValue };
@@ -107,7 +119,7 @@ function buildAttention(block: ModelBuilder, config: DecoderConfig, window: numb
   });
 }
 
-function buildMlp(block: ModelBuilder, config: DecoderConfig): SiteFunction<'sublayer'> {
+function buildMlp(block: ModelBuilder, config: DecoderConfig): SiteFunction<'sublayer', [Present]> {
   const { hiddenSize, intermediateSize, bias } = config;
   const inside = block.child('mlp');
   const wide = { inFeatures: hiddenSize, outFeatures: intermediateSize, bias: bias.mlp };
@@ -121,7 +133,7 @@ function buildMlp(block: ModelBuilder, config: DecoderConfig): SiteFunction<'sub
     outFeatures: hiddenSize,
     bias: bias.mlp,
   });
-  return block.sublayer('mlp', { role: 'mlp', features: hiddenSize }, (t, x) =>
+  return block.sublayer<[Present]>('mlp', { role: 'mlp', features: hiddenSize }, (t, x) =>
     down(t, activation(t, swiGlu(gate(t, x), up(t, x)))),
   );
 }
