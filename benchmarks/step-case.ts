@@ -17,13 +17,14 @@ import {
   initialiseHandles,
   type Model,
   type Row,
-  sft,
 } from '@tunesmith/core';
 import { median } from './median.js';
-import { buildShape, defaults, type StepOptions } from './step-options.js';
+import { buildShape, defaults, objectives, type StepOptions } from './step-options.js';
 
 const options: StepOptions = { ...defaults, ...JSON.parse(process.argv[2] ?? '{}') };
-const { rows, length, weightedShare, steps } = options;
+const { rows, length, weightedShare, answer, steps } = options;
+const objective = objectives[options.objective](options);
+const rowOf = options.objective === 'sft' ? randomRow : randomPair;
 
 const model = buildShape(options);
 const backend = createOnnxBackend({ device: options.device, threads: options.threads });
@@ -43,12 +44,23 @@ for (const handle of model.handles) {
 }
 await initialiseHandles(parameters, model.handles, 1);
 
-function randomRow(index: number): Row {
+function randomTokens(index: number): Int32Array {
   const { vocabularySize } = model.shape;
-  const tokens = Int32Array.from({ length }, (_, position) => (index * 7919 + position * 104729) % vocabularySize);
+  return Int32Array.from({ length }, (_, position) => (index * 7919 + position * 104729) % vocabularySize);
+}
+
+function randomRow(index: number): Row {
   const first = Math.max(1, Math.round(length * (1 - weightedShare)));
   const weights = Float32Array.from({ length }, (_, position) => (position >= first ? 1 : 0));
-  return { tokens, weights };
+  return { tokens: randomTokens(index), weights };
+}
+
+function randomPair(index: number): Row {
+  const prompt = length - answer;
+  const tokens = randomTokens(2 * index);
+  const other = Int32Array.from([...tokens.subarray(0, prompt), ...randomTokens(2 * index + 1).subarray(prompt)]);
+  const weights = new Float32Array(length).fill(1, prompt);
+  return { tokens, weights, rejected: { tokens: other, weights } };
 }
 
 const gpuBefore = await gpuBytes();
@@ -64,14 +76,14 @@ const trainer = await createTrainer({
       return executable;
     },
   },
-  objective: sft,
+  objective,
   optimizer: chain(clipByGlobalNorm(1), adamw()),
   schedule: constantSchedule(),
   learningRate: 1e-4,
   weightDecay: 0,
   rows: {
     async *read() {
-      for (let index = 0; ; index++) yield { row: randomRow(index), position: index };
+      for (let index = 0; ; index++) yield { row: rowOf(index), position: index };
     },
   },
   batchSize: rows,

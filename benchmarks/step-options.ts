@@ -1,5 +1,6 @@
-import { buildModel, fourBit, int8, linearBlockCodec, type Model } from '@tunesmith/core';
+import { buildModel, fourBit, int8, linearBlockCodec, type Model, sft } from '@tunesmith/core';
 import { llama } from '@tunesmith/models';
+import { dpo, orpo } from '@tunesmith/rlhf-dpo';
 import { type BenchMethod, benchConfigs, benchMethods } from './bench-methods.js';
 
 /** One measured case: a method on random weights of a Llama's shape. */
@@ -13,6 +14,11 @@ export interface StepOptions {
   readonly checkpointing: boolean;
   /** Share of each row's positions that have a loss weight. */
   readonly weightedShare: number;
+  /** What is learnt: rows, or pairs of answers as long as `length` with their prompt. */
+  readonly objective: keyof typeof objectives;
+  /** Of pairs: tokens of each answer, and whether both lie behind one prompt. */
+  readonly answer: number;
+  readonly sharedPrompt: boolean;
   /** How the base's matrices are kept. */
   readonly base: keyof typeof bases;
   readonly device: 'cpu' | 'cuda' | 'webgpu';
@@ -30,6 +36,9 @@ export const defaults: StepOptions = {
   accumulation: 1,
   checkpointing: false,
   weightedShare: 1,
+  objective: 'sft',
+  answer: 64,
+  sharedPrompt: false,
   base: 'float32',
   device: 'cpu',
   threads: 2,
@@ -85,6 +94,13 @@ export const bases = {
   q4_0: linearBlockCodec({ type: 'q4_0' }),
   int8: int8(),
   'int8-float-gradient': int8({ integerGradient: false }),
+} as const;
+
+/** Objectives, by name. */
+export const objectives = {
+  sft: () => sft,
+  dpo: ({ sharedPrompt }: Pick<StepOptions, 'sharedPrompt'>) => dpo({ sharedPrompt }),
+  orpo: ({ sharedPrompt }: Pick<StepOptions, 'sharedPrompt'>) => orpo({ sharedPrompt }),
 } as const;
 
 export function buildShape({ shape, method, base }: Pick<StepOptions, 'shape' | 'method' | 'base'>): Model {

@@ -5,6 +5,8 @@
  *
  *     npx tsx parity/peers/preference.ts MODEL-FOLDER PAIRS.json OUT [--steps 12] >> parity/peers/preference.jsonl
  *
+ * With `--mixed` rows are taken as they come, of several shapes, of which `--programs N` are kept compiled; such a run tells memory, not time.
+ *
  * The reference is asked once, in a pass over the training rows that is timed: in an epoch, each step has as much of it.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -33,6 +35,8 @@ const { values, positionals } = parseArgs({
     steps: { type: 'string', default: '12' },
     held: { type: 'string', default: '12' },
     rate: { type: 'string', default: '5e-5' },
+    mixed: { type: 'boolean', default: false },
+    programs: { type: 'string', default: '8' },
   },
   allowPositionals: true,
 });
@@ -53,7 +57,7 @@ const dataset = await createDataset({
 const rows: Row[] = [];
 for await (const row of dataset.rows()) {
   // Of one length, so that a step is of one shape: that of texts which are cut.
-  if (row.tokens.length < maxLength || (row.rejected as Row).tokens.length < maxLength) continue;
+  if (!values.mixed && (row.tokens.length < maxLength || (row.rejected as Row).tokens.length < maxLength)) continue;
   rows.push(row);
   if (rows.length === batchSize * steps + held) break;
 }
@@ -63,7 +67,8 @@ await saveAdapter(loaded, method, join(output, 'adapter'), { base: path, step: 0
 
 const objective = dpo({ reference: 'cached' });
 const collate = { rows: batchSize, maxLength, padToken: tokenizer.padId };
-const executables = createExecutableCache(backend, parameters.tensors);
+const mostExecutables = Number(values.programs);
+const executables = createExecutableCache(backend, parameters.tensors, mostExecutables);
 const parts = { model, parameters, objective, executables, collate };
 const started = performance.now();
 const known = await withPriors(rows.slice(0, batchSize * steps));
@@ -71,7 +76,7 @@ const referenceSeconds = (performance.now() - started) / 1000;
 const atSteps: number[] = [];
 const losses: number[] = [];
 const trainer = await createTrainer({
-  ...{ model, parameters, backend, objective, steps, learningRate, batchSize, maxLength, seed: 1 },
+  ...{ model, parameters, backend, objective, steps, learningRate, batchSize, maxLength, seed: 1, mostExecutables },
   optimizer: chain(clipByGlobalNorm(1), adamw()),
   schedule: constantSchedule(),
   weightDecay: 0,
@@ -107,6 +112,7 @@ const timed = median(atSteps.slice(steps / 2));
 process.stdout.write(
   `${JSON.stringify({
     by: 'tunesmith',
+    ...(values.mixed && { mixed: true, programs: mostExecutables }),
     ...{ steps, learningRate, secondsPerStep: timed + referenceSeconds / steps, secondsOfStep: timed },
     ...{ referenceSecondsPerStep: referenceSeconds / steps, peakBytes, losses, before, after },
   })}\n`,

@@ -68,7 +68,7 @@ export async function trainStep(
     outputs.push(meanOfObserved(numbers(await executable.run(inputs, { random })), batches.length));
   }
   if (accumulate) {
-    const executable = await executables.get(applyProgram(plan));
+    const executable = await executables.get(applyProgram(plan), { lasting: true });
     outputs.push(numbers(await executable.run(optimizerInputs)));
   }
 

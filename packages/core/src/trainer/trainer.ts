@@ -70,7 +70,7 @@ export interface TrainerOptions {
   readonly evaluation?: EvaluationOptions;
   readonly checkpoints?: { readonly store: CheckpointStore; readonly every: number };
   readonly divergence?: DivergenceLimit;
-  /** Compiled programs kept at once, one per batch shape. */
+  /** Compiled programs kept at once, one per batch shape; 8 if not said. */
   readonly mostExecutables?: number;
 }
 

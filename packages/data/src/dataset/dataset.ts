@@ -6,6 +6,7 @@ import { defaultPromptLossWeight, type TokenizeOptions, tokenizeExample } from '
 import { contentHash } from './content-hash.js';
 import { permuted } from './permutation.js';
 import { type ExampleOptions, readExamples } from './read-examples.js';
+import { reservoir } from './reservoir.js';
 import { buildRowCache, cacheVersion, openRowCache, type RowCache } from './row-cache.js';
 import { createRowOrder, type RowOrder } from './row-order.js';
 import { createTally, type DataReport, defaultMaxMaskedFraction, requireAnswers } from './tally.js';
@@ -44,6 +45,8 @@ export interface Dataset extends RowSource {
 export interface WholeDataset extends Dataset {
   /** Sets a seeded part of the examples aside, at least one on each side; the rows of one text stay together. */
   split(fraction: number): { readonly train: Dataset; readonly validation: Dataset };
+  /** At most so many of its rows, seeded: those that a reservoir holds after all have come. */
+  sample(size: number): Dataset;
 }
 
 /**
@@ -74,6 +77,10 @@ export async function createDataset(options: DatasetOptions): Promise<WholeDatas
         return view({ cache, cached, key: `${key}/${fraction}/${wanted ? 'validation' : 'train'}`, options, members });
       };
       return { train: side(false), validation: side(true) };
+    },
+    sample(size) {
+      const members = reservoir(cache.lengths.length, size, seed);
+      return view({ cache, cached, key: `${key}/reservoir ${size}`, options, members });
     },
   };
 }

@@ -98,6 +98,13 @@ const data = z
       .describe(
         'Share of the training rows that are rows of `earlier` instead, evenly between the others: experience replay. None if not said; CLEAR (Rolnick et al. 2019) takes half.',
       ),
+    replayBuffer: z
+      .int()
+      .min(1)
+      .optional()
+      .describe(
+        'Most rows of `earlier` that are replayed, however many tasks there were: a reservoir (Vitter 1985), in which each has the same chance. All if not said.',
+      ),
     format: z
       .enum([
         ...['messages', 'sharegpt', 'prompt-completion', 'alpaca', 'text', 'labelled', 'labelled-pair'],
@@ -312,6 +319,13 @@ const trainer = z
       .boolean()
       .default(false)
       .describe('Keep block inputs only and compute the rest again: less memory, more time (TrainingArguments: off).'),
+    mostPrograms: z
+      .int()
+      .min(1)
+      .default(8)
+      .describe(
+        'Compiled programs kept at once, one for each shape of batch. Each keeps the memory of its largest step: fewer take less, and are compiled again when their shape comes back. This project’s choice.',
+      ),
     seed: z.int().min(0).default(42).describe('Of initial values, dropout and shuffling (TrainingArguments: 42).'),
   })
   .prefault({})

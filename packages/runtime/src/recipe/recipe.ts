@@ -67,6 +67,9 @@ export function parseRecipe(
   if (parsed.success && parsed.data.data.replay !== undefined && parsed.data.data.earlier === undefined) {
     problems.push('data.replay: needs data.earlier');
   }
+  if (parsed.success && parsed.data.data.replayBuffer !== undefined && parsed.data.data.replay === undefined) {
+    problems.push('data.replayBuffer: needs data.replay');
+  }
   const methods = names.flatMap((name) => {
     const factory = factories.find(({ definition }) => definition.name === name);
     if (factory === undefined) throw new TunesmithError('INTERNAL', `the method "${name}" was not loaded`, { where });

@@ -71,9 +71,10 @@ export async function openData(data: Recipe['data'], options: OpenDataOptions): 
   const files = listOf(data.earlier);
   if (files.length === 0) return { ...opened, train, earlier: noRows };
   const earlier = await open(files, shuffle);
-  const { replay = 0 } = data;
+  const { replay = 0, replayBuffer } = data;
   if (replay === 0) return { ...opened, train, earlier };
-  const mixed = mixRows([train, earlier], [1 - replay, replay], Math.round(train.length / (1 - replay)));
+  const replayed = replayBuffer === undefined ? earlier : earlier.sample(replayBuffer);
+  const mixed = mixRows([train, replayed], [1 - replay, replay], Math.round(train.length / (1 - replay)));
   return { ...opened, train: mixed, earlier };
 
   /** The training files as one data set, or each as a task of its own; and what is held out. */

@@ -42,6 +42,13 @@ export const dannConfigSchema = z.object({
     .min(1)
     .default(100)
     .describe('Width of the domain classifier’s hidden layer. Default: the paper’s for MNIST, 100.'),
+  rate: z
+    .number()
+    .positive()
+    .default(1)
+    .describe(
+      'Factor on the learning rate for the domain classifier, which has to keep up with the model. Default: the paper’s, 1.',
+    ),
 });
 
 export type DannConfig = z.output<typeof dannConfigSchema>;
@@ -68,12 +75,12 @@ export const dann = defineObjective({
   unlabelled: true,
   unpackable: 'a row that is classified holds one text',
   create(config) {
-    const { labels = 0, problemType, units } = config;
+    const { labels = 0, problemType, units, rate } = config;
     const count = typeof labels === 'number' ? labels : labels.length;
     const labelled = classification({ labels: count, problemType });
     return {
       ...labelled,
-      methods: [domainClassifier({ units })],
+      methods: [domainClassifier({ units, rate })],
       controls: { reversal: { shape: [], value: (clock) => reversalAt(clock, config) } },
       collate: (rows, options) => collateDomains(labelled, rows, options),
       losses(model, columns, t) {

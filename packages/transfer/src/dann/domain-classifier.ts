@@ -21,7 +21,7 @@ export const domainClassifier = defineMethod({
   name,
   apiVersion,
   summary: 'Tells source from target by the state that stands for a text',
-  config: z.object({ units: z.int().min(1) }),
+  config: z.object({ units: z.int().min(1), rate: z.number().positive() }),
   capabilities: {
     mergeable: true,
     identityAtInit: true,
@@ -29,7 +29,7 @@ export const domainClassifier = defineMethod({
     quantizedBase: true,
     leavesNothing: true,
   },
-  create: ({ units }) => ({
+  create: ({ units, rate }) => ({
     patchModel(patcher) {
       const head = patcher.model.sites.find(({ role }) => role === 'head');
       const hidden = head?.kind === 'linear' ? head.inFeatures : 0;
@@ -37,6 +37,7 @@ export const domainClassifier = defineMethod({
       patcher.parameter('hidden.bias', { shape: [units], init: zeros });
       patcher.parameter('output.weight', { shape: [1, units], init: kaimingUniform() });
       patcher.parameter('output.bias', { shape: [1], init: zeros });
+      return rate === 1 ? {} : { groups: [{ match: ({ owner }) => owner === name, scale: rate }] };
     },
     merge: async () => false,
     mergeEmbedding: async () => false,
