@@ -37,12 +37,12 @@ const learners = {
   grpo: {
     file: 'prompts.jsonl',
     objective: { name: 'grpo', ...rewarded, prompts: 5, answers: 8, beta: 0.02 },
-    trainer: { steps: 30, batchSize: 40, learningRate: 1e-3, ...constant },
+    trainer: { steps: 24, batchSize: 40, learningRate: 1e-3, ...constant },
   },
   dpo: {
     file: 'preferences.jsonl',
-    objective: { name: 'dpo', beta: 0.1 },
-    trainer: { steps: 30, batchSize: 8, learningRate: 1e-3 },
+    objective: { name: 'dpo', loss: 'apo_zero', beta: 0.5 },
+    trainer: { steps: 100, batchSize: 8, learningRate: 5e-4 },
   },
 } as const;
 

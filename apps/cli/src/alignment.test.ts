@@ -195,3 +195,53 @@ describe('answers, a reward model and a policy', () => {
     expect(is?.kl).toBeLessThan(10);
   }, 300_000);
 });
+
+describe('a collapse', () => {
+  const recipes = fileURLToPath(new URL('../../../examples/recipes', import.meta.url));
+
+  it('is told with its reason as it happens, kept in the metrics, and explained', async () => {
+    // Longer is better, nothing holds the model where it was, and the rate is high.
+    const objective = { targetLength: 32, maxNewTokens: 24, beta: 0 };
+    const settings = Object.entries(objective).map(([name, value]) => ['--set', `objective.${name}=${value}`]);
+    const fast = ['--set', 'trainer.learningRate=3e-3', '--steps', '6', '--output', 'longer'];
+    const { code, stderr } = await runCli(home, 'train', join(recipes, 'grpo.yaml'), ...settings.flat(), ...fast);
+    const reason = /answers are [\d.]+ times as long as at first, and their rewards go with their lengths/;
+    expect([code, stderr]).toEqual([0, expect.stringMatching(reason)]);
+    const warned = text('longer/metrics.jsonl')
+      .split('\n')
+      .filter((line) => line.includes('"type":"warning"'));
+    expect(warned.map((line) => JSON.parse(line))).toEqual([
+      {
+        type: 'warning',
+        step: expect.any(Number),
+        message: expect.stringMatching(reason),
+        peakBytes: expect.any(Number),
+      },
+    ]);
+    const explained = await runCli(home, 'runs', 'explain', 'longer');
+    expect(explained.stdout).toMatch(/A collapse: answers are .* Let the reward not grow with it\.\n/);
+  }, 300_000);
+
+  /** Two steps of PPO on the tiny model: what is said of them as they are taken. */
+  async function saidAt(temperature: number, output: string): Promise<string> {
+    const { tasks: _, ...rest } = recipe;
+    const objective = { ...ppo, reward: 'length', targetLength: 3, temperature };
+    const trainer = { ...recipe.trainer, steps: 2, learningRate: 1e-3 };
+    const document = { ...rest, data: { ...both('prompts'), maxLength: 16 }, objective, trainer };
+    await writeFile(join(home, `${output}.yaml`), stringify(document));
+    const { code, stderr } = await runCli(home, 'train', `${output}.yaml`, '--output', output);
+    expect(code).toBe(0);
+    return stderr;
+  }
+
+  it('is told of answers that are all alike', async () => {
+    expect(await saidAt(0.001, 'cold')).toMatch(/the entropy has fallen to 0\.0\d+ nats a token/);
+  }, 120_000);
+
+  it('is not seen where there is none', async () => {
+    expect(await saidAt(1, 'warm')).not.toContain('warning');
+    expect(await runJson(home, 'runs', 'explain', 'warm')).toEqual({ findings: [], warnings: [] });
+    const { stdout } = await runCli(home, 'runs', 'explain', 'warm');
+    expect(stdout).toMatch(/nothing looks wrong/);
+  }, 120_000);
+});

@@ -11,9 +11,14 @@ const names: Readonly<Record<Symptom, string>> = {
   'batch-too-small': 'The batch is too small',
 };
 
-export function printExplanation({ findings, unknown, measures }: Explanation, terminal: Terminal): void {
+export function printExplanation(
+  { findings, unknown, measures, warnings = [] }: Explanation,
+  terminal: Terminal,
+): void {
   if (unknown !== undefined) terminal.print(unknown);
-  else if (findings.length === 0) terminal.print(`${terminal.style('green', '✓')} nothing looks wrong`);
+  else if (findings.length + warnings.length === 0)
+    terminal.print(`${terminal.style('green', '✓')} nothing looks wrong`);
+  for (const message of warnings) terminal.print(`${terminal.style(['yellow', 'bold'], 'A collapse')}: ${message}.`);
   for (const { symptom, says, change, hint } of findings) {
     terminal.print(`${terminal.style(['yellow', 'bold'], names[symptom])}: ${says}.`);
     const value = `--set ${change.key}=${shown(change.to)}`;

@@ -30,6 +30,8 @@ export interface Explanation {
   /** Why nothing can be said, where nothing can. */
   readonly unknown?: string;
   readonly measures?: CurveMeasures;
+  /** What the run was warned of as it went: signs of a collapse, where a policy learns from its own answers. */
+  readonly warnings?: readonly string[];
 }
 
 /** Fewer steps than these show nothing but noise. */
@@ -56,10 +58,13 @@ const borders = {
 /**
  * What a run's metrics say of its learning rate, length and batch, as textbooks read loss curves. A pure function of the
  * metrics; docs/reading-a-run.md says each rule in words. A rule is asked only where those before it found nothing that would
- * explain the same: a rate that is too high spoils every later sign.
+ * explain the same: a rate that is too high spoils every later sign. Of a policy's losses, which begin at zero with each rollout, they
+ * say nothing: it is told by its warnings alone.
  */
 export function explainRun(lines: readonly MetricsLine[]): Explanation {
-  return explainCurve(curveOf(lines));
+  const warnings = lines.flatMap((line) => (line.type === 'warning' ? [line.message] : []));
+  const isPolicy = lines.some((line) => line.type === 'step' && line.terms.kl_old !== undefined);
+  return { ...(isPolicy ? { findings: [] } : explainCurve(curveOf(lines))), warnings };
 }
 
 export function explainCurve(curve: RunCurve): Explanation {

@@ -33,6 +33,18 @@ function write(path: string, after: number, ...steps: number[]): void {
 const stepsIn = (path: string): number[] => readMetrics(path).map((line) => line.step);
 
 describe('metrics.jsonl', () => {
+  it('keeps a warning with the step that it was given before, and drops it where that step is taken again', () => {
+    const path = fresh();
+    const file = openMetricsFile(path, -1);
+    file.write(step(1));
+    file.warn('it collapses');
+    file.write(step(2));
+    file.close();
+    expect(readMetrics(path)[1]).toMatchObject({ type: 'warning', step: 2, message: 'it collapses' });
+    openMetricsFile(path, 1).close();
+    expect(readMetrics(path)).toHaveLength(1);
+  });
+
   it('holds its version, every event, and the memory at its height', () => {
     const path = fresh();
     write(path, -1, 1, 2);

@@ -5,11 +5,20 @@ import { TunesmithError } from '@tunesmith/core';
 /** The version of the lines of metrics.jsonl. */
 const metricsVersion = 1;
 
-/** A line of metrics.jsonl: an event of the trainer, with the process's memory at its height. */
-export type MetricsLine = TrainerEvent & { readonly peakBytes: number };
+/** A sign that the training goes wrong, seen in what the step was to learn from. */
+export interface WarningLine {
+  readonly type: 'warning';
+  readonly step: number;
+  readonly message: string;
+}
+
+/** A line of metrics.jsonl: an event of the trainer, or a warning, with the process's memory at its height. */
+export type MetricsLine = (TrainerEvent | WarningLine) & { readonly peakBytes: number };
 
 export interface MetricsFile extends MetricsSink {
   write(event: TrainerEvent): void;
+  /** Writes a warning as one of the step after the last: what shows it is read before that is taken, and again where it is resumed. */
+  warn(message: string): void;
   /** Puts on the disk what was written. */
   flush(): void;
   close(): void;
@@ -25,11 +34,17 @@ export function openMetricsFile(path: string, after: number): MetricsFile {
   writeFileSync(`${path}.tmp`, kept.map((line) => `${line}\n`).join(''));
   renameSync(`${path}.tmp`, path);
   const file = openSync(path, 'a');
+  let step = Math.max(0, after);
+  const append = (event: TrainerEvent | WarningLine): void => {
+    const line: MetricsLine = { ...event, peakBytes: peakBytes() };
+    writeSync(file, `${JSON.stringify(line)}\n`);
+  };
   return {
     write(event) {
-      const line: MetricsLine = { ...event, peakBytes: peakBytes() };
-      writeSync(file, `${JSON.stringify(line)}\n`);
+      step = event.step;
+      append(event);
     },
+    warn: (message) => append({ type: 'warning', step: step + 1, message }),
     flush: () => fsyncSync(file),
     close: () => closeSync(file),
   };

@@ -48,7 +48,12 @@ export interface OpenRun {
 
 /** Loads a run folder's model and data and restores its newest checkpoint. The caller holds the folder's lock. */
 export async function openRun(folder: string, recipe: Recipe, engine: Engine, options: TrainOptions): Promise<OpenRun> {
-  const parts = await openParts(recipe, engine, options);
+  let metrics: MetricsFile | undefined;
+  const onWarning = (message: string): void => {
+    metrics?.warn(message);
+    options.onWarning?.(message);
+  };
+  const parts = await openParts(recipe, engine, { ...options, onWarning });
   const { loaded } = parts;
   try {
     const paths = runPaths(folder);
@@ -56,18 +61,19 @@ export async function openRun(folder: string, recipe: Recipe, engine: Engine, op
       folder: paths.checkpoints,
       recipeHash: recipeHash(recipe),
       keep: recipe.trainer.keepCheckpoints,
-      beforeSave: () => metrics.flush(),
+      beforeSave: () => metrics?.flush(),
     });
     const trainer = await openTrainer({ ...parts, checkpoints }, options);
     const latest = await checkpoints.latest();
     if (latest !== null) await trainer.restore(latest);
     const resumedAt = latest?.step ?? null;
-    const metrics = openMetricsFile(paths.metrics, resumedAt ?? -1);
+    const opened = openMetricsFile(paths.metrics, resumedAt ?? -1);
+    metrics = opened;
     return {
       ...parts,
-      ...{ folder, checkpoints, trainer, metrics, resumedAt },
+      ...{ folder, checkpoints, trainer, metrics: opened, resumedAt },
       async dispose() {
-        metrics.close();
+        opened.close();
         await parts.disposeRollouts();
         await trainer.dispose();
         loaded.dispose();
