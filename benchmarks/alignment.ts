@@ -15,6 +15,11 @@ const bars = { win: 0.8, kl: 10 };
 const examples = fileURLToPath(new URL('../examples/recipes/', import.meta.url));
 const bundled = fileURLToPath(new URL('../packages/zoo/model', import.meta.url));
 const drawsEach = 8;
+/** No setting was chosen by these, and nothing in the examples asks for them. */
+const heldOut = [
+  ...['Mongolia', 'Zambia', 'Paraguay', 'Belarus', 'Armenia', 'Georgia'],
+  ...['Sudan', 'Mali', 'Oman', 'Panama', 'Haiti', 'Fiji'],
+];
 
 interface Pair {
   readonly prompt: readonly object[];
@@ -117,9 +122,11 @@ async function train(recipe: { readonly output: string; readonly [key: string]: 
 }
 
 async function measure(model: string, adapters: readonly string[]): Promise<Measured> {
-  const held = await readFile(join(examples, 'rlhf/held-out-prompts.jsonl'), 'utf8');
   const data = join(work, 'held-out.jsonl');
-  await writeFile(data, held.repeat(drawsEach));
+  const rows = heldOut.map((country) =>
+    JSON.stringify({ prompt: [{ role: 'user', content: `What is the capital of ${country}?` }] }),
+  );
+  await writeFile(data, `${rows.join('\n')}\n`.repeat(drawsEach));
   const settings = Object.entries({ name: 'ppo', ...rewarded }).map(([key, value]) => `objective.${key}=${value}`);
   const { metrics } = (await tunesmith(
     ...([cache, 'eval', '--model', model, ...adapters, '--data', data, '--set', 'data.maxLength=64'] as const),
