@@ -2,7 +2,7 @@
 
     python parity/peers/qlora_peft.py MODEL-FOLDER OUT [--threads 2] >> parity/peers/qlora.jsonl
 
-In the same order, at the same rate, with the same decay of it; the adapter is drawn by PEFT, so that losses after training agree as runs
+NF4 is that of bitsandbytes, with double quantisation, in blocks of 64. In the same order, at the same rate, with the same decay of it; the adapter is drawn by PEFT, so that losses after training agree as runs
 of two seeds do, and those before it to rounding.
 """
 
@@ -53,6 +53,9 @@ def train(path: str, base: str, given: dict) -> dict:
     model = AutoModelForCausalLM.from_pretrained(
         path, dtype=torch.float32, **({'quantization_config': nf4} if base == 'nf4' else {})
     )
+    if base == 'nf4':
+        # On a CPU bitsandbytes' product with codes has no gradient: the values that the codes stand for are trained over instead.
+        model = model.dequantize()
     rank, steps, rows = given['rank'], given['steps'], given['training']
     model = get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules='all-linear'))
     before = held_loss(model, given['held'])
@@ -75,10 +78,11 @@ def main() -> None:
     parser.add_argument('model')
     parser.add_argument('out', type=Path)
     parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument('--base', choices=('float32', 'nf4'), help='one of the two alone')
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     given = json.loads((args.out / 'rows.json').read_text())
-    for base in ('float32', 'nf4'):
+    for base in (args.base,) if args.base else ('float32', 'nf4'):
         print(json.dumps({'by': 'peft', 'base': base, **train(args.model, base, given)}), flush=True)
 
 
