@@ -32,6 +32,7 @@ import {
   rowSource,
   type TinyModel,
   type TinyModelCase,
+  type TinyTrainerOptions,
   tinyModel,
   tinyRows,
   tinyTrainer,
@@ -138,11 +139,10 @@ async function withPriors(tiny: TinyModel, rows: readonly Row[]): Promise<Row[]>
   return found;
 }
 
-interface Division {
-  readonly steps: number;
-  readonly batchSize: number;
-  readonly gradientAccumulation?: number;
-}
+type Division = Pick<
+  TinyTrainerOptions,
+  'steps' | 'batchSize' | 'gradientAccumulation' | 'accumulateApart' | 'learningRate'
+>;
 
 async function train(
   model: TinyModel,
@@ -242,5 +242,21 @@ describe.each(Object.entries({ ...learners, ...alike }))('%s', (_, learner) => {
     expect(() => parseRecipe({ value, where: 'r.yaml' }, [lora], factories)).toThrow(
       `data.packing: not for ${name}: ${learner.unpackable}`,
     );
+  });
+});
+
+const coupled = Object.entries(learners).filter(([, learner]) => learner.coupled !== undefined);
+describe.each(coupled)('%s, whose loss is of a batch', (_, learner) => {
+  it('takes each micro-batch for a batch of its own where that is asked for', async () => {
+    const model = await prepare(lora({ rank: 2 }), learner.create());
+    await train(model, learner.rows);
+    const still = { batchSize: 2, learningRate: 0 };
+    const halves = await train(model, learner.rows, { ...still, steps: 2 });
+    const [apart = 0] = await train(model, learner.rows, {
+      ...{ ...still, steps: 1, gradientAccumulation: 2, accumulateApart: true },
+    });
+    expect(apart).toBeCloseTo(((halves[0] as number) + (halves[1] as number)) / 2, 5);
+    const [whole = 0] = await train(model, learner.rows, { steps: 1, batchSize: 4, learningRate: 0 });
+    expect(Math.abs(apart - whole)).toBeGreaterThan(1e-7);
   });
 });

@@ -61,6 +61,11 @@ export interface TrainerOptions {
   readonly batchSize: number;
   /** Micro-batches of one optimizer step; equal to one batch of `batchSize × gradientAccumulation` rows. */
   readonly gradientAccumulation?: number;
+  /**
+   * Whether each micro-batch is a batch of its own where the objective's rows cannot be computed apart (`Objective.coupled`), so that another
+   * division of the same rows is another loss; accumulation is refused there if not said.
+   */
+  readonly accumulateApart?: boolean;
   /** Optimizer steps of the whole run. */
   readonly steps: number;
   readonly maxLength: number;
@@ -230,15 +235,15 @@ function checkControls(options: TrainerOptions): void {
 }
 
 /** A loss over a whole batch at once is another loss over its parts (danger 13 of the plugin contract). */
-function checkCoupling({ objective, gradientAccumulation = 1 }: TrainerOptions): void {
-  if (objective.coupled === undefined || gradientAccumulation === 1) return;
+function checkCoupling({ objective, gradientAccumulation = 1, accumulateApart = false }: TrainerOptions): void {
+  if (objective.coupled === undefined || gradientAccumulation === 1 || accumulateApart) return;
   throw new TunesmithError(
     'CAPABILITY_MISSING',
     `"${objective.name}" cannot accumulate gradients: ${objective.coupled}`,
     {
       expected: 'gradientAccumulation 1',
       got: String(gradientAccumulation),
-      hint: 'Take larger batches instead.',
+      hint: 'Take larger batches instead, or let each micro-batch be a batch of its own (accumulateApart), as TRL does.',
     },
   );
 }

@@ -218,6 +218,12 @@ const trainer = z
       .min(1)
       .default(1)
       .describe('Micro-batches of one optimizer step; equal to one batch of that many rows (TrainingArguments: 1).'),
+    accumulateApart: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Let each micro-batch be a batch of its own where a loss is of a batch as a whole (`kto`, `aot`), as TRL does: another division of the same rows is then another loss. Without it such losses refuse to accumulate; this project’s choice.',
+      ),
     learningRate: z
       .number()
       .positive()

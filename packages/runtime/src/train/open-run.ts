@@ -169,6 +169,7 @@ export function openTrainer(
   return createTrainer({
     ...{ model, parameters, backend, objective, rows: data.train, steps, maxLength },
     ...{ learningRate, weightDecay, batchSize, gradientAccumulation, seed, gradientCheckpointing },
+    accumulateApart: recipe.trainer.accumulateApart,
     mostExecutables: recipe.trainer.mostPrograms,
     optimizer: optimizerOf(recipe.trainer),
     schedule: scheduleOf(recipe.trainer),

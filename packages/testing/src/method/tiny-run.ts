@@ -133,6 +133,7 @@ export type TinyTrainerOptions = Partial<
     TrainerOptions,
     | 'batchSize'
     | 'gradientAccumulation'
+    | 'accumulateApart'
     | 'steps'
     | 'seed'
     | 'gradientCheckpointing'
