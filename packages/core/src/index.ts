@@ -23,6 +23,8 @@ export type {
   CombinedAdapter,
   WeightedAdapter,
 } from './method/adapter-file.js';
+export type { CompanionDefinition } from './method/define-companion.js';
+export { companionHandle, defineCompanion, headFeatures } from './method/define-companion.js';
 export type { ConfiguredMethod, MethodDefaults, MethodDefinition, MethodFactory } from './method/define-method.js';
 export { defineMethod, parseConfig } from './method/define-method.js';
 export type {

@@ -30,7 +30,7 @@ export interface UpcycledModel {
 /** The families whose blocks are Mixtral's but for the experts. */
 const dense = [llama, mistral];
 const parts: Readonly<Record<string, string>> = { gate: 'w1', up: 'w3', down: 'w2' };
-/** What Komatsuzaki et al. take over from Switch Transformers. */
+/** The factor of the load-balance loss, that of Switch Transformers (Fedus et al. 2021, §2.2: α = 10⁻²). */
 const balance = 0.01;
 
 /**

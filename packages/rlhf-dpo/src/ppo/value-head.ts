@@ -1,6 +1,7 @@
 import {
-  apiVersion,
-  defineMethod,
+  companionHandle,
+  defineCompanion,
+  headFeatures,
   type Model,
   type ModelRun,
   type Named,
@@ -11,27 +12,16 @@ import {
 } from '@tunesmith/core';
 import { z } from 'zod';
 
-const name = 'value-head';
-
-/**
- * A value for every token, V = w·h + b of the model's last hidden states h, which it shares with the policy. It begins at 0, and is
- * nothing to the model's other outputs: merging leaves it out.
- */
-export const valueHead = defineMethod({
-  name,
-  apiVersion,
+/** A value for every token, V = w·h + b of the model's last hidden states h, which it shares with the policy. It begins at 0. */
+export const valueHead = defineCompanion({
+  name: 'value-head',
   summary: 'A value for every token, of the hidden states that the policy has too',
   config: z.object({}),
-  capabilities: { mergeable: true, identityAtInit: true, trainsBase: false, quantizedBase: true },
-  create: () => ({
-    patchModel(patcher) {
-      const head = patcher.model.sites.find(({ role }) => role === 'head');
-      const hidden = head?.kind === 'linear' ? head.inFeatures : 0;
-      patcher.parameter('weight', { shape: [1, hidden], init: zeros });
-      patcher.parameter('bias', { shape: [1], init: zeros });
-    },
-    merge: async () => false,
-  }),
+  patch(patcher) {
+    patcher.parameter('weight', { shape: [1, headFeatures(patcher)], init: zeros });
+    patcher.parameter('bias', { shape: [1], init: zeros });
+    return {};
+  },
 });
 
 /** V of the state before each token of collated answers, `[rows, tokens]`; 0 everywhere for a model without the head. */
@@ -46,8 +36,7 @@ export function valuesAfter(model: Model, run: ModelRun, columns: Named<Tensor>,
 }
 
 function valuesAt(model: Model, run: ModelRun, positions: Tensor, mask: Tensor, t: Trace): Tensor {
-  const own = model.handles.filter(({ owner }) => owner === name);
-  const [weight, bias] = ['weight', 'bias'].map((path) => own.find((handle) => handle.path === path));
+  const [weight, bias] = ['weight', 'bias'].map((path) => companionHandle(model, valueHead, path));
   if (weight === undefined || bias === undefined) return tf.zerosLike(mask);
   const [, , width = 1] = run.hidden.shape;
   const states = tf.gather(tf.reshape(run.hidden, [-1, width]), positions as never); // [rows · tokens, hidden]
