@@ -73,13 +73,20 @@ describe('generate --data', () => {
     await done;
     expect(lines()).toBeLessThan(61);
     expect(existsSync(join(home, 'killed.jsonl'))).toBe(false);
-    const kept = text(partial).split('\n')[1] as string;
+    const saved = text(partial);
     // A line that was being written is no batch.
-    await writeFile(join(home, partial), `${text(partial)}{"seconds":`);
+    await writeFile(join(home, partial), `${saved}{"seconds":`);
     const made = await runJson(home, ...flags.slice(0, -1));
     expect(text('killed.jsonl')).toBe(text('whole.jsonl'));
     expect(existsSync(join(home, partial))).toBe(false);
-    expect(made.seconds).toBeGreaterThan((JSON.parse(kept) as { seconds: number }).seconds);
+
+    // Whole batches are taken as they are: an answer that the model never gave comes out again.
+    const [head, first, ...more] = saved.split('\n');
+    const batch = JSON.parse(first as string) as { answers: object[] };
+    const planted = { ...batch, answers: [{ text: 'planted', ended: true }, ...batch.answers.slice(1)] };
+    await writeFile(join(home, 'planted.jsonl.partial'), [head, JSON.stringify(planted), ...more].join('\n'));
+    await generate(...sampled, '--output', 'planted.jsonl');
+    expect(text('planted.jsonl')).toContain('planted');
 
     // The same seconds to the last digit: nothing was computed.
     expect(await runJson(home, ...flags.slice(0, -1))).toEqual(made);
