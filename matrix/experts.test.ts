@@ -5,9 +5,9 @@ import { type Backend, buildModel, type Method, type StepEvent } from '@tunesmit
 import { lora } from '@tunesmith/lora';
 import { mixtral } from '@tunesmith/models';
 import { freeze, full } from '@tunesmith/selective';
-import { type TinyTrainerOptions, tinyModel, trainTiny } from '@tunesmith/testing';
+import { describeMethod, type TinyTrainerOptions, tinyModel, trainTiny } from '@tunesmith/testing';
 import { describe, expect, it } from 'vitest';
-import { tinyMixtral } from './tiny-families.js';
+import { tinyMixtral, tinySwitch } from './tiny-families.js';
 
 const onnx = (): Backend => createOnnxBackend({ device: 'cpu' });
 
@@ -148,4 +148,57 @@ describe('parts of the experts', () => {
     );
     expect(losses(await steps({}, { steps: 2 }, { methods: [some] }))).toHaveLength(2);
   });
+});
+
+describe("parts of a Switch Transformer's experts", () => {
+  const parts = ['encoder.block.1.layer.1.mlp', 'decoder.block.1.layer.2.mlp'];
+  const expert = (index: number): string[] => ['wi', 'wo'].map((name) => `experts.expert_${index}.${name}`);
+  const paths = (inside: readonly string[], suffix = '.weight'): string[] =>
+    parts.flatMap((part) => inside.map((each) => `${part}.${each}${suffix}`)).sort();
+
+  async function trained(method: Method): Promise<{ paths: string[]; losses: number[] }> {
+    const tiny = await tinyModel(tinySwitch, [method], onnx());
+    const events: StepEvent[] = [];
+    const onEvent = async (event: unknown): Promise<void> => {
+      if ((event as StepEvent).type === 'step') events.push(event as StepEvent);
+    };
+    await trainTiny(tiny, { steps: 3, onEvent });
+    const seen = { paths: tiny.model.trained.map(({ path }) => path).sort(), losses: losses(events) };
+    tiny.parameters.tensors.dispose();
+    return seen;
+  }
+  const freezeAllBut = (modules: string | string[]): Method => freeze({ layers: 'all', top: false, modules });
+
+  it.each([
+    ['all experts', freezeAllBut('.*\\.experts\\..*'), paths([0, 1, 2].flatMap(expert))],
+    ['the routers alone', freezeAllBut(['router.classifier']), paths(['router.classifier'])],
+    ['chosen experts', freezeAllBut('.*\\.expert_(0|2)\\..*'), paths([0, 2].flatMap(expert))],
+    [
+      'LoRA in one expert',
+      lora({ rank: 2, targetModules: '.*\\.expert_1\\..*' }),
+      ['A', 'B'].flatMap((factor) => paths(expert(1), `.lora_${factor}.weight`)).sort(),
+    ],
+  ])('train alone: %s', async (_, method, expected) => {
+    const seen = await trained(method);
+    expect(seen.paths).toEqual(expected);
+    expect(seen.losses.at(-1)).not.toBe(seen.losses[0]);
+  });
+});
+
+describeMethod(lora, {
+  createBackend: onnx,
+  extent: 'all',
+  cases: [
+    { ...tinyMixtral, name: "mixtral's experts", methodConfig: { rank: 2, targetModules: ['w1', 'w2', 'w3'] } },
+    {
+      ...tinyMixtral,
+      name: "mixtral's experts and routers, by parameters",
+      methodConfig: { rank: 2, targetModules: ['gate'], targetParameters: ['mlp.experts.down_proj'] },
+    },
+    {
+      ...tinySwitch,
+      name: "switch's experts and routers",
+      methodConfig: { rank: 2, targetModules: ['wi', 'wo', 'classifier'] },
+    },
+  ],
 });

@@ -1,5 +1,5 @@
 import { classification, seq2seq } from '@tunesmith/core';
-import { bert, gpt2, llama, mistral, mixtral, qwen2, qwen3, t5 } from '@tunesmith/models';
+import { bert, gpt2, llama, mistral, mixtral, qwen2, qwen3, switchTransformers, t5 } from '@tunesmith/models';
 import type { TinyModelCase } from '@tunesmith/testing';
 
 /** A family's tiny model, and the names by which a method's patterns find modules in it. */
@@ -135,6 +135,33 @@ export const tinyT5 = {
   objective: seq2seq,
   feedForward: ['wi_1', 'wo'],
   attention: 'decoder.block.0.layer.1.EncDecAttention.q',
+  unshared: 'decoder.final_layer_norm',
+  embedding: 'shared',
+} satisfies TinyFamily;
+
+/** Experts in the second block of each stack, one to a token, and no more of a row's tokens than four to an expert. */
+export const tinySwitch = {
+  family: switchTransformers,
+  config: {
+    model_type: 'switch_transformers',
+    vocab_size: 48,
+    d_model: 16,
+    d_kv: 6,
+    d_ff: 24,
+    num_layers: 2,
+    num_decoder_layers: 2,
+    num_sparse_encoder_layers: 1,
+    num_sparse_decoder_layers: 1,
+    num_heads: 4,
+    num_experts: 3,
+    expert_capacity: 4,
+    relative_attention_num_buckets: 8,
+    relative_attention_max_distance: 8,
+    layer_norm_epsilon: 1e-5,
+  },
+  objective: seq2seq,
+  feedForward: ['wi', 'wo'],
+  attention: 'decoder.block.1.layer.1.EncDecAttention.q',
   unshared: 'decoder.final_layer_norm',
   embedding: 'shared',
 } satisfies TinyFamily;

@@ -76,6 +76,7 @@ export type {
   Family,
   ModelShape,
   SourceColumns,
+  StackedModules,
   Task,
   TaskHead,
   TaskModel,

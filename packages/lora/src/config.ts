@@ -23,6 +23,13 @@ export const loraConfigSchema = z.object({
     .describe(
       "Which linear modules or embeddings: a list of names or path endings, one regular expression for whole paths, or `all-linear`. Default: PEFT's choice for the family, such as q_proj and v_proj.",
     ),
+  targetParameters: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe(
+      "Experts by the parameters in which transformers 5 stacks them, such as `mlp.experts.down_proj`: PEFT's `target_parameters`. Each expert's matrices have A and B of their own. Without `targetModules`, these alone.",
+    ),
   excludeModules: names.optional().describe('Modules to leave out of the targets, in the same notation.'),
   layersToTransform: z.array(z.int().min(0)).min(1).optional().describe('Blocks to act on, by index. Default: all.'),
   rankPattern: z

@@ -1,4 +1,15 @@
-import { apiVersion, defineMethod, type Handle, parseConfig, peftName, type SiteBase, tf } from '@tunesmith/core';
+import {
+  type AdapterHost,
+  apiVersion,
+  defineMethod,
+  type Handle,
+  type PatchedModel,
+  parseConfig,
+  peftName,
+  type SiteBase,
+  type TensorSource,
+  tf,
+} from '@tunesmith/core';
 import { exportAdapter, importAdapter } from './adapter-file.js';
 import { combineLoras } from './combine/combine.js';
 import { combineOptionsSchema } from './combine/options.js';
@@ -11,6 +22,7 @@ import { loraPlusGroups } from './lora-plus.js';
 import { lowRankShape, lowRankUpdate } from './low-rank.js';
 import { type Merge, mergeTokens, mergeUpdate } from './merge.js';
 import { fromPeft, targetsOf, toPeft } from './peft-config.js';
+import { unstacked } from './stacked-modules.js';
 import { trainTokens } from './tokens.js';
 
 /**
@@ -29,6 +41,7 @@ export const lora = defineMethod({
   create(config) {
     checkTogether(config);
     const targets = new Set<SiteBase['path']>();
+    let model: PatchedModel | undefined;
     const tokensByRows = new Map<Handle, readonly number[]>();
     const merge: Merge = async (site, weight, host, sign) => {
       const update = await mergeUpdate(config, site, weight, host, sign);
@@ -36,6 +49,7 @@ export const lora = defineMethod({
     };
     return {
       patchModel(patcher) {
+        model = patcher.model;
         const selector = {
           include: targetsOf(config, patcher.model),
           ...(config.excludeModules === undefined ? {} : { exclude: config.excludeModules }),
@@ -79,7 +93,10 @@ export const lora = defineMethod({
         return owner === 'base' && targets.has(module) ? peftName(`${module}.base_layer.bias`) : peftName(path);
       },
       exportAdapter,
-      importAdapter,
+      async importAdapter(file: TensorSource, host: AdapterHost): Promise<TensorSource> {
+        const parameters = config.targetParameters ?? [];
+        return importAdapter(model === undefined ? file : await unstacked(file, parameters, model), host);
+      },
 
       merge,
       mergeEmbedding: merge,

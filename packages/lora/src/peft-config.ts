@@ -1,6 +1,7 @@
 import { type PatchedModel, readPeftConfig, TunesmithError } from '@tunesmith/core';
 import type { z } from 'zod';
 import type { LoraConfig, loraConfigSchema } from './config.js';
+import { modulesOf } from './stacked-modules.js';
 
 /** adapter_config.json's fields for a config: what PEFT writes, without the features that it has and we lack. */
 export function toPeft(config: LoraConfig, model: PatchedModel): Record<string, unknown> {
@@ -43,8 +44,15 @@ function twiceTheRank({ rank, alpha, rankPattern, alphaPattern, useRslora }: Lor
   };
 }
 
-/** The targets a config names, or PEFT's default for the family. */
+/** The targets a config names, those that parameters stand for among them, or PEFT's default for the family. */
 export function targetsOf(config: LoraConfig, model: PatchedModel): string | readonly string[] {
+  const named = config.targetModules ?? [];
+  if (config.targetParameters !== undefined) {
+    const stacked = modulesOf(config.targetParameters, model);
+    if (named === 'all-linear') return named; // experts among them
+    if (typeof named !== 'string') return [...named, ...stacked];
+    return [`(?:${named})`, ...stacked.map((path) => `(?:.*\\.)?${path.replaceAll('.', '\\.')}`)].join('|');
+  }
   const targets = config.targetModules ?? model.defaultTargets.lora;
   if (targets !== undefined) return targets;
   throw new TunesmithError('CONFIG_INVALID', 'this family has no default targets for LoRA', {
@@ -59,6 +67,7 @@ export function fromPeft(peft: Record<string, unknown>): z.input<typeof loraConf
   const { init_lora_weights: start, ...others } = peft;
   // A file's values are whole, over the base that LoftQ has quantised; how it did that is no longer asked.
   const { loftq_config: _, ...fields } = others;
+  refuseStackedPatterns(peft);
   const given = changesMeaning(start) ? others : start === 'loftq' ? fields : peft;
   const config = readPeftConfig(given, {
     options: {
@@ -66,6 +75,7 @@ export function fromPeft(peft: Record<string, unknown>): z.input<typeof loraConf
       lora_alpha: 'alpha',
       lora_dropout: 'dropout',
       target_modules: 'targetModules',
+      target_parameters: 'targetParameters',
       exclude_modules: 'excludeModules',
       layers_to_transform: 'layersToTransform',
       rank_pattern: 'rankPattern',
@@ -89,6 +99,20 @@ export function fromPeft(peft: Record<string, unknown>): z.input<typeof loraConf
     ...(typeof layers === 'number' ? { layersToTransform: [layers] } : {}),
     ...(changesMeaning(start) ? { initLoraWeights: start } : {}),
   };
+}
+
+/** Patterns over stacked parameters are by names that modules do not have here. @throws CAPABILITY_MISSING */
+function refuseStackedPatterns(peft: Record<string, unknown>): void {
+  const hasAny = (field: string): boolean => Object.keys(peft[field] ?? {}).length > 0;
+  if (!hasAny('target_parameters')) return;
+  const pattern = ['rank_pattern', 'alpha_pattern'].find(hasAny);
+  if (pattern === undefined) return;
+  throw new TunesmithError('CAPABILITY_MISSING', `"${pattern}" beside "target_parameters" is not read`, {
+    where: 'adapter_config.json',
+    expected: 'one rank and one alpha for all parameters',
+    got: JSON.stringify(peft[pattern]),
+    hint: 'PEFT writes such patterns when it saves an adapter whose target_modules were experts: load the file that it was made of.',
+  });
 }
 
 /** A start that a file's values are to be read with, or that training goes on with. */

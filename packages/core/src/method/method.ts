@@ -1,5 +1,5 @@
 import type { Derived } from '../model/derived.js';
-import type { AdapterModules, Task } from '../model/family.js';
+import type { AdapterModules, StackedModules, Task } from '../model/family.js';
 import type { Replace } from '../model/replaced.js';
 import type { Selector } from '../model/selector.js';
 import type { AnySite, MethodScope, Middleware, SiteBase, SiteKind, SiteOf } from '../model/site.js';
@@ -45,6 +45,8 @@ export interface PatchedModel {
   readonly task: Task;
   /** The modules within a block that AdapterHub's library keeps adapters in; those of the residual sites where absent. */
   readonly adapterModules?: AdapterModules;
+  /** Modules whose weights transformers keeps in stacks; absent where it has none. */
+  readonly stackedModules?: StackedModules;
   /** Everywhere that a method could act. */
   readonly sites: readonly AnySite[];
 }

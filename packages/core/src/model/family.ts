@@ -84,6 +84,16 @@ export interface AdapterModules {
   readonly mlp: string;
 }
 
+/** Modules whose weights transformers stacks into parameters of one module, such as a layer's experts. */
+export interface StackedModules {
+  /** Path within a block of what holds them, by their indices. */
+  readonly modules: string;
+  /** That module's path in transformers. */
+  readonly stackedIn: string;
+  /** For each of its parameters, in its order, the modules of an index whose weights lie there one below the other. */
+  readonly parameters: Readonly<Record<string, readonly string[]>>;
+}
+
 /** A model architecture: its config, its forward pass over sites, and its weights' names. */
 export interface Family<Config = unknown> {
   readonly name: string;
@@ -110,4 +120,6 @@ export interface Family<Config = unknown> {
   readonly gguf?: GgufLayout;
   /** PEFT marks adapters of models whose linear weights lie `[in, out]` with `fan_in_fan_out`. */
   readonly fanInFanOut?: boolean;
+  /** What PEFT's `target_parameters` speaks of, where transformers keeps modules in stacks. */
+  readonly stackedModules?: StackedModules;
 }

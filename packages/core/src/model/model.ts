@@ -252,6 +252,7 @@ function patch<Config>(
     task: head.task,
     sites: [...registry.sites.values()],
     ...(family.adapterModules === undefined ? {} : { adapterModules: family.adapterModules }),
+    ...(family.stackedModules === undefined ? {} : { stackedModules: family.stackedModules }),
   };
   if (owners.size > 0) registry.headModules = headModulesOf(registry, family as Family, built, checkpoint);
   const hooks = [...owners].flatMap(([method, own]): MethodHooks[] => {

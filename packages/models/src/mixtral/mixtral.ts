@@ -11,4 +11,9 @@ export const mixtral = decoderFamily({
     ia3: ['k_proj', 'v_proj', 'w2'],
     'ia3.feedforward': ['w2'],
   },
+  stackedModules: {
+    modules: 'block_sparse_moe.experts',
+    stackedIn: 'mlp.experts',
+    parameters: { gate_up_proj: ['w1', 'w3'], down_proj: ['w2'] },
+  },
 });
