@@ -94,6 +94,16 @@ export interface StackedModules {
   readonly parameters: Readonly<Record<string, readonly string[]>>;
 }
 
+/** What a run asks of a mixture of experts; whatever it does not name stays as config.json has it. */
+export interface ExpertOptions {
+  /** Weight of the loss that balances the experts' loads. */
+  readonly balance?: number | undefined;
+  /** Weight of the loss that keeps the routers' logits small. */
+  readonly z?: number | undefined;
+  /** In training, how many tokens of a row an expert takes, as a multiple of the mean. */
+  readonly capacityFactor?: number | undefined;
+}
+
 /** A model architecture: its config, its forward pass over sites, and its weights' names. */
 export interface Family<Config = unknown> {
   readonly name: string;
@@ -120,6 +130,8 @@ export interface Family<Config = unknown> {
   readonly gguf?: GgufLayout;
   /** PEFT marks adapters of models whose linear weights lie `[in, out]` with `fan_in_fan_out`. */
   readonly fanInFanOut?: boolean;
+  /** config.json with what a run asks of the experts; a family without experts has none of it. */
+  withExperts?(json: Readonly<Record<string, unknown>>, options: ExpertOptions): Record<string, unknown>;
   /** What PEFT's `target_parameters` speaks of, where transformers keeps modules in stacks. */
   readonly stackedModules?: StackedModules;
 }

@@ -5,7 +5,10 @@ import { decoderTasks } from './decoder-head.js';
 import { ignoredDecoderTensors } from './decoder-weights.js';
 
 /** What each of the families that are built like Llama has of its own; the rest follows from its config. */
-type Own = Pick<Family<DecoderConfig>, 'name' | 'parseConfig' | 'defaultTargets' | 'gguf' | 'stackedModules'>;
+type Own = Pick<
+  Family<DecoderConfig>,
+  'name' | 'parseConfig' | 'defaultTargets' | 'gguf' | 'stackedModules' | 'withExperts'
+>;
 
 /** A family of Llama's layout, whose name is its `model_type`. */
 export function decoderFamily(own: Own): Family<DecoderConfig> {

@@ -1,3 +1,4 @@
+import type { ExpertOptions } from '@tunesmith/core';
 import { z } from 'zod';
 import { count, only, readConfig } from '../config/read-config.js';
 import { type DecoderConfig, decoderConfig, decoderSchema } from '../decoder/decoder-config.js';
@@ -43,4 +44,17 @@ export function parseMixtralConfig(json: Record<string, unknown>): DecoderConfig
       },
     },
   });
+}
+
+/** config.json with what a run asks of the experts. */
+export function withMixtralExperts(
+  json: Readonly<Record<string, unknown>>,
+  { balance, z: zLoss, capacityFactor }: ExpertOptions,
+): Record<string, unknown> {
+  return {
+    ...json,
+    ...(balance !== undefined && { output_router_logits: true, router_aux_loss_coef: balance }),
+    ...(zLoss !== undefined && { router_z_loss_coef: zLoss }),
+    ...(capacityFactor !== undefined && { expert_capacity_factor: capacityFactor }),
+  };
 }

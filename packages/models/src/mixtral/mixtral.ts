@@ -1,10 +1,11 @@
 import { decoderFamily } from '../decoder/decoder-family.js';
-import { parseMixtralConfig } from './config.js';
+import { parseMixtralConfig, withMixtralExperts } from './config.js';
 
 /** Mixtral (Jiang et al. 2024): Mistral with a mixture of experts in the place of each feed-forward layer. */
 export const mixtral = decoderFamily({
   name: 'mixtral',
   parseConfig: parseMixtralConfig,
+  withExperts: withMixtralExperts,
   defaultTargets: {
     lora: ['q_proj', 'v_proj'],
     adalora: ['q_proj', 'v_proj'],

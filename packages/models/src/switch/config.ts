@@ -1,6 +1,7 @@
+import type { ExpertOptions } from '@tunesmith/core';
 import { z } from 'zod';
 import { count, only, readConfig, refusedFields } from '../config/read-config.js';
-import type { T5Config } from '../t5/config.js';
+import type { T5Config, T5Experts } from '../t5/config.js';
 
 /**
  * Switch Transformers' keys, with transformers' defaults. `dropout_rate` and `router_jitter_noise` belong to pre-training and are no
@@ -69,6 +70,24 @@ export function parseSwitchConfig(json: Record<string, unknown>): T5Config {
         over: 'rows',
       },
     },
+  };
+}
+
+/** config.json with what a run asks of the experts: one key lets both losses count, so that each is said, as it was or as asked. */
+export function withSwitchExperts(
+  json: Readonly<Record<string, unknown>>,
+  { balance, z: zLoss, capacityFactor }: ExpertOptions,
+): Record<string, unknown> {
+  const { losses } = parseSwitchConfig({ ...json }).experts as T5Experts;
+  const isAsked = balance !== undefined || zLoss !== undefined;
+  return {
+    ...json,
+    ...(isAsked && {
+      output_router_logits: true,
+      router_aux_loss_coef: balance ?? losses.balance,
+      router_z_loss_coef: zLoss ?? losses.z,
+    }),
+    ...(capacityFactor !== undefined && { expert_capacity_factor: capacityFactor }),
   };
 }
 

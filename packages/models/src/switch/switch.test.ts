@@ -29,4 +29,14 @@ describe('Switch Transformers', () => {
       expect(() => parse(config)).toThrow(new RegExp(`CONFIG_INVALID.*${key}`, 's'));
     },
   );
+
+  it('take what a run asks of the routers, and leave the rest as it was', () => {
+    const asked = (json: Record<string, unknown>, options: object) => {
+      const { losses, routing } = parse(switchTransformers.withExperts?.(json, options) ?? {}) ?? {};
+      return [losses?.balance, losses?.z, routing?.capacityFactor];
+    };
+    expect(asked({}, {})).toEqual([0, 0, null]);
+    expect(asked({}, { z: 0.02, capacityFactor: 1.25 })).toEqual([0, 0.02, 1.25]);
+    expect(asked({ output_router_logits: true, router_z_loss_coef: 0.5 }, { balance: 0.1 })).toEqual([0.1, 0.5, null]);
+  });
 });

@@ -4,7 +4,7 @@ import type { Recipe } from '../recipe/recipe.js';
 import type { AdapterDescription } from './adapter-folder.js';
 
 /** The base: as a recipe says it, or where this leaves it open as the adapters were trained over it. */
-export interface BaseOptions extends Omit<Recipe['model'], 'resizeVocabulary' | 'quantization'> {
+export interface BaseOptions extends Omit<Recipe['model'], 'resizeVocabulary' | 'quantization' | 'experts'> {
   /** Rows for new tokens are added where it says so, or where an adapter was trained with them. */
   readonly resizeVocabulary?: boolean;
   /**

@@ -4,6 +4,7 @@ import {
   buildModel,
   createParameterStore,
   didYouMean,
+  type ExpertOptions,
   type Family,
   initialiseHandles,
   isQuantized,
@@ -25,6 +26,7 @@ import { loadTokenizer, type Tokenizer } from '@tunesmith/data';
 import { headOf, type ObjectiveSettings, type Objectives } from '../objective/settings.js';
 import { fitVocabulary } from './fit-vocabulary.js';
 import { type OpenBase, openBase } from './open-base.js';
+import { withExperts } from './with-experts.js';
 
 export interface LoadModelOptions {
   readonly path: string;
@@ -37,6 +39,8 @@ export interface LoadModelOptions {
   readonly dtype?: 'auto' | WeightDtype;
   /** How the base's matrices are kept: as settings or `dtype` say, or as the checkpoint has them if not said. */
   readonly quantization?: QuantizationSettings | 'none' | null | undefined;
+  /** What is asked of a mixture of experts in training. */
+  readonly experts?: ExpertOptions | undefined;
   /** Of the methods' initial values. */
   readonly seed?: number;
   /** The stage to patch the model for, of an adapter that was saved in one. */
@@ -83,7 +87,7 @@ export async function loadModel(options: LoadModelOptions): Promise<LoadedModel>
     stage = null,
     objective,
   } = options;
-  const { quantization = null, resizeVocabulary = false, objectives } = options;
+  const { quantization = null, resizeVocabulary = false, objectives, experts } = options;
   const folder = await openBase(path, families);
   try {
     const tokenizer = await loadTokenizer(await folder.readTokenizer());
@@ -92,9 +96,10 @@ export async function loadModel(options: LoadModelOptions): Promise<LoadedModel>
       ...formOf(quantization),
       checkpoint: folder.tensors,
     };
-    const plain = describeModel(folder.config, path, families, [], null, form);
+    const given = withExperts(folder.config, experts, familyOf(folder.config, path, families), path);
+    const plain = describeModel(given, path, families, [], null, form);
     const resizing = { where: path, resize: resizeVocabulary };
-    const { config, vocabularyBefore } = fitVocabulary(plain, folder.config, tokenizer, resizing);
+    const { config, vocabularyBefore } = fitVocabulary(plain, given, tokenizer, resizing);
     const model = describeModel(config, path, families, methods, stage, { ...form, adapters });
     const tensors = backend.createStore();
     const parameters = createParameterStore(tensors);
@@ -146,7 +151,8 @@ export function describeModel(
   return buildModel({ family, config: family.parseConfig(config), methods, stage, ...form });
 }
 
-function familyOf(
+/** The family that a config.json is of. @throws CONFIG_INVALID */
+export function familyOf(
   { model_type: type }: Readonly<Record<string, unknown>>,
   where: string,
   families: readonly Family[],

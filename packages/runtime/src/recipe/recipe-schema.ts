@@ -2,6 +2,7 @@ import { quantizationSchema } from '@tunesmith/core';
 import type { FormatName } from '@tunesmith/data';
 import { z } from 'zod';
 import { ownObjectives } from '../objective/settings.js';
+import { expertSettings } from './expert-settings.js';
 
 /** The version of the recipe format that this release writes. */
 export const recipeVersion = 1;
@@ -39,6 +40,9 @@ const model = z
         'Keep the matrices of the blocks in 4 bits (`load_in_4bit` of transformers), or `none` of them. If not said, as ' +
           'the checkpoint has them, and where that is not quantised, as the method does by default.',
       ),
+    experts: expertSettings
+      .optional()
+      .describe('How a mixture of experts is trained. Refused for a model without experts.'),
     adapters: z
       .record(z.string().min(1), z.string().min(1))
       .optional()

@@ -103,11 +103,11 @@ export async function openParts(
   const adapters = await namedAdapters(recipe, engine);
   const { path } = await locateModel(recipe.model, engine.hub, onPhase, signal);
   onPhase('loading the model');
-  const { dtype, quantization, resizeVocabulary } = recipe.model;
+  const { dtype, quantization, resizeVocabulary, experts } = recipe.model;
   const backend = await engine.createBackend(recipe.device);
   const { families, objectives, cacheFolder } = engine;
   const loaded = await loadModel({
-    ...{ path, dtype, quantization, resizeVocabulary, backend, families, seed, objectives },
+    ...{ path, dtype, quantization, resizeVocabulary, experts, backend, families, seed, objectives },
     methods: [...methods, ...methodsOf(recipe.objective, objectives)],
     ...{ objective: recipe.objective, adapters: adapters.methods },
   });
