@@ -1,7 +1,7 @@
 /**
- * `npm run bench:experts`: what a step of eight experts costs, top-1, beside the same model with one of them as its feed-forward
- * layer: 8 blocks of 768 wide (`wide-80m`) with random weights, fp32, two threads, one row of 512 tokens of which a quarter are
- * predicted. Steps take turns, so that each ratio is of neighbours; the ratio is their median.
+ * `npm run bench:experts`: what a step of eight experts costs, top-1, at a capacity of 1.25 and without one, beside the same model
+ * with one of them as its feed-forward layer: 8 blocks of 768 wide (`wide-80m`) with random weights, fp32, two threads, one row of
+ * 512 tokens of which a quarter are predicted. Steps take turns, so that each ratio is of neighbours; the ratio is their median.
  */
 import { createOnnxBackend } from '@tunesmith/backend-onnx';
 import {
@@ -29,8 +29,9 @@ const length = quick ? 64 : 512;
 const dense = { ...shapes[quick ? 'small' : 'wide-80m'], tie_word_embeddings: false };
 const sparse = {
   ...{ ...dense, model_type: 'mixtral', num_local_experts: 8, num_experts_per_tok: 1 },
-  ...{ output_router_logits: true, expert_capacity_factor: 1.25 },
+  output_router_logits: true,
 };
+const capacities = [1.25, null];
 
 interface Runner {
   /** Seconds of the next step, and what it says. */
@@ -93,11 +94,15 @@ const cases = {
 console.log('| | dense s | experts s | ratio | bar | largest over mean | dropped |');
 console.log('| --- | --- | --- | --- | --- | --- | --- |');
 for (const [name, targets] of Object.entries(cases)) {
+  for (const capacity of capacities) await compare(name, targets, capacity);
+}
+
+async function compare(name: string, targets: (typeof cases)[keyof typeof cases], capacity: number | null) {
   const method = (targetModules: string | readonly string[]): Method =>
     lora({ rank: 8, alpha: 16, targetModules: targetModules as string });
   const runners = [
     await runner(llama, dense, method(targets.dense)),
-    await runner(mixtral, sparse, method(targets.sparse)),
+    await runner(mixtral, { ...sparse, expert_capacity_factor: capacity }, method(targets.sparse)),
   ] as const;
   // The first step compiles.
   for (const each of runners) await each.step();
@@ -109,8 +114,11 @@ for (const [name, targets] of Object.entries(cases)) {
     observed.push(several.event.observed);
   }
   for (const each of runners) await each.dispose();
-  const of = (key: string): string => median(observed.map((each) => each[`experts.${key}`] as number)).toFixed(2);
+  const of = (key: string): string => median(observed.map((each) => each[`experts.${key}`] ?? 0)).toFixed(2);
   const [one, several] = [0, 1].map((index) => median(times.map((pair) => pair[index] as number)).toFixed(3));
   const ratio = median(times.map(([first, second]) => second / first)).toFixed(2);
-  console.log(`| ${[name, one, several, ratio, '1.6', of('largestOverMean'), of('droppedShare')].join(' | ')} |`);
+  const bar = capacity === null ? '' : '1.6';
+  console.log(
+    `| ${[`${name}, ${capacity ?? 'no'} capacity`, one, several, ratio, bar, of('largestOverMean'), of('droppedShare')].join(' | ')} |`,
+  );
 }
