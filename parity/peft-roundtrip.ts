@@ -39,7 +39,7 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 const [python = 'python'] = process.argv.slice(2);
 const shape = [2, 16] as const;
 
-/** Bases are folders of `fixtures/families`, or models of `fixtures/encoders`, which classify. */
+/** Bases are folders of `fixtures/families` or of another topic; those of `fixtures/encoders` classify. */
 const cases: [name: string, base: string, method: Method][] = [
   ['q and v', 'llama', lora({ rank: 4, alpha: 8, dropout: 0.1 })],
   [
@@ -87,6 +87,15 @@ const cases: [name: string, base: string, method: Method][] = [
     'AdaLoRA, two modules, every third step',
     'gpt2',
     adalora({ initRank: 6, targetRank: 3, deltaT: 3, targetModules: ['c_attn', 'c_fc'] }),
+  ],
+  ['experts', 'mixtral/mixtral', lora({ rank: 4, targetModules: ['w1', 'w2', 'w3'] })],
+  [
+    'experts by parameters, q',
+    'mixtral/mixtral',
+    lora({
+      ...{ rank: 4, alpha: 16, targetModules: ['q_proj'] },
+      targetParameters: ['mlp.experts.gate_up_proj', 'experts.down_proj'],
+    }),
   ],
   ["IA³, the family's targets", 'llama', ia3()],
   [

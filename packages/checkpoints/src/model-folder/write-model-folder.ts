@@ -7,6 +7,7 @@ import { orMissing } from '../files/missing-file.js';
 import { formatJson, type JsonObject } from '../json/strict-json.js';
 import { tensorBytes } from '../safetensors/header.js';
 import { streamSafetensors } from '../safetensors/write-safetensors.js';
+import { configText } from './config-text.js';
 import { configFile, generationConfigFile, tokenizerFiles, weightIndexFile } from './folder-files.js';
 import { planShards } from './weight-index.js';
 
@@ -27,7 +28,7 @@ export interface ModelFolderContents {
  */
 export async function writeModelFolder(path: string, contents: ModelFolderContents): Promise<void> {
   await writeFolderAtomically(path, async (folder) => {
-    await writeNew(join(folder, configFile), formatJson(contents.config, { sortKeys: true }));
+    await writeNew(join(folder, configFile), configText(contents.config));
     for (const [name, json] of Object.entries(contents.files ?? {}))
       await writeNew(join(folder, name), formatJson(json));
     await writeWeights(folder, contents);
