@@ -105,6 +105,9 @@ describe('bench run', () => {
     const [coded, plain] = [await untrained('coded'), await untrained('bench-results')];
     expect([coded.size, plain.size]).toEqual([1, 1]);
     expect(coded).not.toEqual(plain);
+    // Merged into the base in full precision: codes would lose it.
+    const seeds = (await resultsOf('coded')).filter(({ trial }) => trial.kind === 'seed');
+    expect(seeds.map(({ trial }) => trial.outcome.measurement?.inference?.merged)).toEqual([expect.any(Number)]);
   }, 120_000);
 
   it('goes on after it is killed, and what was finished is not run again', async () => {

@@ -9,6 +9,7 @@ import { mixtral } from './mixtral/mixtral.js';
 import { qwen2 } from './qwen2/qwen2.js';
 import { qwen3 } from './qwen3/qwen3.js';
 import { roberta } from './roberta/roberta.js';
+import { switchTransformers } from './switch/switch.js';
 import { t5 } from './t5/t5.js';
 
 /** Every family of this package. */
@@ -24,6 +25,7 @@ export const families: readonly Family[] = [
   distilbert,
   electra,
   t5,
+  switchTransformers,
 ];
 
 /**

@@ -18,5 +18,6 @@ export { mixtral } from './mixtral/mixtral.js';
 export { qwen2 } from './qwen2/qwen2.js';
 export { qwen3 } from './qwen3/qwen3.js';
 export { roberta } from './roberta/roberta.js';
-export type { T5Config, T5FeedForward } from './t5/config.js';
+export { switchTransformers } from './switch/switch.js';
+export type { T5Config, T5Experts, T5FeedForward } from './t5/config.js';
 export { t5 } from './t5/t5.js';

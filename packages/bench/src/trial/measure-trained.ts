@@ -83,9 +83,9 @@ export async function measureInference(
   const base = name === 'sft' ? await time(null) : null;
   const separate = await time(trained);
   if (trained.model !== null) return { base, separate, merged: separate };
-  // Sums are made in float32, as `tunesmith merge` makes them.
-  const { quantization: _, ...plain } = recipe.model;
-  const whole = { ...parts, recipe: { ...recipe, model: { ...plain, dtype: 'float32' as const } } };
+  // Sums are made in float32, as `tunesmith merge` makes them, also where the method's own base is quantised.
+  const model = { ...recipe.model, quantization: 'none', dtype: 'float32' } as const;
+  const whole = { ...parts, recipe: { ...recipe, model } };
   const isMerged = await withModel(whole, { trained, objective }, async (loaded) => {
     if (canMerge(loaded.model)) await saveModel(loaded, mergedFolder, objective);
     return canMerge(loaded.model);

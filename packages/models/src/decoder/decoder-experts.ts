@@ -1,5 +1,5 @@
 import { type ModelBuilder, type SiteFunction, swiGlu, type Tensor } from '@tunesmith/core';
-import { mixExperts } from '../experts/mix-experts.js';
+import { mixExperts, type Present } from '../experts/mix-experts.js';
 import type { Routing } from '../experts/routing.js';
 
 interface ExpertsShape {
@@ -7,9 +7,6 @@ interface ExpertsShape {
   readonly intermediateSize: number;
   readonly routing: Routing;
 }
-
-/** Which tokens of a run are there, `[batch, seq]`: none of a decoder without experts asks. */
-export type Present = Record<string, Tensor>;
 
 /** A feed-forward layer of experts, `block_sparse_moe`: Σ shareₑ · w2ₑ·(silu(w1ₑ·x) ⊙ w3ₑ·x). */
 export function buildExperts(

@@ -11,9 +11,10 @@ import {
   type Tensor,
 } from '@tunesmith/core';
 import { mergeHeads, splitHeads } from '../attention/attention-heads.js';
+import type { Present } from '../experts/mix-experts.js';
 import { reportRouters } from '../experts/report-routers.js';
 import type { DecoderConfig } from './decoder-config.js';
-import { buildExperts, type Present } from './decoder-experts.js';
+import { buildExperts } from './decoder-experts.js';
 import { buildDecoderHead } from './decoder-head.js';
 import { inverseFrequencies } from './rotary-scaling.js';
 

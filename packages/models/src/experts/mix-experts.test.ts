@@ -43,7 +43,7 @@ describe.each([
   { active: 2, capacityFactor: 0.8, normalized: true },
   { active: 2, capacityFactor: 2, normalized: true },
 ])('$active of four experts, capacity $capacityFactor', (own) => {
-  const routing: Routing = { count, ...own };
+  const routing: Routing = { count, rowCapacity: null, ...own };
   let inputs: Tensor[];
   let present: Tensor;
   beforeAll(async () => {

@@ -12,6 +12,8 @@ export interface Routing {
    * come.
    */
   readonly capacityFactor: number | null;
+  /** How many tokens of a row an expert takes whatever is done, training or not (Switch's `expert_capacity`); null for no bound. */
+  readonly rowCapacity: number | null;
 }
 
 /** Which experts each token has, best first, int32 `[batch, seq, active]`. */
@@ -33,14 +35,16 @@ export function expertShares(logits: Tensor, chosen: Tensor, { normalized }: Rou
   return normalized ? tf.div(kept, tf.sum(kept, -1, true)) : kept;
 }
 
-/** Tokens of a row that an expert takes at most. */
-function expertCapacity(length: number, factor: number, { active, count }: Routing): number {
-  return Math.min(length, Math.ceil((factor * length * active) / count));
+/** Tokens of a row of this length that an expert takes at most; null where it takes as many as come. */
+export function expertCapacity(length: number, training: boolean, routing: Routing): number | null {
+  const { active, count, capacityFactor, rowCapacity } = routing;
+  const most = Math.min(length, rowCapacity ?? length);
+  if (training && capacityFactor !== null) return Math.min(most, Math.ceil((capacityFactor * length * active) / count));
+  return most < length ? most : null;
 }
 
 /** Where the tokens of rows go: to slots `[experts, batch, capacity]` that the experts compute, and back. */
 export interface Dispatch {
-  readonly capacity: number;
   /** How many choices of tokens got a slot, and how many there were: scalars. */
   readonly kept: Tensor;
   readonly wanted: Tensor;
@@ -54,10 +58,9 @@ export interface Dispatch {
  * Gives each expert the first tokens of each row that chose it, up to the capacity: what a row gets hangs on no other row, and on no
  * later token. Padding takes no slot. `present` `[batch, seq]`.
  */
-export function dispatchTokens(logits: Tensor, present: Tensor, factor: number, routing: Routing): Dispatch {
+export function dispatchTokens(logits: Tensor, present: Tensor, capacity: number, routing: Routing): Dispatch {
   const { count, active } = routing;
   const [batch = 0, length = 0] = logits.shape;
-  const capacity = expertCapacity(length, factor, routing);
   // Where tokens go is given to the gradient, and whatever it is computed from too.
   const there = stopGradient(() => tf.expandDims(present, -1));
   const wanted = tf.transpose(tf.mul(chosenExperts(logits, routing), there), [2, 0, 1]); // [experts, batch, seq]
@@ -85,7 +88,6 @@ export function dispatchTokens(logits: Tensor, present: Tensor, factor: number, 
     counts: tf.reshape(inMine(kept), [-1, active]),
   };
   return {
-    capacity,
     kept: tf.sum(kept),
     wanted: tf.sum(wanted),
     toSlots: (x) => moveRows(x, ofSlots, ofTokens),

@@ -34,6 +34,7 @@ export function parseMixtralConfig(json: Record<string, unknown>): DecoderConfig
         active: config.num_experts_per_tok,
         normalized: true,
         capacityFactor: config.expert_capacity_factor ?? null,
+        rowCapacity: null,
       },
       losses: {
         balance: config.output_router_logits ? config.router_aux_loss_coef : 0,

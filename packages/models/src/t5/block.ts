@@ -1,7 +1,8 @@
 import type { AttentionCall, ModelBuilder, Named, SiteFunction, Tensor } from '@tunesmith/core';
 import { mergeHeads, splitHeads } from '../attention/attention-heads.js';
+import type { Present } from '../experts/mix-experts.js';
 import type { T5Config } from './config.js';
-import { buildFeedForward } from './feed-forward.js';
+import { buildFeedForward, buildSparseFeedForward } from './feed-forward.js';
 
 /** What a block needs of its stack: what is added to the scores of its own text's tokens, and by distance. */
 interface OwnText extends Named<Tensor> {
@@ -14,8 +15,8 @@ interface Source extends Named<Tensor> {
   readonly mask: Tensor;
 }
 
-export type EncoderBlock = SiteFunction<'block', [OwnText]>;
-export type DecoderBlock = SiteFunction<'block', [OwnText, Source]>;
+export type EncoderBlock = SiteFunction<'block', [OwnText, Present]>;
+export type DecoderBlock = SiteFunction<'block', [OwnText, Source, Present]>;
 
 /** Pre-norm sublayers around a stream: layer_norm, the module, and the sum, as `layer.<index>` has them. */
 function buildLayer<Context extends readonly Named<Tensor>[]>(
@@ -70,27 +71,37 @@ function buildCrossAttention(layer: ModelBuilder, config: T5Config): SiteFunctio
   });
 }
 
+function buildMlp(layer: ModelBuilder, config: T5Config, isSparse: boolean): SiteFunction<'block', [Present]> {
+  const { experts } = config;
+  return buildLayer(layer, config, 'mlp', (inside) =>
+    isSparse && experts !== undefined
+      ? buildSparseFeedForward(inside, config, experts.routing)
+      : buildFeedForward(inside, config),
+  );
+}
+
 /** `[batch, source, hidden]`: every token sees every other. */
-export function buildEncoderBlock(block: ModelBuilder, config: T5Config): EncoderBlock {
+export function buildEncoderBlock(block: ModelBuilder, config: T5Config, isSparse: boolean): EncoderBlock {
   const attention = buildLayer(block.child('layer.0'), config, 'attention', (layer) =>
     buildSelfAttention(layer, config, 'source'),
   );
-  const mlp = buildLayer(block.child('layer.1'), config, 'mlp', (layer) => buildFeedForward(layer, config));
-  return block.block<[OwnText]>({ role: 'block', features: config.hiddenSize }, (t, x, own) =>
-    mlp(t, attention(t, x, own)),
+  const mlp = buildMlp(block.child('layer.1'), config, isSparse);
+  return block.block<[OwnText, Present]>({ role: 'block', features: config.hiddenSize }, (t, x, own, tokens) =>
+    mlp(t, attention(t, x, own), tokens),
   );
 }
 
 /** `[batch, seq, hidden]`: a token sees those before it, and all of the source. */
-export function buildDecoderBlock(block: ModelBuilder, config: T5Config): DecoderBlock {
+export function buildDecoderBlock(block: ModelBuilder, config: T5Config, isSparse: boolean): DecoderBlock {
   const attention = buildLayer(block.child('layer.0'), config, 'attention', (layer) =>
     buildSelfAttention(layer, config, 'tokens'),
   );
   const cross = buildLayer(block.child('layer.1'), config, 'attention.cross', (layer) =>
     buildCrossAttention(layer, config),
   );
-  const mlp = buildLayer(block.child('layer.2'), config, 'mlp', (layer) => buildFeedForward(layer, config));
-  return block.block<[OwnText, Source]>({ role: 'block', features: config.hiddenSize }, (t, x, own, source) =>
-    mlp(t, cross(t, attention(t, x, own), source)),
+  const mlp = buildMlp(block.child('layer.2'), config, isSparse);
+  return block.block<[OwnText, Source, Present]>(
+    { role: 'block', features: config.hiddenSize },
+    (t, x, own, source, tokens) => mlp(t, cross(t, attention(t, x, own), source), tokens),
   );
 }

@@ -1,10 +1,20 @@
 import { z } from 'zod';
 import { count, only, readConfig, refusedFields } from '../config/read-config.js';
+import type { RouterStack } from '../experts/report-routers.js';
 
 /** T5's feed-forward layers: one projection in, or two of which one is a gate. */
 export interface T5FeedForward {
   readonly activation: 'relu' | 'gelu' | 'gelu_new' | 'silu';
   readonly gated: boolean;
+  /** The module's name within its layer. */
+  readonly module: 'DenseReluDense' | 'mlp';
+}
+
+/** Mixtures of experts in the place of some feed-forward layers. */
+export interface T5Experts extends Omit<RouterStack, 'name'> {
+  /** For each block of a stack whether it has them. */
+  readonly encoder: readonly boolean[];
+  readonly decoder: readonly boolean[];
 }
 
 export interface T5Config {
@@ -25,6 +35,7 @@ export interface T5Config {
   readonly tiedHead: boolean;
   /** The token that every answer begins with. */
   readonly answerStart: number;
+  readonly experts?: T5Experts;
 }
 
 /** What `feed_forward_proj` says (transformers/models/t5/configuration_t5.py): `gated-gelu` is gated by `gelu_new`. */
@@ -37,7 +48,7 @@ const feedForwards = {
   'gated-gelu': { activation: 'gelu_new', gated: true },
   'gated-gelu_new': { activation: 'gelu_new', gated: true },
   'gated-silu': { activation: 'silu', gated: true },
-} as const satisfies Record<string, T5FeedForward>;
+} as const satisfies Record<string, Omit<T5FeedForward, 'module'>>;
 const feedForwardNames = Object.keys(feedForwards) as (keyof typeof feedForwards)[];
 
 /**
@@ -97,7 +108,7 @@ export function parseT5Config(json: Record<string, unknown>): T5Config {
     buckets: config.relative_attention_num_buckets,
     maxDistance: config.relative_attention_max_distance,
     epsilon: config.layer_norm_epsilon,
-    feedForward: feedForwards[config.feed_forward_proj],
+    feedForward: { ...feedForwards[config.feed_forward_proj], module: 'DenseReluDense' },
     // transformers 5 writes tie_word_embeddings: true whatever the head, and says so by this instead.
     tiedHead: config.scale_decoder_outputs ?? config.tie_word_embeddings ?? true,
     answerStart: config.decoder_start_token_id ?? config.pad_token_id ?? 0,

@@ -9,6 +9,8 @@ import {
   type Tensor,
   tf,
 } from '@tunesmith/core';
+import { mixExperts, type Present } from '../experts/mix-experts.js';
+import type { Routing } from '../experts/routing.js';
 import type { T5Config, T5FeedForward } from './config.js';
 
 type Activation = T5FeedForward['activation'];
@@ -27,10 +29,33 @@ const gatedUnits: Record<Activation, (gate: Tensor, up: Tensor) => Tensor> = {
 };
 
 /** T5's feed-forward layer without biases: wo·f(wi·x), or wo·(f(wi_0·x) ⊙ wi_1·x) (Shazeer 2020). */
-export function buildFeedForward(layer: ModelBuilder, config: T5Config): SiteFunction<'sublayer'> {
+export function buildFeedForward(layer: ModelBuilder, config: T5Config): SiteFunction<'sublayer', [Present]> {
+  const { hiddenSize: features, feedForward } = config;
+  const dense = buildDense(layer.child(feedForward.module), config);
+  return layer.sublayer<[Present]>(feedForward.module, { role: 'mlp', features }, dense);
+}
+
+/** Experts of that form in its place, of which each token has some (Fedus et al. 2021). */
+export function buildSparseFeedForward(
+  layer: ModelBuilder,
+  config: T5Config,
+  routing: Routing,
+): SiteFunction<'sublayer', [Present]> {
+  const { hiddenSize: features, feedForward } = config;
+  const inside = layer.child(feedForward.module);
+  const shape = { inFeatures: features, outFeatures: routing.count };
+  const router = inside.child('router').linear('classifier', { ...shape, role: 'router' });
+  const experts = Array.from({ length: routing.count }, (_, index) =>
+    buildDense(inside.child(`experts.expert_${index}`), config),
+  );
+  return layer.sublayer<[Present]>(feedForward.module, { role: 'mlp', features }, (t, x, { present }) =>
+    mixExperts(t, { router, experts, routing }, x, present as Tensor),
+  );
+}
+
+function buildDense(inside: ModelBuilder, config: T5Config): SiteFunction<'sublayer'> {
   const { hiddenSize, innerSize, feedForward } = config;
   const { activation: name, gated } = feedForward;
-  const inside = layer.child('DenseReluDense');
   const wide = { inFeatures: hiddenSize, outFeatures: innerSize };
   const gate = gated ? inside.linear('wi_0', { ...wide, role: 'mlp.gate' }) : undefined;
   const up = inside.linear(gated ? 'wi_1' : 'wi', { ...wide, role: 'mlp.up' });
@@ -41,8 +66,8 @@ export function buildFeedForward(layer: ModelBuilder, config: T5Config): SiteFun
     gated ? (x) => x : activations[name],
   );
   const down = inside.linear('wo', { role: 'mlp.down', inFeatures: innerSize, outFeatures: hiddenSize });
-  return layer.sublayer('DenseReluDense', { role: 'mlp', features: hiddenSize }, (t, x) => {
+  return (t, x) => {
     const inner = gate === undefined ? up(t, x) : gatedUnits[name](gate(t, x), up(t, x));
     return down(t, activate(t, inner)); // [batch, seq, hidden]
-  });
+  };
 }

@@ -4,6 +4,7 @@ import {
   type ModelBuilder,
   type ModelShape,
   ownDistances,
+  presentTokens,
   type SourceColumns,
   type TaskModel,
   type Tensor,
@@ -11,6 +12,8 @@ import {
   TunesmithError,
   tf,
 } from '@tunesmith/core';
+import type { Present } from '../experts/mix-experts.js';
+import { reportRouters } from '../experts/report-routers.js';
 import { buildDecoderBlock, buildEncoderBlock } from './block.js';
 import type { T5Config } from './config.js';
 import { buildRelativePositions } from './relative-positions.js';
@@ -27,7 +30,7 @@ export function describeT5(config: T5Config): ModelShape {
  * encoder's in depth.
  */
 export function buildT5(builder: ModelBuilder, config: T5Config): TaskModel {
-  const { vocabularySize, hiddenSize, encoderLayers, decoderLayers, heads, epsilon, tiedHead } = config;
+  const { vocabularySize, hiddenSize, encoderLayers, decoderLayers, heads, epsilon, tiedHead, experts } = config;
   const embed = builder.embedding('shared', { role: 'embedding.token', rows: vocabularySize, features: hiddenSize });
   const stack = (name: string, layers: number, depthBefore: number) => {
     const own = builder.child(name);
@@ -38,17 +41,30 @@ export function buildT5(builder: ModelBuilder, config: T5Config): TaskModel {
     return { own, blocks, byDistance: buildRelativePositions(table, relative) };
   };
   const encoder = stack('encoder', encoderLayers, 0);
-  const encoderBlocks = encoder.blocks.map((block) => buildEncoderBlock(block, config));
+  const encoderBlocks = encoder.blocks.map((block, index) =>
+    buildEncoderBlock(block, config, experts?.encoder[index] === true),
+  );
   const encoderNorm = encoder.own.norm('final_layer_norm', { kind: 'rms', features: hiddenSize, epsilon });
   const decoder = stack('decoder', decoderLayers, encoderLayers);
-  const decoderBlocks = decoder.blocks.map((block) => buildDecoderBlock(block, config));
+  const decoderBlocks = decoder.blocks.map((block, index) =>
+    buildDecoderBlock(block, config, experts?.decoder[index] === true),
+  );
   const decoderNorm = decoder.own.norm('final_layer_norm', { kind: 'rms', features: hiddenSize, epsilon });
+
+  /** Runs a stack's blocks, and reports its routers where it has any. */
+  const withRouters = (t: Trace, name: string, there: () => Tensor, run: (tokens: Present) => Tensor): Tensor => {
+    if (experts === undefined) return run({});
+    const present = there();
+    return reportRouters(t, { name, ...experts }, present, () => run({ present }));
+  };
 
   const encode = (t: Trace, ids: Tensor, segments: Tensor): Tensor => {
     const byDistance = encoder.byDistance(t);
     const distances = ownDistances(ids.shape[1] as number);
     const bias = tf.add(distanceBias(byDistance, distances), attentionMask(segments, segments)); // [batch, heads, s, s]
-    const stream = encoderBlocks.reduce((x, block) => block(t, x, { bias, byDistance }), embed(t, ids));
+    const run = (tokens: Present): Tensor =>
+      encoderBlocks.reduce((x, block) => block(t, x, { bias, byDistance }, tokens), embed(t, ids));
+    const stream = withRouters(t, 'encoder.experts', () => tf.cast(segments, 'float32'), run);
     return encoderNorm(t, stream); // [batch, source, hidden]
   };
 
@@ -60,13 +76,16 @@ export function buildT5(builder: ModelBuilder, config: T5Config): TaskModel {
       ...(tiedHead ? { tiedTo: embed.weight } : {}),
     }),
     ...(tiedHead ? { transform: (_: Trace, x: Tensor) => tf.mul(x, hiddenSize ** -0.5) } : {}),
-    hidden(t, { ids, source = noSource() }) {
+    hidden(t, columns) {
+      const { ids, source = noSource() } = columns;
       const read = source.ids === undefined ? {} : { encoded: encode(t, source.ids, source.segments) };
       const seen = { mask: attentionMask(tf.onesLike(ids), source.segments), ...read }; // [batch, 1, seq, source]
       const byDistance = decoder.byDistance(t);
       const distances = t.cache?.distances?.() ?? ownDistances(ids.shape[1] as number);
       const own = { bias: distanceBias(byDistance, distances), byDistance };
-      const stream = decoderBlocks.reduce((x, block) => block(t, x, own, seen), embed(t, ids));
+      const run = (tokens: Present): Tensor =>
+        decoderBlocks.reduce((x, block) => block(t, x, own, seen, tokens), embed(t, ids));
+      const stream = withRouters(t, 'decoder.experts', () => presentTokens(columns), run);
       return decoderNorm(t, stream); // [batch, seq, hidden]
     },
   };

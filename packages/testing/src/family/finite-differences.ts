@@ -122,7 +122,8 @@ export async function slopes(
 function leaningDirection(gradient: Float32Array, { path, shape }: Handle): Float64Array {
   const key = randomKey(3, path);
   const random = Float64Array.from({ length: elementCount(shape) }, (_, index) => randomNormal(key, index));
-  const [gradientLength, randomLength] = [Math.sqrt(dot(gradient, gradient)), Math.sqrt(dot(random, random))];
+  // A parameter that nothing reads, such as those of an expert that no token has, leans nowhere.
+  const [gradientLength, randomLength] = [Math.sqrt(dot(gradient, gradient)) || 1, Math.sqrt(dot(random, random))];
   const sum = random.map((each, index) => each / randomLength + (gradient[index] as number) / gradientLength);
   const length = Math.sqrt(dot(sum, sum));
   return sum.map((each) => each / length);
