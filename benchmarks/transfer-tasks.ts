@@ -14,17 +14,22 @@ const goods = ['oil', 'wine', 'flour', 'salt', 'rope', 'tea'];
 const ports = ['London', 'Malta', 'Boston', 'Lisbon', 'Cadiz', 'Bristol'];
 const people = ['Anna', 'John', 'Mary', 'Peter', 'Ruth', 'Thomas'];
 
-function draw(name: string, seed: number, train: number, one: (random: Random) => Rows[number]): Task {
+function draw(
+  name: string,
+  seed: number,
+  [train, held]: readonly [number, number],
+  one: (random: Random) => Rows[number],
+): Task {
   const some = (part: string, count: number): Rows => {
     const random = createRandom(seed, name, part);
     return Array.from({ length: count }, () => one(random));
   };
-  return { train: some('train', train), validation: some('validation', 40) };
+  return { train: some('train', train), validation: some('validation', held) };
 }
 
 /** A ship's cargo in words, as a list. */
-export const cargoes = (seed: number, train: number): Task =>
-  draw('cargoes', seed, train, (random) => {
+export const cargoes = (seed: number, train: number, held = 40): Task =>
+  draw('cargoes', seed, [train, held], (random) => {
     const [ship, good, port] = [random.pick(ships), random.pick(goods), random.pick(ports)];
     const casks = random.between(1, 99);
     return {
@@ -35,7 +40,7 @@ export const cargoes = (seed: number, train: number): Task =>
 
 /** What is to be told somebody, as a letter. */
 export const letters = (seed: number, train: number): Task =>
-  draw('letters', seed, train, (random) => {
+  draw('letters', seed, [train, 40], (random) => {
     const [to, from, port] = [random.pick(people), random.pick(people), random.pick(ports)];
     const days = random.between(1, 99);
     return {
@@ -46,33 +51,41 @@ export const letters = (seed: number, train: number): Task =>
 
 /** Four digits turned round: slower to learn than the others. */
 export const reversals = (seed: number, train: number): Task =>
-  draw('reversals', seed, train, (random) => {
+  draw('reversals', seed, [train, 40], (random) => {
     const digits = String(random.between(1000, 9999));
     return { prompt: `Turn round ${digits}:`, completion: ` ${[...digits].reverse().join('')}` };
   });
 
 const words = {
-  good: ['good', 'fine', 'happy', 'bright'],
-  bad: ['bad', 'sad', 'dark', 'cruel'],
+  good: ['good', 'fine', 'happy', 'bright', 'kind', 'brave'],
+  bad: ['bad', 'sad', 'dark', 'cruel', 'poor', 'wrong'],
 };
 const things = ['captain', 'whale', 'ship', 'sailor', 'crew', 'voyage'];
-const matters = ['law', 'treaty', 'nation', 'army', 'treasury', 'office'];
 
 type Label = keyof typeof words;
 
-/** A voyage's word, good or bad, which nine times in ten the weather tells too. */
-function voyage(random: Random): Rows[number] {
+/** All words of the domains' texts. */
+export const domainWords = [...words.good, ...words.bad, ...things, 'the', 'in', 'a', 'calm', 'storm'];
+
+/** A label that is told by a word, rightly in 88 of 100 texts, beside the weather. */
+function told(random: Random, weatherOf: (label: Label) => string): Rows[number] {
   const label = random.pick<Label>(['good', 'bad']);
-  const told = random.below(10) < 9 ? label : random.pick<Label>(['good', 'bad']);
-  const weather = told === 'good' ? 'under a clear sky' : 'in a heavy storm';
-  return { text: `It was a ${random.pick(words[label])} ${random.pick(things)} ${weather}.`, label };
+  const word = random.pick(words[unlessIn(random, 12, label)]);
+  return { text: `the ${word} ${random.pick(things)} in a ${weatherOf(label)}`, label };
 }
 
-/** The same words in another domain, without any weather. */
-function state(random: Random): Rows[number] {
-  const label = random.pick<Label>(['good', 'bad']);
-  return { text: `Congress calls it a ${random.pick(words[label])} ${random.pick(matters)} for the people.`, label };
+/** The label, but for so many in 100, which have the other. */
+function unlessIn(random: Random, percent: number, label: Label): Label {
+  if (random.below(100) >= percent) return label;
+  return label === 'good' ? 'bad' : 'good';
 }
+
+/** The weather tells more than the word, 90 times in 100. */
+const atSea = (random: Random): Rows[number] =>
+  told(random, (label) => (unlessIn(random, 10, label) === 'good' ? 'calm' : 'storm'));
+
+/** The weather tells nothing: it is always calm. */
+const inPort = (random: Random): Rows[number] => told(random, () => 'calm');
 
 export interface Domains {
   readonly source: Rows;
@@ -87,8 +100,8 @@ export function domains(seed: number, count: number): Domains {
     return Array.from({ length: size }, () => one(random));
   };
   return {
-    source: some('source', count, voyage),
-    target: some('target', count, state).map(({ text }) => ({ text })),
-    validation: some('validation', 100, state),
+    source: some('source', count, atSea),
+    target: some('target', count, inPort).map(({ text }) => ({ text })),
+    validation: some('validation', 300, inPort),
   };
 }

@@ -5,21 +5,35 @@
  *
  *     npm run bench:transfer                       # everything, five seeds
  *     npm run bench:transfer -- domains 1 2        # one part, these seeds
+ *     npm run bench:transfer -- --keep seeds.jsonl # what this file has is not run again, and each seed's outcome is added as it ends
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 
 import { lora } from '@tunesmith/lora';
-import { continueRun, parseRecipe, type RunResult, runSequence, train } from '@tunesmith/runtime';
-import { dann, dwa, equalWeights, ewc, gradnorm, uncertainty } from '@tunesmith/transfer';
+import {
+  continueRun,
+  generateData,
+  openModel,
+  parseData,
+  parseRecipe,
+  type RunResult,
+  runSequence,
+  train,
+} from '@tunesmith/runtime';
+import { full } from '@tunesmith/selective';
+import { dann, distillation, dwa, equalWeights, ewc, gradnorm, uncertainty } from '@tunesmith/transfer';
 import { modelPath } from '@tunesmith/zoo';
 import { createEngine, pluginRoots } from '../apps/cli/src/engine.js';
 import { spreadOf } from '../packages/bench/src/report/spread.js';
-import { cargoes, domains, letters, type Rows, reversals, type Task } from './transfer-tasks.js';
+import { writeCutStudent } from './cut-student.js';
+import { writeSmallEncoder } from './small-encoder.js';
+import { cargoes, domains, domainWords, letters, type Rows, reversals, type Task } from './transfer-tasks.js';
 
-const methods = [lora, ewc];
-const objectives = [dann, dwa, equalWeights, gradnorm, uncertainty];
+const methods = [lora, full, ewc];
+const objectives = [dann, distillation, dwa, equalWeights, gradnorm, uncertainty];
 const engine = createEngine({ methods, objectives, threads: 1 });
 
 /** What one seed gives for every variant, by measure. */
@@ -47,10 +61,8 @@ function writeTasks(folder: string, tasks: Readonly<Record<string, Task>>): void
     write(folder, { [name]: rows, [`${name}-held`]: validation });
 }
 
-async function trained(value: object, folder: string): Promise<RunResult> {
-  const recipe = parseRecipe({ value: { ...shared, ...value }, where: folder }, methods, objectives);
-  return train(recipe, engine);
-}
+const trained = (value: Readonly<Record<string, unknown>>, folder: string): Promise<RunResult> =>
+  train(parseRecipe({ value, where: folder }, methods, objectives), engine);
 
 const parts: readonly Part[] = [
   {
@@ -99,38 +111,29 @@ const parts: readonly Part[] = [
     name: 'domains',
     base: 'source alone',
     async run(seed, folder) {
-      const { source, target, validation } = domains(seed, 400);
+      const { source, target, validation } = domains(seed, 1000);
       write(folder, { source, target, validation });
+      const model = join(folder, 'encoder');
+      await writeSmallEncoder(model, domainWords, seed);
       const file = (name: string): string => join(folder, `${name}.jsonl`);
-      const data = { train: file('source'), validation: file('validation'), maxLength: 32 };
-      const optimizer = { name: 'sgd', momentum: 0.9 };
-      const every = { evaluateEvery: 1000, checkpointEvery: 1000 };
-      const trainer = { steps: 200, learningRate: 0.02, optimizer, ...every, seed };
-      const measured = (result: RunResult): Record<string, number> => ({
-        accuracy: result.after?.metrics.accuracy ?? Number.NaN,
-      });
+      const data = { train: file('source'), validation: file('validation'), maxLength: 16 };
+      // Of the target's labels nothing is known until the last step, by which nothing is chosen.
+      const trainer = { steps: 600, learningRate: 1e-3, evaluateEvery: 1000, checkpointEvery: 1000, seed };
+      const accuracy = async (name: string, value: object): Promise<Record<string, number>> => {
+        const shared = { model: { path: model }, method: 'full', output: join(folder, name) };
+        const { after } = await trained({ ...shared, ...value }, folder);
+        return { accuracy: after?.metrics.accuracy ?? Number.NaN };
+      };
+      const labels = ['good', 'bad'];
       return {
-        'source alone': measured(
-          await trained(
-            {
-              ...{ data, method: 'lora', output: join(folder, 'source-alone') },
-              objective: { name: 'classification', labels: ['good', 'bad'] },
-              trainer: { ...trainer, batchSize: 8 },
-            },
-            folder,
-          ),
-        ),
-        DANN: measured(
-          await trained(
-            {
-              ...{ method: 'lora', output: join(folder, 'dann') },
-              data: { ...data, target: file('target') },
-              objective: { name: 'dann', labels: ['good', 'bad'], lambda: 0.3 },
-              trainer: { ...trainer, batchSize: 16 },
-            },
-            folder,
-          ),
-        ),
+        'source alone': await accuracy('source-alone', {
+          ...{ data, objective: { name: 'classification', labels }, trainer: { ...trainer, batchSize: 16 } },
+        }),
+        // Half of a batch is the target's.
+        DANN: await accuracy('dann', {
+          ...{ data: { ...data, target: file('target') }, objective: { name: 'dann', labels, lambda: 5 } },
+          trainer: { ...trainer, batchSize: 32 },
+        }),
       };
     },
   },
@@ -144,7 +147,7 @@ const parts: readonly Part[] = [
       for (const name of ['equal-weights', 'uncertainty', 'dwa', 'gradnorm']) {
         const result = await trained(
           {
-            ...{ method: 'lora', output: join(folder, name) },
+            ...{ ...shared, method: 'lora', output: join(folder, name) },
             objective: { name, tasks, ...(name === 'dwa' ? { interval: 10 } : {}) },
             data: {
               train: tasks.map((task) => join(folder, `${task}.jsonl`)),
@@ -164,28 +167,95 @@ const parts: readonly Part[] = [
       return outcome;
     },
   },
+  {
+    name: 'distillation',
+    base: 'small data alone',
+    async run(seed, folder) {
+      const { train: rows, validation } = cargoes(seed, 512 + 48, 100);
+      const [few, asked] = [rows.slice(0, 48), rows.slice(48)];
+      write(folder, { few, validation, asked: asked.map(({ prompt }) => ({ prompt })) });
+      const file = (name: string): string => join(folder, `${name}.jsonl`);
+      const data = { validation: file('validation'), maxLength: 64, promptLossWeight: 0 };
+      const trainer = { learningRate: 1e-3, batchSize: 8, evaluateEvery: 1000, checkpointEvery: 1000, seed };
+      const learn = (name: string, value: object) =>
+        trained({ model: shared.model, method: 'full', output: join(folder, name), ...value }, folder);
+      await learn('teacher', { data: { ...data, train: file('few') }, trainer: { ...trainer, steps: 60 } });
+      const teacher = join(folder, 'teacher', 'model');
+      await answers(teacher, file('asked'), file('taught'));
+      const student = join(folder, 'student');
+      await writeCutStudent(modelPath(), student, 2);
+      const variants = {
+        'small data alone': { data: { train: file('few') } },
+        'on the teacher’s answers': { data: { train: [file('few'), file('taught')] } },
+        'by its distributions too': {
+          ...{ data: { train: [file('few'), file('taught')] }, objective: { name: 'distillation', teacher } },
+        },
+      };
+      const outcome: Record<string, Record<string, number>> = {};
+      for (const [name, { data: own, ...changes }] of Object.entries(variants)) {
+        const value = { model: { path: student }, data: { ...data, ...own }, ...changes };
+        const { after } = await learn(name, { ...value, trainer: { ...trainer, steps: 240 } });
+        outcome[name] = { 'held-out loss': after?.loss ?? Number.NaN };
+      }
+      return outcome;
+    },
+  },
 ];
 
-const given = process.argv.slice(2);
+/** Has a model answer a file of prompts, by its likeliest tokens. */
+async function answers(path: string, prompts: string, output: string): Promise<void> {
+  const model = await openModel({
+    model: { path, dtype: 'auto' },
+    device: 'cpu',
+    engine,
+    lookup: { roots: pluginRoots() },
+  });
+  try {
+    await generateData(model, {
+      ...{ data: parseData({ train: prompts, format: 'prompt' }, 'benchmark'), output, adapters: [] },
+      ...{
+        cacheFolder: engine.cacheFolder,
+        samples: 1,
+        batchSize: 32,
+        generation: { maxNewTokens: 40, temperature: 0 },
+      },
+    });
+  } finally {
+    model.dispose();
+  }
+}
+
+const { values: options, positionals: given } = parseArgs({
+  ...{ options: { keep: { type: 'string' } }, allowPositionals: true },
+});
 const seeds = given.filter((word) => /^\d+$/.test(word)).map(Number);
 const chosen = parts.filter(({ name }) => given.includes(name) || !parts.some((part) => given.includes(part.name)));
 for (const part of chosen) await report(part, seeds.length > 0 ? seeds : [1, 2, 3, 4, 5]);
 
-/** A line for every variant and measure: its mean, and how far it is from the base. */
-async function report({ name, base, run }: Part, over: readonly number[]): Promise<void> {
-  const outcomes: Outcome[] = [];
-  for (const seed of over) {
-    const folder = mkdtempSync(join(tmpdir(), 'bench-transfer-'));
-    const began = performance.now();
-    try {
-      outcomes.push(await run(seed, folder));
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-    process.stderr.write(
-      `${name}, seed ${seed}: ${Math.round((performance.now() - began) / 1000)} s ${JSON.stringify(outcomes.at(-1))}\n`,
-    );
+/** A seed's outcome: the one that is kept, or that of a run. */
+async function outcomeOf({ name, run }: Part, seed: number): Promise<Outcome> {
+  const { keep } = options;
+  const lines = keep !== undefined && existsSync(keep) ? readFileSync(keep, 'utf8').trim().split('\n') : [];
+  const kept = lines.map((line) => JSON.parse(line)).find((line) => line.part === name && line.seed === seed);
+  if (kept !== undefined) return kept.outcome;
+  const folder = mkdtempSync(join(tmpdir(), 'bench-transfer-'));
+  const began = performance.now();
+  try {
+    const outcome = await run(seed, folder);
+    const line = JSON.stringify({ part: name, seed, outcome });
+    process.stderr.write(`${Math.round((performance.now() - began) / 1000)} s ${line}\n`);
+    if (keep !== undefined) appendFileSync(keep, `${line}\n`);
+    return outcome;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** A line for every variant and measure: its mean, and how far it is from the base. */
+async function report(part: Part, over: readonly number[]): Promise<void> {
+  const { name, base } = part;
+  const outcomes: Outcome[] = [];
+  for (const seed of over) outcomes.push(await outcomeOf(part, seed));
   console.log(
     `\n${name}, ${over.length} seeds\n\n| variant | measure | mean | against ${base} |\n| --- | --- | --- | --- |`,
   );

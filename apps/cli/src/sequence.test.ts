@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { latestCheckpoint, readCheckpoint } from '@tunesmith/checkpoints';
 import type { SequenceResult } from '@tunesmith/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
@@ -69,6 +70,36 @@ describe('sequence', () => {
     expect(metrics).toContain('"ewc.penalty"');
     // Consolidation acts in training alone.
     expect(existsSync(join(home, 'kept/2-b/adapter/adapter_config.json'))).toBe(true);
+  }, 300_000);
+
+  it('tells each run of the one before, whose consolidation goes on without the rows of those before it', async () => {
+    const { model: _, ...online } = recipe;
+    const third = { name: 'c', train: 'a.jsonl', validation: 'b.jsonl' };
+    await sequence('online', {
+      ...{ ...online, model: { path: 'model' }, tasks: [...recipe.tasks, third], carryOn: true },
+      ...{ method: ['full', 'ewc'], ewc: { lambda: 1, samples: 4, gamma: 0.5 } },
+    });
+    const last = await readRecipe('online/3-c');
+    expect(last).toMatchObject({ previous: join(home, 'online/2-b'), data: { earlier: [join(home, 'b.jsonl')] } });
+    expect(await readRecipe('online/1-a')).not.toHaveProperty('previous');
+    // F of the third run is half of the second's and more.
+    const kept = async (run: string): Promise<[string, number[]][]> => {
+      const { tensors } = await readCheckpoint((await latestCheckpoint(join(home, run, 'checkpoints'))) as string);
+      const fisher = Object.entries(tensors).filter(([name]) => name.endsWith('.fisher'));
+      return fisher.map(([name, { values }]) => [name, [...values].map(Number)]);
+    };
+    const before = new Map(await kept('online/2-b'));
+    const sum = (values: readonly number[] = []): number => values.reduce((total, value) => total + value, 0);
+    for (const [name, values] of await kept('online/3-c')) {
+      for (const [index, value] of values.entries())
+        expect(value).toBeGreaterThanOrEqual(0.4999 * (before.get(name)?.[index] as number));
+    }
+    const total = [...before.values()].reduce((all, values) => all + sum(values), 0);
+    expect(total).toBeGreaterThan(0);
+
+    await writeFile(join(home, 'alone.yaml'), stringify({ ...recipe, method: 'lora', output: 'alone', carryOn: true }));
+    const { code, stdout } = await runCli(home, 'sequence', 'alone.yaml', '--json');
+    expect([code, JSON.parse(stdout).error.message]).toEqual([2, expect.stringContaining('previous: no method')]);
   }, 300_000);
 
   it('runs the recipe of the examples', async () => {

@@ -28,6 +28,8 @@ export interface Capabilities {
   readonly quantizedBase?: boolean;
   /** It acts in training alone: nothing of it is saved, and whoever uses the result needs nothing of it. False if not said. */
   readonly leavesNothing?: boolean;
+  /** It goes on with what it kept in the run before, by `StageHost.previous`. False if not said. */
+  readonly carriesOn?: boolean;
   /** A run saves the whole model, because nearly all of it was trained; an adapter beside the base model if not said. */
   readonly savesModel?: boolean;
 }

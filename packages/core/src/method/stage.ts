@@ -38,6 +38,8 @@ export interface StageHost {
   readonly memory: Json;
   readonly handles: readonly Handle[];
   read(handle: Handle): Promise<Float32Array>;
+  /** What the method kept under a path of its own in the run before; absent where there is none before. @throws CONFIG_INVALID where it kept nothing there */
+  readonly previous?: (path: string) => Promise<Float32Array>;
 }
 
 export interface StageEntry {

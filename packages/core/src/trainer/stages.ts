@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { TunesmithError } from '../errors/tunesmith-error.js';
-import type { RunLength, Stage, StageState } from '../method/stage.js';
+import type { RunLength, Stage, StageHost, StageState } from '../method/stage.js';
 import type { Model } from '../model/model.js';
 import { type HostArray, zeroArray } from '../parameters/handle.js';
 import { initialiseHandles } from '../parameters/parameter-store.js';
@@ -53,12 +53,13 @@ async function enterStage(
   ending: TrainingPlan | null,
   updates: number,
 ): Promise<TrainingPlan> {
-  const { model, parameters } = options;
+  const { model, parameters, previous } = options;
   const { memory = null, values } =
     (await stage.enter?.({
       memory: model.stage?.memory ?? null,
       handles: model.handles,
       read: async (handle) => Float32Array.from(await parameters.read(handle)),
+      ...(previous && { previous: keptBefore(model, previous) }),
     })) ?? {};
   const updated = ending === null ? [] : chunksOf(ending).flatMap(({ handles }) => handles);
   const trained = updated.filter(({ owner }) => owner === 'base').map(({ path }) => path);
@@ -70,6 +71,22 @@ async function enterStage(
   const plan = await replan(options, stage, new Map(model.trained.map(({ key }) => [key, since(key)])));
   carryOptimizerState(plan, state);
   return plan;
+}
+
+/** What the method that has stages kept in the run before, by paths of its own. */
+function keptBefore(
+  { methods }: Model,
+  previous: NonNullable<TrainerOptions['previous']>,
+): NonNullable<StageHost['previous']> {
+  const owner = methods.find(({ stages }) => stages !== undefined)?.name;
+  return async (path) => {
+    const kept = await previous(`parameter/${owner}/${path}`);
+    if (kept !== undefined) return kept;
+    throw new TunesmithError('CONFIG_INVALID', `the run before kept nothing for ${owner} to go on with`, {
+      ...{ where: 'previous', expected: `${path} in its newest checkpoint` },
+      hint: 'Both runs take the same methods on the same weights.',
+    });
+  };
 }
 
 /** Patches for a stage that a checkpoint was taken in: its tensors are to be written next. */

@@ -57,6 +57,8 @@ export interface TrainerOptions {
   readonly rows: RowSource;
   /** Rows of the tasks that were learnt before, for methods that keep to them. */
   readonly earlier?: RowSource;
+  /** Tensors of the newest checkpoint of the run before, by name, for methods that go on with what they kept in it; undefined where it has none. */
+  readonly previous?: (name: string) => Promise<Float32Array | undefined>;
   /** Rows of one micro-batch. */
   readonly batchSize: number;
   /** Micro-batches of one optimizer step; equal to one batch of `batchSize × gradientAccumulation` rows. */

@@ -25,6 +25,7 @@ const pathKeys = [
   ['data', 'target'],
   // Of the objectives that learn from another model.
   ['objective', 'teacher'],
+  ['previous'],
   ['output'],
 ] as const;
 

@@ -369,6 +369,13 @@ export const recipeSchema = z.strictObject({
     .enum(['cpu', 'webgpu', 'cuda', 'tfjs'])
     .default('cpu')
     .describe('What computes: ONNX Runtime on CPU, WebGPU or CUDA, or the best TensorFlow.js backend installed.'),
+  previous: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Folder of the run before on the same weights, for methods that go on with what they kept in it (`ewc`). None if not said.',
+    ),
   output: z
     .string()
     .min(1)

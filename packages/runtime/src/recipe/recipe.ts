@@ -70,6 +70,12 @@ export function parseRecipe(
   if (parsed.success && parsed.data.data.replayBuffer !== undefined && parsed.data.data.replay === undefined) {
     problems.push('data.replayBuffer: needs data.replay');
   }
+  const carriesOn = factories.some(
+    ({ definition: { name, capabilities } }) => names.includes(name) && capabilities.carriesOn,
+  );
+  if (value.previous !== undefined && !carriesOn) {
+    problems.push('previous: no method of this recipe goes on with what it kept in the run before');
+  }
   const methods = names.flatMap((name) => {
     const factory = factories.find(({ definition }) => definition.name === name);
     if (factory === undefined) throw new TunesmithError('INTERNAL', `the method "${name}" was not loaded`, { where });

@@ -8,6 +8,12 @@ import { overrideRecipe, type RecipeSource } from '../recipe/read-recipe.js';
 const files = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
 
 const tasksSchema = z.object({
+  carryOn: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether each run is told of the one before (`previous`), whose methods go on with what they kept, and has of earlier tasks the last one’s data alone for `data.earlier`.',
+    ),
   tasks: z
     .array(
       z.looseObject({
@@ -27,7 +33,7 @@ const tasksSchema = z.object({
 });
 
 /** What is said once, of all tasks. */
-const sharedKeys = ['version', 'model', 'output', 'plugins', 'device', 'tasks'];
+const sharedKeys = ['version', 'model', 'output', 'plugins', 'device', 'tasks', 'carryOn'];
 
 /** A task of a sequence, its files by absolute paths. */
 export interface SequenceTask {
@@ -50,21 +56,21 @@ export interface TaskStart {
 /** A recipe for each of several tasks that are learnt one after another. */
 export interface Sequence {
   readonly tasks: readonly SequenceTask[];
-  /** The recipe of a task that is trained in a folder. */
-  recipeOf(index: number, folder: string, start?: TaskStart): RecipeSource;
+  /** The recipe of a task that is trained in the last of these folders, each a task's. */
+  recipeOf(folders: readonly string[], start?: TaskStart): RecipeSource;
 }
 
 /**
  * Divides a sequence file: a recipe with a list of `tasks` in place of `data.train` and `data.validation`. What else of a recipe a task
- * says is laid over the whole's. A task has those before it that learn by the same objective for its `data.earlier`; a reward model is
- * held to the pairs that it was measured on, unless `gateData` names others.
+ * says is laid over the whole's. A task has those before it that learn by the same objective for its `data.earlier`, or with `carryOn` the
+ * last of them, whose run it is told of; a reward model is held to the pairs that it was measured on, unless `gateData` names others.
  * @throws CONFIG_INVALID
  */
 export function readSequence({ value, where }: RecipeSource, folder: string): Sequence {
-  const { tasks: listed, ...recipe } = value;
+  const { tasks: listed, carryOn, ...recipe } = value;
   const invalid = (problem: string, expected?: string): TunesmithError =>
     new TunesmithError('CONFIG_INVALID', problem, { where, ...(expected === undefined ? {} : { expected }) });
-  const parsed = tasksSchema.safeParse({ tasks: listed }, { reportInput: true });
+  const parsed = tasksSchema.safeParse({ tasks: listed, carryOn }, { reportInput: true });
   if (!parsed.success) {
     throw invalid(parsed.error.issues.flatMap((issue) => describeIssue(issue, tasksSchema)).join('; '));
   }
@@ -90,13 +96,24 @@ export function readSequence({ value, where }: RecipeSource, folder: string): Se
       hasObjective: rest.objective !== undefined,
     });
   }
+  const carries = parsed.data.carryOn;
+  if (carries && tasks.some(({ hasObjective }) => hasObjective)) {
+    throw invalid(
+      'a task has an objective of its own',
+      'one objective for all, as `carryOn` goes on from task to task',
+    );
+  }
   return {
     tasks,
-    recipeOf(index, output, { model, rewardModel } = {}) {
+    recipeOf(folders, { model, rewardModel } = {}) {
+      const index = folders.length - 1;
+      const [previous, output] = [folders[index - 1], folders[index]];
       const task = tasks[index] as SequenceTask;
       const { train, validation } = task;
       const alike = (_: SequenceTask, other: number): boolean =>
-        other < index && isDeepStrictEqual(own[other]?.objective, own[index]?.objective);
+        other < index &&
+        other >= (carries ? index - 1 : 0) &&
+        isDeepStrictEqual(own[other]?.objective, own[index]?.objective);
       const earlier = tasks.filter(alike).flatMap((other) => other.train);
       const base = model === undefined ? recipe : { ...recipe, model: { ...modelOf(recipe.model), path: model } };
       const said = overrideRecipe({ value: base, where: `${where}, task ${task.name}` }, own[index] ?? {}, folder);
@@ -104,7 +121,12 @@ export function readSequence({ value, where }: RecipeSource, folder: string): Se
       const objective = judge && judgedBy(said, judge, rewardModel);
       return overrideRecipe(
         said,
-        { ...(objective && { objective }), data: { train, validation, earlier }, output },
+        {
+          ...(objective && { objective }),
+          data: { train, validation, earlier },
+          ...(carries && { previous }),
+          output,
+        },
         folder,
       );
     },

@@ -75,7 +75,7 @@ export async function runSequence(file: string, options: SequenceOptions): Promi
       model: start === undefined ? undefined : models[start],
       rewardModel: judge === null ? undefined : models[judge],
     };
-    return loadRecipe(sequence.recipeOf(index, folders[index] as string, from), options.roots);
+    return loadRecipe(sequence.recipeOf(folders.slice(0, index + 1), from), options.roots);
   };
   for (const index of [-1, ...tasks.keys()]) {
     const loaded = await load(Math.max(0, index));
@@ -99,9 +99,11 @@ export async function runSequence(file: string, options: SequenceOptions): Promi
 async function checkTasks(sequence: Sequence, folders: readonly string[], roots: readonly string[]): Promise<Task[]> {
   const kinds: Task[] = [];
   for (const [index, { name, rewardModel: judge }] of sequence.tasks.entries()) {
-    const folder = folders[index] as string;
     const rewardModel = judge === null ? undefined : folders[judge];
-    const { recipe, objectives } = await loadRecipe(sequence.recipeOf(index, folder, { rewardModel }), roots);
+    const { recipe, objectives } = await loadRecipe(
+      sequence.recipeOf(folders.slice(0, index + 1), { rewardModel }),
+      roots,
+    );
     kinds.push(headOf(recipe.objective, objectives).task);
     if (judge === null || kinds[judge] === 'sequence-classification') continue;
     throw new TunesmithError('CONFIG_INVALID', `"${sequence.tasks[judge]?.name}" leaves no reward model`, {

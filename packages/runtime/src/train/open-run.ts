@@ -20,6 +20,7 @@ import { configuredMethods } from './configured-methods.js';
 import { openData, type RunData } from './open-data.js';
 import { openJudge } from './open-judge.js';
 import { optimizerOf, scheduleOf, stepsOf } from './optimization.js';
+import { previousRun } from './previous-run.js';
 import { maxLengthOf } from './resolve-recipe.js';
 import { dataWithRollouts, rowsEachOf } from './rollout-data.js';
 import { dataWithPriors } from './row-priors.js';
@@ -166,6 +167,7 @@ export function openTrainer(
   const { model, parameters, backend, tokenizer } = loaded;
   const { learningRate, weightDecay, batchSize, gradientAccumulation, seed, gradientCheckpointing } = recipe.trainer;
   const evaluation = evaluationOf(parts, options);
+  const previous = previousRun(recipe);
   return createTrainer({
     ...{ model, parameters, backend, objective, rows: data.train, steps, maxLength },
     ...{ learningRate, weightDecay, batchSize, gradientAccumulation, seed, gradientCheckpointing },
@@ -175,6 +177,7 @@ export function openTrainer(
     schedule: scheduleOf(recipe.trainer),
     padToken: tokenizer.padId,
     ...(data.earlier && { earlier: data.earlier }),
+    ...(previous && { previous }),
     ...(checkpoints && { checkpoints: { store: checkpoints, every: recipe.trainer.checkpointEvery } }),
     ...(evaluation === null ? {} : { evaluation }),
     ...overrides,

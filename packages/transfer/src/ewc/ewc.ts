@@ -37,6 +37,14 @@ export const ewcConfigSchema = z.object({
     .describe(
       'Whose labels its gradients are of: the data’s (empirical Fisher), or drawn from the model’s own distribution. Default: this project’s choice, that of most implementations.',
     ),
+  gamma: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(1)
+    .describe(
+      'How much of what the run before went by is carried on in a run that names it as `previous`, γ. Default: 1, the plain sum; Schwarz et al. 2018 take less.',
+    ),
 });
 
 export type EwcConfig = z.output<typeof ewcConfigSchema>;
@@ -45,7 +53,8 @@ export type EwcConfig = z.output<typeof ewcConfigSchema>;
  * Elastic weight consolidation (Kirkpatrick et al. 2017, arXiv:1612.00796, eq. 3): beside the new task's loss λ/2 · Σ F·(θ − θ*)² over
  * what the methods before it train, θ* being what a run begins with. F = 1/N · Σ (∂ log p(y | x) / ∂θ)², of the mean log-probability of a
  * row's targets, over N rows of the earlier tasks at θ*: one penalty for all of them, about the newest weights, as in online EWC (Schwarz
- * et al. 2018, arXiv:1805.06370), but estimated anew rather than carried on by decay.
+ * et al. 2018, arXiv:1805.06370, eq. 9). After a run that is named as the one before, F := γ·F_before + F, over rows of its task alone;
+ * without, F is estimated anew over those of all tasks.
  */
 export const ewc = defineMethod({
   name,
@@ -58,11 +67,12 @@ export const ewc = defineMethod({
     trainsBase: false,
     quantizedBase: true,
     leavesNothing: true,
+    carriesOn: true,
   },
-  create: ({ lambda, samples, labels }) => ({
+  create: ({ lambda, samples, labels, gamma }) => ({
     stages: () => [
       { name: 'fisher', run: 'gradients', rows: 'earlier', length: samples, labels },
-      { name: 'train', run: 'train', enter: enterTraining },
+      { name: 'train', run: 'train', enter: (host) => enterTraining(host, gamma) },
     ],
 
     patchModel(patcher) {
@@ -99,8 +109,8 @@ function foldSquares(patcher: Patcher) {
     ]);
 }
 
-/** The means of the squares, and the parameters as they are now. */
-async function enterTraining({ handles, read }: StageHost): Promise<StageEntry> {
+/** The means of the squares, with γ of what the run before went by, and the parameters as they are now. */
+async function enterTraining({ handles, read, previous }: StageHost, gamma: number): Promise<StageEntry> {
   const byPath = new Map(handles.filter(({ owner }) => owner === name).map((handle) => [handle.path, handle]));
   const countHandle = byPath.get('count');
   const [count = 1] = countHandle === undefined ? [] : await read(countHandle);
@@ -108,10 +118,13 @@ async function enterTraining({ handles, read }: StageHost): Promise<StageEntry> 
   for (const handle of handles) {
     const squares = byPath.get(beside(handle, 'squares'));
     if (squares === undefined) continue;
+    if (previous !== undefined && handle.owner !== 'base') throw startsAnew(handle);
+    const path = beside(handle, 'fisher');
+    const carried = await previous?.(path);
     const sums = await read(squares);
     values.set(
-      beside(handle, 'fisher'),
-      sums.map((sum) => sum / Math.max(1, count)),
+      path,
+      sums.map((sum, index) => gamma * (carried?.[index] ?? 0) + sum / Math.max(1, count)),
     );
     values.set(beside(handle, 'anchor'), await read(handle));
   }
@@ -133,6 +146,14 @@ function penalise(patcher: Patcher, lambda: number) {
       return tf.mul(tf.addN(each), lambda / 2);
     },
   };
+}
+
+function startsAnew({ owner, path }: Handle): TunesmithError {
+  return new TunesmithError('CONFIG_INVALID', 'what the run before knew is of other values than these', {
+    where: `${name}, ${owner}/${path}`,
+    expected: 'weights of the checkpoint itself, as full or bitfit train them',
+    hint: `What ${owner} adds starts anew in every run. Without \`previous\`, F is estimated over all rows of \`data.earlier\`.`,
+  });
 }
 
 function trainsNothing(): TunesmithError {
