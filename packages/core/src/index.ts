@@ -120,6 +120,7 @@ export type {
   Stream,
   StreamSite,
 } from './model/site.js';
+export { bareName, checkpointNames } from './model/task-head.js';
 export type { AttentionCache, Trace, TraceOptions, TraceWithObservations } from './model/trace.js';
 export { createTrace } from './model/trace.js';
 export { bucketLength } from './objective/buckets.js';

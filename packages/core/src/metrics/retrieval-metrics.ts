@@ -26,10 +26,10 @@ export function retrievalScores(
   for (const [index, anchor] of anchors.entries()) {
     const products = texts.map((text) => dot(anchor, text));
     const own = products.filter((_, text) => isOwn(index, text));
-    const best = own.reduce((most, each) => (each > most ? each : most), Number.NEGATIVE_INFINITY);
+    const best = Math.max(...own);
     let rank = 1;
     for (const [text, product] of products.entries()) if (!(product < best) && !isOwn(index, text)) rank++;
-    if (best === Number.NEGATIVE_INFINITY) rank = Number.POSITIVE_INFINITY;
+    if (!(best > Number.NEGATIVE_INFINITY)) rank = Number.POSITIVE_INFINITY;
     if (rank === 1) first++;
     if (rank <= most) reciprocals += 1 / rank;
   }
