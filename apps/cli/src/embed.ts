@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { open, rename } from 'node:fs/promises';
 import { cosineSimilarity, TunesmithError } from '@tunesmith/core';
 import { readRows } from '@tunesmith/data';
 import { type AdaptedModel, embedTexts, parseObjective } from '@tunesmith/runtime';
@@ -61,17 +61,11 @@ async function* embedded(model: AdaptedModel, flags: EmbedFlags) {
   for await (const vector of embedTexts(model, options)) yield { text: pending.shift() as string, vector };
 }
 
-/** Writes rows as they come, so that a file of any length needs no memory; what broke off is no whole file and is left with an error. */
+/** Writes rows as they come, so that there may be any number of them, under another name until all are there. */
 async function write(output: string, model: AdaptedModel, flags: EmbedFlags, terminal: Terminal): Promise<void> {
-  const file = await open(output, 'wx').catch((cause: NodeJS.ErrnoException) => {
-    throw new TunesmithError(
-      'FILE_INVALID',
-      cause.code === 'EEXIST' ? 'the file is there already' : 'the file cannot be written',
-      {
-        where: output,
-        cause,
-      },
-    );
+  const unfinished = `${output}.unfinished`;
+  const file = await open(unfinished, 'w').catch((cause: unknown) => {
+    throw new TunesmithError('FILE_INVALID', 'the file cannot be written', { where: unfinished, cause });
   });
   let [rows, width] = [0, 0];
   try {
@@ -83,6 +77,7 @@ async function write(output: string, model: AdaptedModel, flags: EmbedFlags, ter
   } finally {
     await file.close();
   }
+  await rename(unfinished, output);
   terminal.status('');
   if (terminal.json) terminal.printJson({ output, rows, width });
   else terminal.print(`${formatCount(rows)} vectors of ${formatCount(width)} numbers: ${output}`);
