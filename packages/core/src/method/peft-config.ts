@@ -27,6 +27,9 @@ const descriptive = new Set([
  */
 const classifierModules: readonly unknown[] = ['classifier', 'score'];
 
+/** What transformers makes of an encoder's first state, and no embedder reads. */
+const poolers: readonly unknown[] = ['pooler.dense', 'pooler'];
+
 /**
  * A PEFT config's fields as our options. Null, absent and empty values are left to our defaults, which are PEFT's.
  * @throws CAPABILITY_MISSING for a field that would change the adapter's meaning and has no counterpart here
@@ -37,7 +40,7 @@ export function readPeftConfig(
 ): Record<string, unknown> {
   const config: Record<string, unknown> = {};
   for (const [field, given] of Object.entries(peft)) {
-    const value = field === 'modules_to_save' && isClassifier(peft.task_type) ? withoutHead(given) : given;
+    const value = ownModules(field, given, peft.task_type);
     const option = options[field];
     if (option !== undefined) {
       if (value !== null && !isEmpty(value)) config[option] = value;
@@ -57,6 +60,16 @@ export function readPeftConfig(
 /** Whether PEFT's `task_type` is of models whose head it trains beside every adapter. */
 export function isClassifier(task: unknown): boolean {
   return task === 'SEQ_CLS' || task === 'TOKEN_CLS';
+}
+
+/** What a field names of a model that has no more than its task needs. */
+function ownModules(field: string, given: unknown, task: unknown): unknown {
+  if (field === 'modules_to_save' && isClassifier(task)) return withoutHead(given);
+  // Every linear layer of transformers' bare BERT is one more than vectors are made with.
+  if (field === 'target_modules' && task === 'FEATURE_EXTRACTION' && Array.isArray(given)) {
+    return given.filter((module) => !poolers.includes(module));
+  }
+  return given;
 }
 
 function withoutHead(modules: unknown): unknown {
