@@ -69,7 +69,9 @@ function printCheck(check: DataCheck, maxLength: number, terminal: Terminal): vo
   for (const { from, to, count } of lengths.bins) {
     line('', `${`${from}–${to}`.padStart(13)} ${'█'.repeat(Math.ceil((30 * count) / most))} ${formatCount(count)}`);
   }
-  if (labels === null) {
+  if (example?.compared !== undefined) {
+    line('cut', `texts of ${formatCount(report.truncatedPrompts)} examples`);
+  } else if (labels === null) {
     const answers = counted(report.truncatedAnswers, report.truncatedExamples);
     line('cut', `${formatCount(report.truncatedPrompts)} prompts; answers ${answers}`);
     line('no answer', counted(report.masked, report.maskedExamples));
@@ -82,7 +84,9 @@ function printCheck(check: DataCheck, maxLength: number, terminal: Terminal): vo
   if (unknownTokens > 0) line('unknown', `${formatCount(unknownTokens)} tokens that the tokenizer cannot write`);
   line('invalid', formatCount(invalid));
   for (const error of errors) terminal.print(`    ${terminal.style('red', error)}`);
-  if (example !== null && labels === null) {
+  if (example?.compared !== undefined) {
+    printCompared(example, terminal);
+  } else if (example !== null && labels === null) {
     printExample(example, terminal);
     if (example.rejected !== undefined) printExample({ source: 'rejected', spans: example.rejected }, terminal);
   }
@@ -127,6 +131,19 @@ function printExample(
     .map((weight) => paint(terminal, weight, rounded(weight)));
   terminal.print(`${terminal.style('bold', source)}  loss weights: ${legend.join(' ')}`);
   terminal.print(spans.map(({ text, weight }) => paint(terminal, weight, text)).join(''));
+}
+
+/** A text, and those that it is compared with. */
+function printCompared(
+  { source, spans, compared = [], score }: NonNullable<DataCheck['example']>,
+  terminal: Terminal,
+): void {
+  terminal.print(`\n${terminal.style('bold', source)}${score === undefined ? '' : `  score ${score}`}`);
+  terminal.print(spans.map(({ text }) => text).join(''));
+  for (const [index, text] of compared.entries()) {
+    const isAlike = score !== undefined || index === 0;
+    terminal.print(`  ${terminal.style(isAlike ? 'green' : 'yellow', isAlike ? '≈' : '≠')} ${text}`);
+  }
 }
 
 function paint(terminal: Terminal, weight: number, text: string): string {

@@ -5,6 +5,7 @@ import { addClassify } from './commands/classify.js';
 import { addCombine } from './commands/combine.js';
 import { addData } from './commands/data.js';
 import { addDoctor } from './commands/doctor.js';
+import { addEmbed } from './commands/embed.js';
 import { addEval } from './commands/eval.js';
 import { addGenerate } from './commands/generate.js';
 import { addInit } from './commands/init.js';
@@ -32,8 +33,8 @@ export function createProgram(terminal: Terminal): Command {
       writeErr: (text) => (terminal.json ? undefined : process.stderr.write(text)),
     });
   const add = [
-    ...[addInit, addTrain, addResume, addSequence, addRuns, addEval, addGenerate, addClassify, addMerge, addCombine],
-    ...[addUpcycle, addPlan, addBench, addData, addPlugins, addDoctor, addSchema],
+    ...[addInit, addTrain, addResume, addSequence, addRuns, addEval, addGenerate, addClassify, addEmbed, addMerge],
+    ...[addCombine, addUpcycle, addPlan, addBench, addData, addPlugins, addDoctor, addSchema],
   ];
   for (const addCommand of add) addCommand(program, terminal);
   return program;

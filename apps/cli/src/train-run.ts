@@ -96,7 +96,7 @@ function nextCommands({ adapters, mergeable, model, run }: RunResult, { recipe, 
       'sequence-classification': 'classify --text "…"',
       'token-classification': 'classify --text "…"',
       'masked-lm': 'eval --data "…"',
-      embedding: 'eval --data "…"',
+      embedding: 'embed --text "…"',
     },
   };
   const [command, ...rest] = use[headOf(recipe.objective, objectives).task].split(' ');

@@ -55,6 +55,8 @@ export { readPeftConfig } from './method/peft-config.js';
 export type { RunLength, Stage, StageEntry, StageHost, StageState } from './method/stage.js';
 export { accuracy, f1, largestAt, macroF1, matthews, microF1 } from './metrics/class-metrics.js';
 export { pearson, spearman } from './metrics/rank-metrics.js';
+export type { RetrievalOptions, RetrievalScores } from './metrics/retrieval-metrics.js';
+export { cosineSimilarity, retrievalScores, unitVector } from './metrics/retrieval-metrics.js';
 export type { Span } from './metrics/span-metrics.js';
 export { spanScores, spansOf } from './metrics/span-metrics.js';
 export { bleu, exactMatch, rougeL } from './metrics/text-metrics.js';
@@ -118,11 +120,16 @@ export type {
   Stream,
   StreamSite,
 } from './model/site.js';
+export { bareName, checkpointNames } from './model/task-head.js';
 export type { AttentionCache, Trace, TraceOptions, TraceWithObservations } from './model/trace.js';
 export { createTrace } from './model/trace.js';
 export { bucketLength } from './objective/buckets.js';
 export type { ClassificationOptions } from './objective/classification.js';
 export { classification, classificationLoss } from './objective/classification.js';
+export { contrastive } from './objective/contrastive/contrastive.js';
+export type { ContrastiveConfig, Pooling } from './objective/contrastive/contrastive-config.js';
+export { contrastiveConfigSchema, poolingModes } from './objective/contrastive/contrastive-config.js';
+export { defaultPooling } from './objective/contrastive/embed-texts.js';
 export type { ObjectiveDefinition, ObjectiveFactory, RowKind } from './objective/define-objective.js';
 export { defineObjective } from './objective/define-objective.js';
 export type { MaskedLmOptions } from './objective/masked-lm.js';

@@ -15,6 +15,8 @@ export type { Classification, ClassifyTextsOptions } from './model/classify-text
 export { classifyTexts } from './model/classify-texts.js';
 export type { CombineAdaptersOptions } from './model/combine-adapters.js';
 export { combineAdapters } from './model/combine-adapters.js';
+export type { EmbedTextsOptions } from './model/embed-texts.js';
+export { embedTexts } from './model/embed-texts.js';
 export type { Device, Engine, HubSettings, OnPhase, OnWarning } from './model/engine.js';
 export type { AnswersEvaluation, EvaluateAnswersOptions, GivenAnswer } from './model/evaluate-answers.js';
 export { evaluateAnswers } from './model/evaluate-answers.js';

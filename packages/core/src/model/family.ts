@@ -117,6 +117,11 @@ export interface Family<Config = unknown> {
   build(builder: ModelBuilder, config: Config, head: TaskHead): TaskModel;
   /** Other names that checkpoints use for a weight, tried in order after the path itself. */
   weightAliases?(path: string): readonly string[];
+  /**
+   * The module that is the model without a head, by transformers' `base_model_prefix`: checkpoints of such a model, and adapters over one,
+   * have names without it. None where absent.
+   */
+  readonly baseModelPrefix?: string;
   /** Checkpoint tensors that are no weights of the forward pass, such as old rotary tables, or another task's head. */
   readonly ignoredTensors?: RegExp;
   /** Where PEFT finds LoRA's targets by default, by module name (peft/utils/constants.py). */

@@ -26,6 +26,8 @@ export interface Row {
   readonly labels?: Float32Array;
   /** The worse answer to the same prompt, where this row's is preferred to it: a whole text as well, prompt and all. */
   readonly rejected?: Pick<Row, 'tokens' | 'weights'>;
+  /** Texts that it is compared with, where an embedder learns from them: the one that it is alike, then those that it is not. */
+  readonly compared?: readonly Pick<Row, 'tokens' | 'weights'>[];
   /** By how much it is better than `rejected`, where the data says. */
   readonly margin?: number;
   /** Of a prompt: what its answer should be, as ids. */

@@ -13,6 +13,12 @@ const parts: Partial<Row>[] = [
   { source: Int32Array.of(2, 6, 5) },
   { source: new Int32Array() },
   { rejected: { tokens: Int32Array.of(8), weights: Float32Array.of(1) } },
+  {
+    compared: [
+      { tokens: Int32Array.of(7, 9), weights: Float32Array.of(0, 0) },
+      { tokens: Int32Array.of(6), weights: Float32Array.of(0) },
+    ],
+  },
 ];
 const subsets = Array.from({ length: 2 ** parts.length }, (_, subset) =>
   Object.assign({}, ...parts.filter((_part, index) => subset & (2 ** index))),

@@ -9,17 +9,18 @@ interface Run {
   readonly value: number;
 }
 
-const headBytes = 32;
+const headBytes = 36;
 
 /**
  * A row as bytes, little-endian: its numbers of tokens, of runs of equal weight, of runs of equal token type, of labels, of
  * bytes of the rejected text, of margins, 0 or 1, of ids that are expected and of those of a source, one more than there are
- * where the row has such (uint32 each), the runs (uint32 length, float32 value), the labels and the margin (float32), the ids,
- * those expected and the source's, and the rejected text as a row of its own. A prompt and an answer are two or three runs, so a
+ * where the row has such, and of bytes of the texts that it is compared with (uint32 each), the runs (uint32 length, float32
+ * value), the labels and the margin (float32), the ids, those expected and the source's, the texts that it is compared with, each
+ * a row of its own behind its number of bytes (uint32), and the rejected text as a row of its own. A prompt and an answer are two or three runs, so a
  * row takes little more than its ids.
  */
 export function encodeRow(
-  { tokens, weights, tokenTypes, labels = new Float32Array(), rejected, margin, expected, source }: Row,
+  { tokens, weights, tokenTypes, labels = new Float32Array(), rejected, margin, expected, source, compared = [] }: Row,
   tokenBytes: TokenBytes,
 ): Uint8Array<ArrayBuffer> {
   const weightRuns = runsOf(weights);
@@ -31,12 +32,14 @@ export function encodeRow(
   const ids = [...tokens, ...(expected ?? []), ...(source ?? [])];
   const otherAt = idsAt + tokenBytes * ids.length;
   const other = rejected === undefined ? new Uint8Array() : encodeRow(rejected, tokenBytes);
-  const bytes = new Uint8Array(otherAt + other.length);
-  bytes.set(other, otherAt);
+  const beside = joined(compared.map((text) => encodeRow(text, tokenBytes)));
+  const bytes = new Uint8Array(otherAt + beside.length + other.length);
+  bytes.set(beside, otherAt);
+  bytes.set(other, otherAt + beside.length);
   const view = new DataView(bytes.buffer);
   const counts = [tokens.length, weightRuns.length, typeRuns.length, labels.length, other.length];
   const more = [expected, source].map((each) => (each === undefined ? 0 : each.length + 1));
-  for (const [index, count] of [...counts, numbers.length - labels.length, ...more].entries()) {
+  for (const [index, count] of [...counts, numbers.length - labels.length, ...more, beside.length].entries()) {
     view.setUint32(4 * index, count, true);
   }
   for (const [index, { length, value }] of runs.entries()) {
@@ -84,8 +87,35 @@ export function decodeRow(bytes: Uint8Array, tokenBytes: TokenBytes): Row {
     ...(count(5) > 0 && { margin: view.getFloat32(marginAt, true) }),
     ...(count(6) > 0 && { expected }),
     ...(count(7) > 0 && { source }),
+    ...(count(8) > 0 && {
+      compared: divided(bytes.subarray(bytes.length - otherBytes - count(8), bytes.length - otherBytes), tokenBytes),
+    }),
     ...(otherBytes > 0 && { rejected: decodeRow(bytes.subarray(bytes.length - otherBytes), tokenBytes) }),
   };
+}
+
+/** Rows one behind the other, each behind its number of bytes. */
+function joined(rows: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(rows.reduce((sum, { length }) => sum + 4 + length, 0));
+  const view = new DataView(bytes.buffer);
+  let at = 0;
+  for (const row of rows) {
+    view.setUint32(at, row.length, true);
+    bytes.set(row, at + 4);
+    at += 4 + row.length;
+  }
+  return bytes;
+}
+
+function divided(bytes: Uint8Array, tokenBytes: TokenBytes): Row[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const rows: Row[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const length = view.getUint32(at, true);
+    rows.push(decodeRow(bytes.subarray(at + 4, at + 4 + length), tokenBytes));
+    at += 4 + length;
+  }
+  return rows;
 }
 
 function runsOf(values: Float32Array | Int32Array): Run[] {

@@ -60,6 +60,15 @@ export interface TaggedExample {
   readonly tags: Float32Array;
 }
 
+/** A text and what it is compared with: one that it is alike and perhaps others that it is not; or one, and how alike they are. */
+export interface ComparedExample {
+  readonly kind: 'compared';
+  /** Anchor, positive and hard negatives; or two sentences. */
+  readonly texts: readonly [string, string, ...string[]];
+  /** How alike the two sentences are. */
+  readonly score?: number;
+}
+
 /** A prompt and an answer to it, in whatever form. */
 export type AnswerExample = PairExample | InstructionExample | ChatExample;
 
@@ -101,6 +110,7 @@ export type Example = (
   | ChatExample
   | LabelledExample
   | TaggedExample
+  | ComparedExample
   | PreferenceExample
   | RatedExample
   | PromptExample

@@ -1,5 +1,6 @@
 import { didYouMean, type RowKind, TunesmithError } from '@tunesmith/core';
 import type { JsonObject } from '../tokenizer/tokenizer-files.js';
+import { comparedFormats } from './compared-formats.js';
 import type { Example, RowSource } from './example.js';
 import { readInstruction } from './instruction.js';
 import type { LabelScheme } from './label-scheme.js';
@@ -34,6 +35,8 @@ export type FormatName =
   | 'labelled'
   | 'labelled-pair'
   | 'tagged'
+  | 'anchor-positive'
+  | 'scored-pair'
   | 'preference'
   | 'preference-sharegpt'
   | 'preference-alpaca'
@@ -82,6 +85,7 @@ export const formats: readonly Format[] = [
   { name: 'text', required: ['text'], optional: [], parse: (row) => ({ kind: 'text', text: row.text('text') }) },
   ...labelledFormats,
   taggedFormat,
+  ...comparedFormats,
   ...preferenceFormats,
 ];
 

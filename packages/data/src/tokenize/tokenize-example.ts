@@ -6,7 +6,7 @@ import { type ExampleSpanOptions, exampleSpans } from './example-spans.js';
 import { toRow } from './to-row.js';
 import { tokenizePreference, tokenizePrompt, tokenizeRated } from './tokenize-preference.js';
 import { tokenizeSourced } from './tokenize-sourced.js';
-import { tokenizeLabelled, tokenizeTagged, tokenizeWholeText } from './tokenize-texts.js';
+import { tokenizeCompared, tokenizeLabelled, tokenizeTagged, tokenizeWholeText } from './tokenize-texts.js';
 import { lengthOf, truncateSpans } from './truncate-spans.js';
 
 export interface TokenizeOptions extends ExampleSpanOptions {
@@ -49,7 +49,7 @@ export interface TokenizedPair {
 export const defaultPromptLossWeight = 0.1;
 
 /**
- * Turns an example into a training row. A labelled one has its labels and no weights, a tagged one weighs where its tags are, and what is preferred or rated learns
+ * Turns an example into a training row. A labelled one has its labels and no weights, a tagged one weighs where its tags are, texts that are compared weigh nothing, and what is preferred or rated learns
  * nothing of its prompts; else an answer's tokens and its end token weigh 1, a prompt's `promptLossWeight`, and
  * the first token 0, because nothing comes before it. What has a weight is decided by where the text stands, never by
  * comparing ids with the padding id.
@@ -59,6 +59,7 @@ export function tokenizeExample(example: Example, options: TokenizeOptions): Tok
   checkOptions(maxLength, promptLossWeight);
   if (example.kind === 'labelled') return tokenizeLabelled(example, options);
   if (example.kind === 'tagged') return tokenizeTagged(example, options);
+  if (example.kind === 'compared') return tokenizeCompared(example, options);
   if (example.kind === 'preference') return tokenizePreference(example, options);
   if (example.kind === 'rated') return tokenizeRated(example, options);
   if (example.kind === 'prompt') return tokenizePrompt(example, options);

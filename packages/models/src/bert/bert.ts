@@ -10,6 +10,7 @@ import { bertLayout } from './layout.js';
 export const bert: Family<EncoderConfig> = {
   name: 'bert',
   modelTypes: ['bert'],
+  baseModelPrefix: 'bert',
   tasks: encoderTasks,
   parseConfig: parseBertConfig,
   describe: (config) => describeEncoder(config, bertLayout),

@@ -15,6 +15,7 @@ export function decoderFamily(own: Own): Family<DecoderConfig> {
   return {
     ...own,
     modelTypes: [own.name],
+    baseModelPrefix: 'model',
     tasks: decoderTasks,
     describe: describeDecoder,
     build: buildDecoder,

@@ -9,6 +9,7 @@ import { distilbertLayout } from './layout.js';
 export const distilbert: Family<EncoderConfig> = {
   name: 'distilbert',
   modelTypes: ['distilbert'],
+  baseModelPrefix: 'distilbert',
   tasks: encoderTasks,
   parseConfig: parseDistilbertConfig,
   describe: (config) => describeEncoder(config, distilbertLayout),

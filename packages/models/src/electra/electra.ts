@@ -10,6 +10,7 @@ import { electraLayout } from './layout.js';
 export const electra: Family<EncoderConfig> = {
   name: 'electra',
   modelTypes: ['electra'],
+  baseModelPrefix: 'electra',
   tasks: encoderTasks,
   parseConfig: parseElectraConfig,
   describe: (config) => describeEncoder(config, electraLayout),

@@ -10,6 +10,7 @@ import { robertaLayout } from './layout.js';
 export const roberta: Family<EncoderConfig> = {
   name: 'roberta',
   modelTypes: ['roberta', 'xlm-roberta'],
+  baseModelPrefix: 'roberta',
   tasks: encoderTasks,
   parseConfig: parseRobertaConfig,
   describe: (config) => describeEncoder(config, robertaLayout),

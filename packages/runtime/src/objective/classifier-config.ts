@@ -26,8 +26,7 @@ export interface ClassifierHead extends LabelScheme {
 export function withClassifier(config: Config, { task, names, problemType }: ClassifierHead, padToken: number): Config {
   const isOfTokens = task === 'token-classification';
   const { num_labels: _, architectures, pad_token_id: pad = null, ...rest } = config;
-  const [architecture] = Array.isArray(architectures) ? (architectures as unknown[]) : [];
-  const base = typeof architecture === 'string' ? architecture.replace(/(For[A-Z]\w*|LMHeadModel|Model)$/, '') : null;
+  const base = baseClass(architectures);
   return {
     ...rest,
     pad_token_id: pad ?? padToken,
@@ -36,6 +35,18 @@ export function withClassifier(config: Config, { task, names, problemType }: Cla
     label2id: Object.fromEntries(names.map((name, index) => [name, index])),
     ...(isOfTokens ? {} : { problem_type: problemTypes[problemType] }),
   };
+}
+
+/** config.json of a model without a head, whose class transformers calls `BertModel`. */
+export function withoutHead(config: Config): Config {
+  const base = baseClass(config.architectures);
+  return base === null ? config : { ...config, architectures: [`${base}Model`] };
+}
+
+/** What transformers' classes of a model begin with; null where config.json names none. */
+function baseClass(architectures: unknown): string | null {
+  const [architecture] = Array.isArray(architectures) ? (architectures as unknown[]) : [];
+  return typeof architecture === 'string' ? architecture.replace(/(For[A-Z]\w*|LMHeadModel|Model)$/, '') : null;
 }
 
 /** The classification that a model's config.json says it is trained for; null for other models. */

@@ -1,6 +1,7 @@
 import {
   type AdapterStack,
   classification,
+  contrastive,
   didYouMean,
   type Method,
   maskedLm,
@@ -16,8 +17,21 @@ import {
 } from '@tunesmith/core';
 import type { LabelScheme, Tokenizer } from '@tunesmith/data';
 
-/** The objectives that need no plugin. */
+/** The objectives that need no plugin and whose options are a recipe's own. */
 export const ownObjectives = ['sft', 'seq2seq', 'classification', 'token-classification', 'masked-lm'] as const;
+
+/** Those of core that are made as plugins' are, with options of their own. */
+const definedObjectives: Objectives = [contrastive];
+
+/** The runtime's own objective of a name, where it is made as plugins' are. */
+export function definedObjective(name: string | undefined): ObjectiveFactory | undefined {
+  return definedObjectives.find(({ definition }) => definition.name === name);
+}
+
+/** Whether an objective needs no plugin. */
+export function isOwnObjective(name: string | undefined): boolean {
+  return ownObjectives.some((own) => own === name) || definedObjective(name) !== undefined;
+}
 
 /** What a recipe's `objective` says, or an adapter's. */
 export interface ObjectiveSettings {
@@ -116,15 +130,15 @@ export function rowsOf(settings: ObjectiveSettings, plugins: Objectives = []): R
     case 'masked-lm':
       return 'texts';
     default:
-      return pluginNamed(settings.name, plugins).definition.rows;
+      return configured(settings, plugins).rows ?? pluginNamed(settings.name, plugins).definition.rows;
   }
 }
 
 /** The plugin's objective of a name. @throws NAME_UNKNOWN */
 function pluginNamed(name: string, plugins: Objectives): ObjectiveFactory {
-  const found = plugins.find(({ definition }) => definition.name === name);
+  const found = plugins.find(({ definition }) => definition.name === name) ?? definedObjective(name);
   if (found !== undefined) return found;
-  const known = [...ownObjectives, ...plugins.map(({ definition }) => definition.name)];
+  const known = [...ownObjectives, ...[...definedObjectives, ...plugins].map(({ definition }) => definition.name)];
   throw new TunesmithError('NAME_UNKNOWN', `the objective "${name}" was not given`, { hint: didYouMean(name, known) });
 }
 

@@ -9,7 +9,7 @@ import { loadModel } from '../model/load-model.js';
 import { locateModel } from '../model/locate-model.js';
 import { openModel } from '../model/open-model.js';
 import { saveModel } from '../model/save-model.js';
-import { defaultObjective, headOf, type ObjectiveSettings, ownObjectives } from '../objective/settings.js';
+import { defaultObjective, headOf, isOwnObjective, type ObjectiveSettings } from '../objective/settings.js';
 import { type LoadedRecipe, loadRecipe } from '../recipe/load-recipe.js';
 import { readRecipe } from '../recipe/read-recipe.js';
 import { readMetrics } from '../run/metrics-file.js';
@@ -196,7 +196,7 @@ async function measure(
 
 /** Tasks are compared by how well they are done, not by what a plugin's objective adds to that. */
 function measuredBy(objective: ObjectiveSettings): ObjectiveSettings {
-  return ownObjectives.some((name) => name === objective.name) ? objective : defaultObjective;
+  return isOwnObjective(objective.name) ? objective : defaultObjective;
 }
 
 async function readMatrix(path: string): Promise<number[][]> {
