@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { addAnswer } from './commands/answer.js';
 import { addBench } from './commands/bench.js';
 import { addClassify } from './commands/classify.js';
 import { addCombine } from './commands/combine.js';
@@ -33,7 +34,19 @@ export function createProgram(terminal: Terminal): Command {
       writeErr: (text) => (terminal.json ? undefined : process.stderr.write(text)),
     });
   const add = [
-    ...[addInit, addTrain, addResume, addSequence, addRuns, addEval, addGenerate, addClassify, addEmbed, addMerge],
+    ...[
+      addInit,
+      addTrain,
+      addResume,
+      addSequence,
+      addRuns,
+      addEval,
+      addGenerate,
+      addClassify,
+      addAnswer,
+      addEmbed,
+      addMerge,
+    ],
     ...[addCombine, addUpcycle, addPlan, addBench, addData, addPlugins, addDoctor, addSchema],
   ];
   for (const addCommand of add) addCommand(program, terminal);

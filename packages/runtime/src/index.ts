@@ -9,6 +9,8 @@ export type { OpenPoolOptions, PooledModel } from './model/adapter-pool.js';
 export { addAdapterFolder, openAdapterPool } from './model/adapter-pool.js';
 export type { AnswerPromptsOptions } from './model/answer-prompts.js';
 export { answerPrompts } from './model/answer-prompts.js';
+export type { AnswerQuestionsOptions, AskedQuestion, QuestionAnswer } from './model/answer-questions.js';
+export { answerQuestions } from './model/answer-questions.js';
 export type { BaseOptions } from './model/base-options.js';
 export { chatPrompt } from './model/chat-prompt.js';
 export type { Classification, ClassifyTextsOptions } from './model/classify-texts.js';

@@ -21,11 +21,17 @@ const descriptive = new Set([
   'fan_in_fan_out',
 ]);
 
+const classifier = ['classifier', 'score'];
+
 /**
- * What PEFT trains and saves with every classifier's adapter, whether or not the model has it (peft/peft_model.py). A
- * model's own head is the engine's.
+ * What PEFT trains and saves with every adapter of a task, whether or not the model has it (peft/peft_model.py). A model's own head is
+ * the engine's.
  */
-const classifierModules: readonly unknown[] = ['classifier', 'score'];
+const headModules: Readonly<Record<string, readonly unknown[]>> = {
+  SEQ_CLS: classifier,
+  TOKEN_CLS: classifier,
+  QUESTION_ANS: ['qa_outputs'],
+};
 
 /**
  * A PEFT config's fields as our options. Null, absent and empty values are left to our defaults, which are PEFT's.
@@ -37,7 +43,7 @@ export function readPeftConfig(
 ): Record<string, unknown> {
   const config: Record<string, unknown> = {};
   for (const [field, given] of Object.entries(peft)) {
-    const value = field === 'modules_to_save' && isClassifier(peft.task_type) ? withoutHead(given) : given;
+    const value = field === 'modules_to_save' ? withoutHead(given, peft.task_type) : given;
     const option = options[field];
     if (option !== undefined) {
       if (value !== null && !isEmpty(value)) config[option] = value;
@@ -54,13 +60,10 @@ export function readPeftConfig(
   return config;
 }
 
-/** Whether PEFT's `task_type` is of models whose head it trains beside every adapter. */
-export function isClassifier(task: unknown): boolean {
-  return task === 'SEQ_CLS' || task === 'TOKEN_CLS';
-}
-
-function withoutHead(modules: unknown): unknown {
-  return Array.isArray(modules) ? modules.filter((module) => !classifierModules.includes(module)) : modules;
+/** PEFT's `modules_to_save` without those that it adds for the task. */
+export function withoutHead(modules: unknown, task: unknown): unknown {
+  const heads = headModules[String(task)] ?? [];
+  return Array.isArray(modules) ? modules.filter((module) => !heads.includes(module)) : modules;
 }
 
 function isEmpty(value: unknown): boolean {

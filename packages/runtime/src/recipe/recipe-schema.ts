@@ -112,7 +112,7 @@ const data = z
     format: z
       .enum([
         ...['messages', 'sharegpt', 'prompt-completion', 'alpaca', 'text', 'labelled', 'labelled-pair'],
-        ...['anchor-positive', 'scored-pair'],
+        ...['anchor-positive', 'scored-pair', 'squad'],
         ...['preference', 'preference-sharegpt', 'preference-alpaca'],
         ...['rated', 'rated-messages', 'rated-sharegpt', 'rated-alpaca', 'prompt'],
       ] as const satisfies readonly FormatName[])
