@@ -34,7 +34,7 @@ import {
 
 const topic = 'question-answering';
 const folder = join(fixtures, topic);
-const [rowsOfBatch, length] = [4, 24];
+const [rowsOfBatch, length] = [4, 16];
 const objective = questionAnswering();
 
 const bodies: readonly [Family, 'encoders' | 'families'][] = [
@@ -176,12 +176,28 @@ describe('rows of questions', () => {
         ids: [...tokens],
         types: [...(tokenTypes ?? new Int32Array(tokens.length))],
         passage: places.slice(1),
-        // White space that is a token of its own has no letter, and is where it is.
-        spans: places.slice(1).map((__, at) => [0, 1].map((end) => offset + (spans[2 * at + end] as number))),
-        answer: [...(labels ?? [])].map((place) => places[place]),
+        spans: places.slice(1).map((__, at) => {
+          const [start, end] = [0, 1].map((which) => offset + (spans[2 * at + which] as number)) as [number, number];
+          return start === end ? null : [start, end];
+        }),
+        answer: [...(labels ?? [])].map((place) => places[place] as number),
       };
     });
-    expect(found).toEqual(recorded.rows);
+    // Some tokenizers count the white space around a token in, and have tokens of nothing else.
+    const trimmed = ([start, end]: readonly [number, number]): [number, number] | null => {
+      const text = context.slice(start, end);
+      const [from, to] = [start + text.length - text.trimStart().length, end - text.length + text.trimEnd().length];
+      return text.trim() === '' ? null : [from, to];
+    };
+    const wanted = recorded.rows.map((row) => ({ ...row, spans: row.spans.map(trimmed) }));
+    // An answer by where it stands: of a letter that is several tokens it begins and ends with others there. XLM-RoBERTa has one type of
+    // token, and huggingface/tokenizers gives further parts another nevertheless.
+    const places = (rows: typeof found | typeof wanted) =>
+      rows.map(({ answer: [begin = 0, end = 0], passage: [first = 0], spans, types, ids }) => ({
+        ...{ ids, first, spans, types: recorded.tokenizer === 'xlm-roberta' ? [] : types },
+        answer: begin === 0 ? null : [spans[begin - first]?.[0], spans[end - first]?.[1]],
+      }));
+    expect(places(found)).toEqual(places(wanted));
   });
 });
 

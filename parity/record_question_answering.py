@@ -1,7 +1,8 @@
 """Records answers that stand in a passage: logits of encoders and decoders, twenty steps of PEFT's LoRA, rows of run_qa.py, SQuAD's measures.
 
 The bodies are those of record_encoders.py and record_families.py, the tokenizers those of record_texts.py. Rows are trained one by one and their
-losses averaged: transformers' softmax counts the tokens that fill up a batch, so that only a row by itself has the loss of its own tokens.
+losses averaged: transformers' softmax counts the tokens that fill up a batch, so that only a row by itself has the loss of its own tokens. The model inside PEFT's is called: PeftModelForQuestionAnswering.forward
+of PEFT 0.21.2 forgets `token_type_ids`.
 `rows.json` is what `prepare_train_features` of examples/pytorch/question-answering/run_qa.py does with fast tokenizers, written here after its
 description; `squad.json` has torchmetrics' port of SQuAD's evaluation.
 """
@@ -43,7 +44,7 @@ from recording import (
 logging.set_verbosity_error()
 
 TOPIC = 'question-answering'
-STEPS, ROWS, LENGTH = 20, 4, 24
+STEPS, ROWS, LENGTH = 20, 4, 16
 SEED = 5200
 ADAMW = {'lr': 1e-3, 'eps': 1e-4, 'weight_decay': 0.1}
 MAX_NORM = 1.0
@@ -177,7 +178,7 @@ def train(model, case: Case, batches, length=None, freeze_head=False) -> dict[st
     losses, gradient_norms = [], []
     for step in range(STEPS):
         rows = rows_of(at_step(batches, step % 5), case, length)
-        loss = torch.stack([model(**inputs, **answer).loss for inputs, answer in rows]).mean()
+        loss = torch.stack([model.base_model(**inputs, **answer).loss for inputs, answer in rows]).mean()
         optimizer.zero_grad()
         loss.backward()
         gradient_norms.append(torch.nn.utils.clip_grad_norm_(trainable, MAX_NORM))
@@ -205,7 +206,7 @@ def run(case: Case, batches, path=None, disturbance: int | None = None, **wrong)
     def probe() -> torch.Tensor:
         """The logits of the first row, which fills its batch."""
         inputs, _ = next(rows_of(at_step(batches, 5), case))
-        outputs = model(**inputs)
+        outputs = model.base_model(**inputs)
         return torch.stack((outputs.start_logits, outputs.end_logits), -1)[0]
 
     if path:
@@ -253,7 +254,6 @@ PASSAGES = [
     'A film of great charm and little plot; its best moments are its quietest. Is it raining? It is raining cats and dogs!',
     # Letters that normalisers change, that take several bytes or two code units, and that no vocabulary has.
     'The café sat on the “mat”, and the 😀 dog — naïve — sat on the log. Ça va!  İt is ﬁne\tand Ω.',
-    '',
 ]
 QUESTIONS = [
     (0, 'the cat sat ?', ['the mat', 'mat']),
@@ -266,7 +266,6 @@ QUESTIONS = [
     (2, 'naïve ?', ['naïve']),
     (2, 'the log ?', ['Ça va']),
     (2, 'fine ?', ['Ω']),
-    (3, 'the cat ?', []),
 ]
 WINDOWS = [(96, 16), (40, 8), (24, 4)]
 

@@ -15,6 +15,7 @@ export const squadFormat: Format = {
   parse(row): QuestionExample {
     const [question, context] = [row.text('question').trimStart(), row.text('context')];
     if (question === '') throw row.wrong('question', 'a question', row.value('question'));
+    if (context.trim() === '') throw row.wrong('context', 'a passage', context);
     const answers = answersIn(row).map(({ text, start }, index) => ({
       text,
       start: placeOf(row, { text, start, context, index }),

@@ -46,17 +46,16 @@ export function tokenizeQuestion(
       hint: 'Raise data.maxLength.',
     });
   }
-  const learnt = answer && tokensOf(spans, answer.start, answer.start + answer.text.length);
+  const learnt = answer && { start: answer.start, end: answer.start + answer.text.length };
   const rows = parts.map(({ tokens, tokenTypes, at, from, to }, part): Row => {
     const own = spans.slice(2 * from, 2 * to);
     const [first = 0, end = 0] = [own[0], own.at(-1)];
-    const isHere = learnt !== undefined && learnt.first >= from && learnt.last < to;
     const weights = new Float32Array(tokens.length);
     weights[0] = 1;
     weights.fill(1, at, at + to - from);
     return {
       ...{ tokens, weights, ...(tokenTypes && { tokenTypes }) },
-      labels: isHere ? Float32Array.of(learnt.first - from + 1, learnt.last - from + 1) : Float32Array.of(0, 0),
+      labels: learnt === undefined ? Float32Array.of(0, 0) : placesOf(own, learnt),
       passage: {
         text: context.slice(first, end),
         offset: first,
@@ -71,11 +70,16 @@ export function tokenizeQuestion(
   return { rows, length, promptTokensDropped: 0, answerTokensDropped: 0, masked: false };
 }
 
-/** The first and the last token of a stretch of text: the last that begins no later, and the first that ends no sooner. */
-function tokensOf(spans: Int32Array, start: number, end: number): { first: number; last: number } | undefined {
-  const count = spans.length / 2;
-  const tokens = Array.from({ length: count }, (_, token) => token);
-  const first = tokens.findLastIndex((token) => (spans[2 * token] as number) <= start);
-  const last = tokens.findIndex((token) => (spans[2 * token + 1] as number) >= end);
-  return first < 0 || last < first ? undefined : { first, last };
+/**
+ * Where a stretch of text begins and ends among a part's tokens, counted from 1; 0 and 0 where the part does not hold it whole. Of a letter that
+ * is several tokens all are in it; run_qa.py begins with the last of them and ends with the first, so that such a letter by itself is no answer
+ * there.
+ */
+function placesOf(spans: Int32Array, { start, end }: { readonly start: number; readonly end: number }): Float32Array {
+  const [begin = Number.POSITIVE_INFINITY, finish = 0] = [spans[0], spans.at(-1)];
+  if (begin > start || finish < end) return Float32Array.of(0, 0);
+  const tokens = Array.from({ length: spans.length / 2 }, (_, token) => token);
+  const first = tokens.findIndex((token) => (spans[2 * token + 1] as number) > start);
+  const last = tokens.findLastIndex((token) => (spans[2 * token] as number) < end);
+  return Float32Array.of(first + 1, last + 1);
 }

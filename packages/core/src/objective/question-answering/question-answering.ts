@@ -29,6 +29,7 @@ export const questionAnswering = defineObjective({
   unpackable: 'a row asks one question',
   create: (config) => ({
     task: 'question-answering',
+    labels: 2,
     passages: { overlap: config.docStride, unanswerable: config.nullThreshold !== undefined },
     collate: collateQuestions,
     losses(model, columns, t) {
