@@ -89,7 +89,8 @@ function fold(character: string): string[] {
 }
 
 const isMark = (letter: string): boolean => /\p{M}/u.test(letter);
-const isOfWord = (letter: string): boolean => /[\p{L}\p{N}\p{M}]/u.test(letter);
+/** As BERT parts words: white space, punctuation and Chinese characters end one (huggingface/tokenizers, BertPreTokenizer and BertNormalizer). */
+const isOfWord = (letter: string): boolean => !/[\p{P}\p{Script=Han}!-/:-@[-`{-~]/u.test(letter);
 
 /** How far ahead a letter is looked for that is not the next one, as after a character that the vocabulary lacks. */
 const reach = 64;
