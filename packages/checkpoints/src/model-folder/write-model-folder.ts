@@ -16,7 +16,7 @@ export interface ModelFolderContents {
   readonly tensors: Iterable<StoredTensor> | AsyncIterable<StoredTensor>;
   /** Files to write beside the weights, by name, which may lie in folders of their own. */
   readonly files?: Readonly<Record<string, JsonObject | readonly JsonObject[]>>;
-  /** A model folder whose tokenizer files and generation_config.json are taken over. */
+  /** A model folder whose tokenizer files and generation_config.json are taken over, but for those of `files`. */
   readonly copyFrom?: string;
   /** Weights above this are split over several files with an index; 5 GB by default, as transformers long had it. */
   readonly maxShardBytes?: number;
@@ -34,7 +34,8 @@ export async function writeModelFolder(path: string, contents: ModelFolderConten
       await writeNew(join(folder, name), formatJson(json));
     }
     await writeWeights(folder, contents);
-    if (contents.copyFrom !== undefined) await copyTokenizer(contents.copyFrom, folder);
+    if (contents.copyFrom !== undefined)
+      await copyTokenizer(contents.copyFrom, folder, Object.keys(contents.files ?? {}));
   });
 }
 
@@ -59,9 +60,10 @@ async function writeWeights(folder: string, contents: ModelFolderContents): Prom
   await writeNew(join(folder, weightIndexFile), formatJson(index, { sortKeys: true }));
 }
 
-async function copyTokenizer(from: string, to: string): Promise<void> {
+async function copyTokenizer(from: string, to: string, written: readonly string[]): Promise<void> {
   const present = await orMissing(readdir(from), 'there is no such folder', from);
-  for (const name of [generationConfigFile, ...tokenizerFiles].filter((name) => present.includes(name))) {
+  const names = [generationConfigFile, ...tokenizerFiles];
+  for (const name of names.filter((each) => present.includes(each) && !written.includes(each))) {
     await writeNew(join(to, name), await readFile(join(from, name)));
   }
 }

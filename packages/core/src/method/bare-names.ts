@@ -33,13 +33,17 @@ export function withBareNames(adapter: Adapter<HostArray>, model: Pick<Model, 'f
   return { ...adapter, config, tensors };
 }
 
-/** The tensors of an adapter over a model without a head by the names that they have over one with a head. */
+/** The tensors of an adapter over a model without a head by the names that they have over one with a head, but for what no vector is made of. */
 export function withWholeNames(source: TensorSource, model: Pick<Model, 'family' | 'head' | 'handles'>): TensorSource {
   if (!isBare(model)) return source;
   const inside = `${root}${model.family.baseModelPrefix}.`;
+  const { ignoredTensors } = model.family;
+  // What an adapter has of a pooler, which a model without a head has in transformers, makes no vectors.
+  const isLeft = (name: string): boolean => ignoredTensors?.test(name.slice(root.length)) !== true;
   const named = new Map(
     source
       .names()
+      .filter(isLeft)
       .map((name): [string, string] => [
         name.startsWith(root) && !name.startsWith(inside) ? `${inside}${name.slice(root.length)}` : name,
         name,
@@ -48,7 +52,8 @@ export function withWholeNames(source: TensorSource, model: Pick<Model, 'family'
   return {
     names: () => [...named.keys()],
     get(name): StoredTensor | undefined {
-      const found = source.get(named.get(name) ?? name);
+      const original = named.get(name);
+      const found = original === undefined ? undefined : source.get(original);
       return found && { ...found, name, read: () => found.read() };
     },
   };

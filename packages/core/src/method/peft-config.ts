@@ -33,6 +33,9 @@ const headModules: Readonly<Record<string, readonly unknown[]>> = {
   QUESTION_ANS: ['qa_outputs'],
 };
 
+/** What transformers makes of an encoder's first state, and no embedder reads. */
+const poolers: readonly unknown[] = ['pooler.dense', 'pooler'];
+
 /**
  * A PEFT config's fields as our options. Null, absent and empty values are left to our defaults, which are PEFT's.
  * @throws CAPABILITY_MISSING for a field that would change the adapter's meaning and has no counterpart here
@@ -43,7 +46,7 @@ export function readPeftConfig(
 ): Record<string, unknown> {
   const config: Record<string, unknown> = {};
   for (const [field, given] of Object.entries(peft)) {
-    const value = field === 'modules_to_save' ? withoutHead(given, peft.task_type) : given;
+    const value = ownModules(field, given, peft.task_type);
     const option = options[field];
     if (option !== undefined) {
       if (value !== null && !isEmpty(value)) config[option] = value;
@@ -58,6 +61,16 @@ export function readPeftConfig(
     });
   }
   return config;
+}
+
+/** What a field names of a model that has no more than its task needs. */
+function ownModules(field: string, given: unknown, task: unknown): unknown {
+  if (field === 'modules_to_save') return withoutHead(given, task);
+  // Every linear layer of transformers' bare BERT is one more than vectors are made with.
+  if (field === 'target_modules' && task === 'FEATURE_EXTRACTION' && Array.isArray(given)) {
+    return given.filter((module) => !poolers.includes(module));
+  }
+  return given;
 }
 
 /** PEFT's `modules_to_save` without those that it adds for the task. */

@@ -57,9 +57,19 @@ export async function saveModel(
 }
 
 /** What sentence-transformers needs of a model that makes vectors. */
-async function sentenceFiles({ model, path }: LoadedModel, objective: ObjectiveSettings) {
+async function sentenceFiles({ model, path, tokenizer }: LoadedModel, objective: ObjectiveSettings) {
   const maxLength = (await readSentenceModules(path))?.maxLength ?? maxLengthOf({}, model.shape);
-  return sentenceModuleFiles(model, await withSentenceModules(objective, path), maxLength);
+  return {
+    ...sentenceModuleFiles(model, await withSentenceModules(objective, path), maxLength),
+    ...paddingFile(tokenizer),
+  };
+}
+
+/** sentence-transformers embeds no texts by a tokenizer that cannot fill rows up; what does that here is named, where the folder names none. */
+function paddingFile({ files, padId, decode }: LoadedModel['tokenizer']): ModelFolderContents['files'] {
+  const { tokenizerConfig = {}, specialTokensMap = {} } = files;
+  if (tokenizerConfig.pad_token ?? specialTokensMap.pad_token) return {};
+  return { 'tokenizer_config.json': { ...tokenizerConfig, pad_token: decode([padId], { skipSpecialTokens: false }) } };
 }
 
 /** A folder's files as they are, or what was made of a GGUF file's metadata. */
