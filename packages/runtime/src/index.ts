@@ -15,6 +15,8 @@ export type { Classification, ClassifyTextsOptions } from './model/classify-text
 export { classifyTexts } from './model/classify-texts.js';
 export type { CombineAdaptersOptions } from './model/combine-adapters.js';
 export { combineAdapters } from './model/combine-adapters.js';
+export type { CutModel, KeptLayers } from './model/cut-layers.js';
+export { cutLayers } from './model/cut-layers.js';
 export type { Device, Engine, HubSettings, OnPhase, OnWarning } from './model/engine.js';
 export type { AnswersEvaluation, EvaluateAnswersOptions, GivenAnswer } from './model/evaluate-answers.js';
 export { evaluateAnswers } from './model/evaluate-answers.js';
@@ -79,6 +81,7 @@ export { readMetrics } from './run/metrics-file.js';
 export { createRun, readRun, readRunRecipe, runPaths } from './run/run-folder.js';
 export { runOwner } from './run/run-lock.js';
 export { openTensorboardFile } from './run/tensorboard-file.js';
+export type { ComparedTask, SequenceComparison } from './sequence/compare-tasks.js';
 export type { Forgetting, LossMatrix } from './sequence/forgetting.js';
 export { forgettingOf } from './sequence/forgetting.js';
 export type { SequenceOptions, SequenceResult } from './sequence/run-sequence.js';
