@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Task, TunesmithError } from '@tunesmith/core';
+import { didYouMean, type Task, TunesmithError } from '@tunesmith/core';
 import { resolveObjective } from '../objective/resolve-objective.js';
 import { headOf } from '../objective/settings.js';
 import { type LoadedRecipe, loadRecipe } from '../recipe/load-recipe.js';
@@ -48,6 +48,7 @@ export async function taskKinds(
       });
     }
   }
+  checkMetric(sequence, kinds);
   for (const [index, { name, gate }] of sequence.tasks.entries()) {
     const needed = gate === null ? [] : [index, gate.betterThan ?? index];
     const missing = needed.find((each) => !isCompared(sequence, kinds, each));
@@ -61,6 +62,15 @@ export async function taskKinds(
     );
   }
   return kinds;
+}
+
+/** Of words there are few metrics, so that a wrong name is found before hours are spent. @throws NAME_UNKNOWN */
+function checkMetric({ measure }: Sequence, kinds: readonly Task[]): void {
+  const known = [...answerMetrics, 'loss'];
+  if (measure === null || known.includes(measure.metric) || !writesText(kinds.at(-1) as Task)) return;
+  throw new TunesmithError('NAME_UNKNOWN', `nothing is measured that is called "${measure.metric}"`, {
+    ...{ where: 'measure.metric', hint: didYouMean(measure.metric, known) },
+  });
 }
 
 /** The task whose model a task begins with: the last before it, but for those that judge whole texts where it does not; none where it says a model. */
