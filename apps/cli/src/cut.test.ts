@@ -66,14 +66,6 @@ it.each([
   await after.close();
 });
 
-it('spreads a number of layers evenly, the last among them', async () => {
-  const { layersOf } = await import('../../../packages/runtime/src/model/cut-layers.js');
-  expect(layersOf(3, 12)).toEqual([0, 6, 11]);
-  expect(layersOf(2, 4)).toEqual([0, 3]);
-  expect(layersOf(6, 12)).toEqual([0, 2, 4, 7, 9, 11]);
-  expect(layersOf(4, 4)).toEqual([0, 1, 2, 3]);
-});
-
 it.each([
   ['3', /CONFIG_INVALID at layers: the model has no such layers; expected 1 to 2, got 3/],
   ['1,0', /expected indices of 0 to 1, each greater than the one before, got 1,0/],

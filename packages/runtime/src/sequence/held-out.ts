@@ -15,7 +15,7 @@ export function heldOut({ data }: Pick<Recipe, 'data'>, files: readonly string[]
 }
 
 /** Tasks are compared by how well they are done, not by what a plugin's objective adds to that where words are learnt. */
-export function comparedBy(objective: ObjectiveSettings, objectives: Objectives): ObjectiveSettings {
+function comparedBy(objective: ObjectiveSettings, objectives: Objectives): ObjectiveSettings {
   const isOwn = ownObjectives.some((name) => name === objective.name);
   const task: Task = headOf(objective, objectives).task;
   if (isOwn || !writesText(task)) return objective;

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Task } from '@tunesmith/core';
 import type { Engine, OnPhase } from '../model/engine.js';
-import { type LoadedRecipe, loadRecipe } from '../recipe/load-recipe.js';
+import type { LoadedRecipe } from '../recipe/load-recipe.js';
 import { readRecipe } from '../recipe/read-recipe.js';
 import { readMetrics } from '../run/metrics-file.js';
 import { runPaths } from '../run/run-folder.js';
@@ -12,9 +12,9 @@ import { type Forgetting, forgettingOf, type LossMatrix } from './forgetting.js'
 import { generateRows } from './generated-rows.js';
 import { measureLosses, readMatrix, writeMatrix } from './measure-losses.js';
 import { measureTask, type TaskQuality } from './measure-task.js';
+import { ownStarts } from './own-starts.js';
 import { passGate } from './pass-gate.js';
-import { readSequence, type Sequence, type SequenceTask, type TaskStart } from './read-sequence.js';
-import { cutStart } from './start-model.js';
+import { readSequence, type Sequence, type SequenceTask } from './read-sequence.js';
 import { isCompared, loadTask, startOf, taskKinds } from './task-kinds.js';
 import { type TrainedTask, trainTask } from './train-task.js';
 
@@ -57,6 +57,8 @@ interface Progress {
   readonly output: string;
   readonly folders: readonly string[];
   readonly kinds: readonly Task[];
+  /** The models that tasks begin with of their own, where layers are left out. */
+  readonly starts: readonly (string | undefined)[];
   readonly trained: TrainedTask[];
   /** Seconds that writing each task's rows took. */
   readonly generateSeconds: number[];
@@ -80,9 +82,10 @@ export async function runSequence(file: string, options: SequenceOptions): Promi
   const tasks = sequence.tasks.map(({ name }) => name);
   const folders = tasks.map((name, index) => join(output, `${index + 1}-${name}`));
   const kinds = await taskKinds(sequence, folders, options.roots);
+  const starts = await ownStarts(sequence, folders, output, options);
   await mkdir(output, { recursive: true });
   const losses = sequence.hasMatrix ? await readMatrix(matrix) : [];
-  const progress = { sequence, output, folders, kinds, trained: [], generateSeconds: [], measured: [] };
+  const progress = { sequence, output, folders, kinds, starts, trained: [], generateSeconds: [], measured: [] };
   const measureRow = async (index: number, loaded: LoadedRecipe, path: string | undefined): Promise<void> => {
     if (!sequence.hasMatrix) return;
     if (losses.length <= index + 1) {
@@ -108,21 +111,17 @@ export async function runSequence(file: string, options: SequenceOptions): Promi
 }
 
 /** A task's recipe over what earlier tasks left. */
-async function loadStart(
-  { sequence, output, folders, kinds, trained }: Progress,
+function loadStart(
+  { sequence, folders, kinds, starts, trained }: Progress,
   index: number,
-  { engineOf, roots, onPhase }: SequenceOptions,
+  { roots }: SequenceOptions,
 ): Promise<LoadedRecipe> {
-  const { model, rewardModel, teacher } = sequence.tasks[index] as SequenceTask;
-  const upTo = folders.slice(0, index + 1);
+  const { rewardModel, teacher } = sequence.tasks[index] as SequenceTask;
   const pathOf = (task: number | null | undefined): string | undefined => trained[task ?? -1]?.path;
-  const start: TaskStart = { rewardModel: pathOf(rewardModel), teacher: pathOf(teacher) };
-  if (model === null || model.layers === null) {
-    return loadTask(sequence, upTo, roots, { ...start, model: pathOf(startOf(sequence, kinds, index)) });
-  }
-  const whole = await loadRecipe(sequence.recipeOf(upTo, start), roots);
-  const cut = await cutStart(output, whole.recipe.model, model.layers, engineOf(whole), onPhase);
-  return loadTask(sequence, upTo, roots, { ...start, model: cut });
+  return loadTask(sequence, folders.slice(0, index + 1), roots, {
+    ...{ rewardModel: pathOf(rewardModel), teacher: pathOf(teacher) },
+    model: starts[index] ?? pathOf(startOf(sequence, kinds, index)),
+  });
 }
 
 /** Writes a task's rows, trains it, measures it and holds it to its gate; null where training was stopped. */

@@ -93,7 +93,6 @@ export const sequenceSchema = z.object({
     .min(1),
 });
 
-export type KeptModel = z.output<typeof taskModel>;
 export type GenerateSettings = z.output<typeof generateSchema>;
 export type GateSettings = z.output<typeof gateSchema>;
 /** What the tasks of a sequence are compared by. */

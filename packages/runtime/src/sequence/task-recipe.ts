@@ -59,7 +59,7 @@ export function taskRecipe(
 }
 
 /** The first of the tasks that a task's model has learnt: the last one up to it that begins with a model of its own. */
-export function firstOf(tasks: readonly Pick<SequenceTask, 'model'>[], index: number): number {
+function firstOf(tasks: readonly Pick<SequenceTask, 'model'>[], index: number): number {
   return Math.max(
     0,
     tasks.slice(0, index + 1).findLastIndex(({ model }) => model !== null),
