@@ -9,6 +9,7 @@ import type { SequenceComparison, SequenceResult } from '@tunesmith/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { runCli, runJson, startCli } from './fixtures/run-cli.js';
+import { writeTinyData, writeTinyModel } from './fixtures/tiny-model.js';
 
 const examples = fileURLToPath(new URL('../../../examples/recipes/', import.meta.url));
 const quickstart = fileURLToPath(new URL('../../../packages/zoo/data/quickstart.jsonl', import.meta.url));
@@ -213,6 +214,39 @@ describe('the progression path', () => {
     const configs = tasks.map(({ model }) => JSON.parse(readFileSync(join(model, 'config.json'), 'utf8')));
     expect(configs.map((config) => config.num_hidden_layers)).toEqual([1, 2, 4]);
   }, 180_000);
+});
+
+describe('a task that names another for its teacher', () => {
+  it('follows that task’s model, and costs what it cost', async () => {
+    await writeTinyModel(at('model'));
+    await writeTinyData(at('rows.jsonl'));
+    const rows = { train: 'rows.jsonl', validation: 'rows.jsonl' };
+    await writeFile(
+      at('taught.json'),
+      JSON.stringify({
+        ...{ model: { path: 'model' }, method: 'lora', trainer: { steps: 4, batchSize: 4 } },
+        measure: { data: 'rows.jsonl', metric: 'loss' },
+        tasks: [
+          { name: 'big', ...rows },
+          { name: 'small', ...rows, model: { layers: [1] }, objective: { name: 'distillation', teacher: 'big' } },
+          { name: 'on', ...rows },
+        ],
+      }),
+    );
+    const found = (await runJson(home, 'sequence', 'taught.json', '--output', 'taught')) as unknown as SequenceResult;
+    const [small, on] = ['2-small', '3-on'].map(
+      (run) => parse(textOf(`taught/${run}/recipe.yaml`)) as Record<string, object>,
+    );
+    expect(small?.objective).toMatchObject({ name: 'distillation', teacher: at('taught/1-big/merged') });
+    expect(small?.model).toMatchObject({ path: expect.stringMatching(/taught\/models\/model-layers-1-\w{8}$/) });
+    expect(on?.model).toMatchObject({ path: at('taught/2-small/merged') });
+    expect(found.comparison?.tasks.map(({ needs }) => needs)).toEqual([[], ['big'], ['big', 'small']]);
+    expect(found.comparison?.tasks.map(({ money }) => money)).toEqual([null, null, null]);
+    // One layer of two, and no matrix over models.
+    const [big, cut] = found.comparison?.tasks ?? [];
+    expect(cut?.parameters).toBeLessThan(big?.parameters as number);
+    expect(found.losses).toEqual([]);
+  }, 60_000);
 });
 
 describe('what is wrong with a path', () => {
