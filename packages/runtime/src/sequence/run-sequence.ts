@@ -47,8 +47,6 @@ export interface SequenceOptions {
   readonly onPhase?: OnPhase;
   /** Told of each row of the matrix as soon as it is known. */
   readonly onLosses?: (after: string | null, losses: readonly number[]) => void;
-  /** Told of each task that is compared as soon as it is measured. */
-  readonly onMeasured?: (task: string, measured: TaskQuality) => void;
 }
 
 /** What is known of a sequence while it runs. */
@@ -129,7 +127,7 @@ async function learnTask(
   { sequence, output, folders, kinds, trained, generateSeconds, measured }: Progress,
   index: number,
   loaded: LoadedRecipe,
-  { engineOf, roots, train, onPhase, onMeasured }: SequenceOptions,
+  { engineOf, roots, train, onPhase }: SequenceOptions,
 ): Promise<TrainedTask | null> {
   const task = sequence.tasks[index] as SequenceTask;
   const run = folders[index] as string;
@@ -151,7 +149,6 @@ async function learnTask(
   const { objectives } = loaded;
   const quality = await measureTask(task.name, learnt, measure, { engine, objectives, kept, onPhase });
   measured.push(quality);
-  onMeasured?.(task.name, quality);
   const [than, other] = gate?.betterThan == null ? [] : [sequence.tasks[gate.betterThan], measured[gate.betterThan]];
   passGate(task, quality, {
     ...{ metric: measure.metric, run },
