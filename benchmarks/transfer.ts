@@ -30,7 +30,7 @@ import { createEngine, pluginRoots } from '../apps/cli/src/engine.js';
 import { spreadOf } from '../packages/bench/src/report/spread.js';
 import { writeCutStudent } from './cut-student.js';
 import { writeSmallEncoder } from './small-encoder.js';
-import { cargoes, domains, domainWords, letters, type Rows, reversals, type Task } from './transfer-tasks.js';
+import { berths, cargoes, domains, domainWords, letters, type Rows, type Task } from './transfer-tasks.js';
 
 const methods = [lora, full, ewc];
 const objectives = [dann, distillation, dwa, equalWeights, gradnorm, uncertainty];
@@ -141,8 +141,8 @@ const parts: readonly Part[] = [
     name: 'weights',
     base: 'equal-weights',
     async run(seed, folder) {
-      writeTasks(folder, { cargoes: cargoes(seed, 256), reversals: reversals(seed, 256) });
-      const tasks = ['cargoes', 'reversals'];
+      writeTasks(folder, { cargoes: cargoes(seed, 256), berths: berths(seed, 16) });
+      const tasks = ['cargoes', 'berths'];
       const outcome: Record<string, Record<string, number>> = {};
       for (const name of ['equal-weights', 'uncertainty', 'dwa', 'gradnorm']) {
         const result = await trained(
