@@ -86,15 +86,24 @@ async function answer(
 ) {
   if (!answerMetrics.some((name) => name === metric)) return null;
   const { batchSize } = recipe.trainer;
-  const times: [number, number][] = [[0, performance.now()]];
+  const perAnswer: number[] = [];
+  let [answered, at] = [0, performance.now()];
   const { metrics } = await evaluateAnswers(loaded, {
     ...{ data: heldOut(recipe, [data].flat()), batchSize, maxNewTokens },
-    onAnswered: (count) => times.push([count, performance.now()]),
+    onAnswered(count) {
+      const now = performance.now();
+      perAnswer.push((now - at) / 1000 / (count - answered));
+      [answered, at] = [count, now];
+    },
     ...(onPhase && { onPhase }),
   });
-  // The first batch waits for programs to be compiled.
-  const [from, to] = [times.at(times.length > 2 ? 1 : 0), times.at(-1)] as [[number, number], [number, number]];
-  return { metrics, secondsPerAnswer: (to[1] - from[1]) / 1000 / (to[0] - from[0]) };
+  return { metrics, secondsPerAnswer: median(perAnswer.length > 1 ? perAnswer.slice(1) : perAnswer) };
+}
+
+/** The first batch, and others of a new length, wait for programs to be compiled: the median batch does not. */
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor((sorted.length - 1) / 2)] as number;
 }
 
 function metricOf(metric: string, values: Readonly<Record<string, number>>, task: string): number {
