@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { addBench } from './commands/bench.js';
 import { addClassify } from './commands/classify.js';
 import { addCombine } from './commands/combine.js';
+import { addCut } from './commands/cut.js';
 import { addData } from './commands/data.js';
 import { addDoctor } from './commands/doctor.js';
 import { addEval } from './commands/eval.js';
@@ -33,7 +34,7 @@ export function createProgram(terminal: Terminal): Command {
     });
   const add = [
     ...[addInit, addTrain, addResume, addSequence, addRuns, addEval, addGenerate, addClassify, addMerge, addCombine],
-    ...[addUpcycle, addPlan, addBench, addData, addPlugins, addDoctor, addSchema],
+    ...[addUpcycle, addCut, addPlan, addBench, addData, addPlugins, addDoctor, addSchema],
   ];
   for (const addCommand of add) addCommand(program, terminal);
   return program;

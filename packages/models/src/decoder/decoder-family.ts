@@ -19,6 +19,7 @@ export function decoderFamily(own: Own): Family<DecoderConfig> {
     describe: describeDecoder,
     build: buildDecoder,
     ignoredTensors: ignoredDecoderTensors,
+    blocks: { list: 'layers', count: 'num_hidden_layers' },
     adapterModules: { attention: 'attention_adapters', mlp: 'output_adapters' },
   };
 }
