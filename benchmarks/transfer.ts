@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util';
 import { lora } from '@tunesmith/lora';
 import {
   continueRun,
+  cutLayers,
   generateData,
   openModel,
   parseData,
@@ -28,7 +29,6 @@ import { dann, distillation, dwa, equalWeights, ewc, gradnorm, uncertainty } fro
 import { modelPath } from '@tunesmith/zoo';
 import { createEngine, pluginRoots } from '../apps/cli/src/engine.js';
 import { spreadOf } from '../packages/bench/src/report/spread.js';
-import { writeCutStudent } from './cut-student.js';
 import { writeSmallEncoder } from './small-encoder.js';
 import { berths, cargoes, domains, domainWords, letters, type Rows, type Task } from './transfer-tasks.js';
 
@@ -183,7 +183,7 @@ const parts: readonly Part[] = [
       const teacher = join(folder, 'teacher', 'model');
       await answers(teacher, file('asked'), file('taught'));
       const student = join(folder, 'student');
-      await writeCutStudent(modelPath(), student, 2);
+      await cutLayers(modelPath(), student, [0, 1], engine.families);
       const variants = {
         'small data alone': { data: { train: file('few') } },
         'on the teacher’s answers': { data: { train: [file('few'), file('taught')] } },

@@ -4,6 +4,7 @@ import { addAnswer } from './commands/answer.js';
 import { addBench } from './commands/bench.js';
 import { addClassify } from './commands/classify.js';
 import { addCombine } from './commands/combine.js';
+import { addCut } from './commands/cut.js';
 import { addData } from './commands/data.js';
 import { addDoctor } from './commands/doctor.js';
 import { addEmbed } from './commands/embed.js';
@@ -47,7 +48,7 @@ export function createProgram(terminal: Terminal): Command {
       addEmbed,
       addMerge,
     ],
-    ...[addCombine, addUpcycle, addPlan, addBench, addData, addPlugins, addDoctor, addSchema],
+    ...[addCombine, addUpcycle, addCut, addPlan, addBench, addData, addPlugins, addDoctor, addSchema],
   ];
   for (const addCommand of add) addCommand(program, terminal);
   return program;

@@ -76,6 +76,7 @@ export { currentSite } from './model/current-site.js';
 export type { Derived } from './model/derived.js';
 export type {
   AdapterModules,
+  BlockList,
   ExpertOptions,
   Family,
   ModelShape,

@@ -85,6 +85,12 @@ export interface AdapterModules {
   readonly mlp: string;
 }
 
+/** Where checkpoints list the blocks, all alike: their names hold `<list>.<index>.`, and `count` is config.json's key of how many there are. */
+export interface BlockList {
+  readonly list: string;
+  readonly count: string;
+}
+
 /** Modules whose weights transformers stacks into parameters of one module, such as a layer's experts. */
 export interface StackedModules {
   /** Path within a block of what holds them, by their indices. */
@@ -138,6 +144,8 @@ export interface Family<Config = unknown> {
   readonly fanInFanOut?: boolean;
   /** config.json with what a run asks of the experts; a family without experts has none of it. */
   withExperts?(json: Readonly<Record<string, unknown>>, options: ExpertOptions): Record<string, unknown>;
+  /** How its blocks are listed, so that a model of some of them can be made; absent where that is none of the family. */
+  readonly blocks?: BlockList;
   /** What PEFT's `target_parameters` speaks of, where transformers keeps modules in stacks. */
   readonly stackedModules?: StackedModules;
 }

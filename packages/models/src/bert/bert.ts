@@ -18,5 +18,6 @@ export const bert: Family<EncoderConfig> = {
   weightAliases: encoderAliases('bert', { 'cls.predictions.bias': 'cls.predictions.decoder.bias' }),
   // Positions that older checkpoints store, and heads for other tasks than the one that a model is built for.
   ignoredTensors: /^(bert\.)?(embeddings\.position_ids$|pooler\.dense\.)|^cls\.|^(classifier|qa_outputs)\./,
+  blocks: { list: 'encoder.layer', count: 'num_hidden_layers' },
   defaultTargets: bertTargets,
 };

@@ -27,6 +27,7 @@ export function decoderFamily({ answerTrunk = trunk, ...own }: Own): Family<Deco
       buildDecoder(builder, config, head, head.task === 'question-answering' ? answerTrunk : trunk),
     weightAliases: decoderAliases,
     ignoredTensors: ignoredDecoderTensors,
+    blocks: { list: 'layers', count: 'num_hidden_layers' },
     adapterModules: { attention: 'attention_adapters', mlp: 'output_adapters' },
   };
 }
