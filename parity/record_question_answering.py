@@ -275,7 +275,7 @@ def units(text: str, point: int) -> int:
     return len(text[:point].encode('utf-16-le')) // 2
 
 
-def record_rows() -> dict:
+def record_rows() -> None:
     cases = []
     for name in ('bert', 'roberta', 'xlm-roberta'):
         tokenizer = PreTrainedTokenizerFast.from_pretrained(FIXTURES / 'texts' / name)
@@ -323,8 +323,8 @@ def record_rows() -> dict:
                         'rows': rows,
                     }
                 )
-    save_json(folder(TOPIC) / 'rows.json', cases)
-    return {'cases': len(cases), 'rows': sum(len(case['rows']) for case in cases)}
+    lines = ',\n'.join(json.dumps(case, ensure_ascii=False) for case in cases)
+    (folder(TOPIC) / 'rows.json').write_text(f'[\n{lines}\n]\n')
 
 
 ANSWERS = [
@@ -339,7 +339,7 @@ ANSWERS = [
 ]
 
 
-def record_squad() -> dict:
+def record_squad() -> None:
     predictions = [{'prediction_text': text, 'id': str(index)} for index, (text, _) in enumerate(ANSWERS)]
     targets = [
         {'answers': {'text': answers, 'answer_start': [0] * len(answers)}, 'id': str(index)}
@@ -353,7 +353,6 @@ def record_squad() -> dict:
         folder(TOPIC) / 'squad.json',
         {'all': every, 'cases': [{'answer': text, 'right': answers, **scores} for (text, answers), scores in zip(ANSWERS, single)]},
     )
-    return every
 
 
 if __name__ == '__main__':
@@ -365,5 +364,6 @@ if __name__ == '__main__':
     logits = {family: record_logits(family, 'encoders', 100 * (i + 1)) for i, family in enumerate(('bert', 'roberta', 'distilbert', 'electra'))}
     logits |= {family: record_logits(family, 'families', 1000 + 100 * i) for i, family in enumerate(('llama', 'gpt2', 'mistral'))}
     save_json(folder(TOPIC) / 'logits.json', logits)
-    save_json(folder(TOPIC) / 'counts.json', {'rows': record_rows(), 'squad': record_squad()})
+    record_rows()
+    record_squad()
     save_meta(TOPIC, __file__, cases, (*PACKAGES, 'tokenizers', 'torchmetrics'))
