@@ -51,7 +51,7 @@ export async function checkFile(
 function printCheck(check: DataCheck, maxLength: number, terminal: Terminal): void {
   const { file, format, report, lengths, invalid, errors, duplicates, duplicateExamples, unknownTokens, example } =
     check;
-  const { labels, pairLengths } = check;
+  const { labels, pairLengths, unanswered } = check;
   const line = (name: string, text: string): void => terminal.print(`  ${name.padEnd(12)}${text}`);
   const counted = (count: number, labels: readonly string[]): string =>
     `${formatCount(count)}${count > 0 ? `  ${terminal.style('dim', firstOf(labels, file))}` : ''}`;
@@ -69,7 +69,11 @@ function printCheck(check: DataCheck, maxLength: number, terminal: Terminal): vo
   for (const { from, to, count } of lengths.bins) {
     line('', `${`${from}–${to}`.padStart(13)} ${'█'.repeat(Math.ceil((30 * count) / most))} ${formatCount(count)}`);
   }
-  if (labels === null) {
+  if (example?.compared !== undefined) {
+    line('cut', `texts of ${formatCount(report.truncatedPrompts)} examples`);
+  } else if (unanswered !== null) {
+    line('no answer', `${formatCount(unanswered)} questions`);
+  } else if (labels === null) {
     const answers = counted(report.truncatedAnswers, report.truncatedExamples);
     line('cut', `${formatCount(report.truncatedPrompts)} prompts; answers ${answers}`);
     line('no answer', counted(report.masked, report.maskedExamples));
@@ -82,9 +86,12 @@ function printCheck(check: DataCheck, maxLength: number, terminal: Terminal): vo
   if (unknownTokens > 0) line('unknown', `${formatCount(unknownTokens)} tokens that the tokenizer cannot write`);
   line('invalid', formatCount(invalid));
   for (const error of errors) terminal.print(`    ${terminal.style('red', error)}`);
-  if (example !== null && labels === null) {
+  if (example?.compared !== undefined) {
+    printCompared(example, terminal);
+  } else if (example !== null && labels === null) {
     printExample(example, terminal);
     if (example.rejected !== undefined) printExample({ source: 'rejected', spans: example.rejected }, terminal);
+    for (const answer of example.answers ?? []) terminal.print(`  ${terminal.style('green', '→')} ${answer}`);
   }
   if (example !== null && labels !== null) {
     terminal.print(`\n${terminal.style('bold', example.source)}`);
@@ -127,6 +134,19 @@ function printExample(
     .map((weight) => paint(terminal, weight, rounded(weight)));
   terminal.print(`${terminal.style('bold', source)}  loss weights: ${legend.join(' ')}`);
   terminal.print(spans.map(({ text, weight }) => paint(terminal, weight, text)).join(''));
+}
+
+/** A text, and those that it is compared with. */
+function printCompared(
+  { source, spans, compared = [], score }: NonNullable<DataCheck['example']>,
+  terminal: Terminal,
+): void {
+  terminal.print(`\n${terminal.style('bold', source)}${score === undefined ? '' : `  score ${score}`}`);
+  terminal.print(spans.map(({ text }) => text).join(''));
+  for (const [index, text] of compared.entries()) {
+    const isAlike = score !== undefined || index === 0;
+    terminal.print(`  ${terminal.style(isAlike ? 'green' : 'yellow', isAlike ? '≈' : '≠')} ${text}`);
+  }
 }
 
 function paint(terminal: Terminal, weight: number, text: string): string {

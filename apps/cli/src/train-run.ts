@@ -95,8 +95,9 @@ function nextCommands({ adapters, mergeable, model, run }: RunResult, { recipe, 
     ...{
       'sequence-classification': 'classify --text "…"',
       'token-classification': 'classify --text "…"',
+      'question-answering': 'answer --question "…" --context "…"',
       'masked-lm': 'eval --data "…"',
-      embedding: 'eval --data "…"',
+      embedding: 'embed --text "…"',
     },
   };
   const [command, ...rest] = use[headOf(recipe.objective, objectives).task].split(' ');

@@ -55,8 +55,11 @@ export { readPeftConfig } from './method/peft-config.js';
 export type { RunLength, Stage, StageEntry, StageHost, StageState } from './method/stage.js';
 export { accuracy, f1, largestAt, macroF1, matthews, microF1 } from './metrics/class-metrics.js';
 export { pearson, spearman } from './metrics/rank-metrics.js';
+export type { RetrievalOptions, RetrievalScores } from './metrics/retrieval-metrics.js';
+export { cosineSimilarity, retrievalScores, unitVector } from './metrics/retrieval-metrics.js';
 export type { Span } from './metrics/span-metrics.js';
 export { spanScores, spansOf } from './metrics/span-metrics.js';
+export { squadScores } from './metrics/squad-metrics.js';
 export { bleu, exactMatch, rougeL } from './metrics/text-metrics.js';
 export type { ActiveAdapters, AdapterMethods, AdapterStack } from './model/adapters.js';
 export type {
@@ -119,11 +122,16 @@ export type {
   Stream,
   StreamSite,
 } from './model/site.js';
+export { bareName, checkpointNames } from './model/task-head.js';
 export type { AttentionCache, Trace, TraceOptions, TraceWithObservations } from './model/trace.js';
 export { createTrace } from './model/trace.js';
 export { bucketLength } from './objective/buckets.js';
 export type { ClassificationOptions } from './objective/classification.js';
 export { classification, classificationLoss } from './objective/classification.js';
+export { contrastive } from './objective/contrastive/contrastive.js';
+export type { ContrastiveConfig, Pooling } from './objective/contrastive/contrastive-config.js';
+export { contrastiveConfigSchema, poolingModes } from './objective/contrastive/contrastive-config.js';
+export { defaultPooling } from './objective/contrastive/embed-texts.js';
 export type { ObjectiveDefinition, ObjectiveFactory, RowKind } from './objective/define-objective.js';
 export { defineObjective } from './objective/define-objective.js';
 export type { MaskedLmOptions } from './objective/masked-lm.js';
@@ -134,11 +142,19 @@ export type {
   LossTerm,
   Objective,
   OwnLabels,
+  PassageOptions,
   Predictions,
   Prior,
   Probe,
 } from './objective/objective.js';
+export type { Passage } from './objective/passage.js';
 export type { ProblemType } from './objective/problem-type.js';
+export type { FoundAnswer, FoundAnswers, PredictedPart } from './objective/question-answering/best-answers.js';
+export { bestAnswers } from './objective/question-answering/best-answers.js';
+export { passagesOf } from './objective/question-answering/measure-answers.js';
+export { questionAnswering } from './objective/question-answering/question-answering.js';
+export type { QuestionAnsweringConfig } from './objective/question-answering/question-answering-config.js';
+export { questionAnsweringConfigSchema } from './objective/question-answering/question-answering-config.js';
 export type { Answer, Judge, Learnt, RolloutSampling, Rollouts, RowValues } from './objective/rollouts.js';
 export type { Row } from './objective/row.js';
 export { seq2seq } from './objective/seq2seq.js';

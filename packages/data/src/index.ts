@@ -24,6 +24,7 @@ export { detectFormat } from './format/detect-format.js';
 export type {
   AnswerExample,
   ChatExample,
+  ComparedExample,
   Example,
   InstructionExample,
   InstructionTurn,

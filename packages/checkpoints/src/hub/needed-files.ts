@@ -2,6 +2,7 @@ import { TunesmithError } from '@tunesmith/core';
 import {
   configFile,
   generationConfigFile,
+  sentenceFiles,
   tokenizerFiles,
   weightIndexFile,
   weightsFile,
@@ -27,7 +28,11 @@ export function neededFiles(present: readonly string[], where: string): NeededFi
       hint: 'Is it a model for transformers?',
     });
   }
-  const small = [configFile, generationConfigFile, ...tokenizerFiles].filter((name) => present.includes(name));
+  const named = [configFile, generationConfigFile, ...tokenizerFiles, ...sentenceFiles].filter((name) =>
+    present.includes(name),
+  );
+  // What modules.json names has a folder of its own, such as 1_Pooling.
+  const small = [...named, ...present.filter((name) => /^\d+_\w+\/config\.json$/.test(name))];
   if (present.includes(weightsFile)) return { small, weights: { file: weightsFile } };
   if (present.includes(weightIndexFile)) return { small, weights: { index: weightIndexFile } };
   const pickle = present.find(isPickle);

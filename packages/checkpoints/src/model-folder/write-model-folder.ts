@@ -1,5 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { type StoredTensor, TunesmithError } from '@tunesmith/core';
 import { writeFlushed, writeFolderAtomically, writeNew } from '../files/atomic-write.js';
 import { fileSink } from '../files/byte-sink.js';
@@ -14,9 +14,9 @@ import { planShards } from './weight-index.js';
 export interface ModelFolderContents {
   readonly config: JsonObject;
   readonly tensors: Iterable<StoredTensor> | AsyncIterable<StoredTensor>;
-  /** Files to write beside the weights, by name. */
-  readonly files?: Readonly<Record<string, JsonObject>>;
-  /** A model folder whose tokenizer files and generation_config.json are taken over. */
+  /** Files to write beside the weights, by name, which may lie in folders of their own. */
+  readonly files?: Readonly<Record<string, JsonObject | readonly JsonObject[]>>;
+  /** A model folder whose tokenizer files and generation_config.json are taken over, but for those of `files`. */
   readonly copyFrom?: string;
   /** Weights above this are split over several files with an index; 5 GB by default, as transformers long had it. */
   readonly maxShardBytes?: number;
@@ -29,10 +29,13 @@ export interface ModelFolderContents {
 export async function writeModelFolder(path: string, contents: ModelFolderContents): Promise<void> {
   await writeFolderAtomically(path, async (folder) => {
     await writeNew(join(folder, configFile), configText(contents.config));
-    for (const [name, json] of Object.entries(contents.files ?? {}))
+    for (const [name, json] of Object.entries(contents.files ?? {})) {
+      await mkdir(dirname(join(folder, name)), { recursive: true });
       await writeNew(join(folder, name), formatJson(json));
+    }
     await writeWeights(folder, contents);
-    if (contents.copyFrom !== undefined) await copyTokenizer(contents.copyFrom, folder);
+    if (contents.copyFrom !== undefined)
+      await copyTokenizer(contents.copyFrom, folder, Object.keys(contents.files ?? {}));
   });
 }
 
@@ -57,9 +60,10 @@ async function writeWeights(folder: string, contents: ModelFolderContents): Prom
   await writeNew(join(folder, weightIndexFile), formatJson(index, { sortKeys: true }));
 }
 
-async function copyTokenizer(from: string, to: string): Promise<void> {
+async function copyTokenizer(from: string, to: string, written: readonly string[]): Promise<void> {
   const present = await orMissing(readdir(from), 'there is no such folder', from);
-  for (const name of [generationConfigFile, ...tokenizerFiles].filter((name) => present.includes(name))) {
+  const names = [generationConfigFile, ...tokenizerFiles];
+  for (const name of names.filter((each) => present.includes(each) && !written.includes(each))) {
     await writeNew(join(to, name), await readFile(join(from, name)));
   }
 }

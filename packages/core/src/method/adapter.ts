@@ -13,6 +13,7 @@ import { readHostArray } from '../storage/memory-tensor.js';
 import type { TensorSource } from '../storage/stored-tensor.js';
 import type { Shape } from '../tensor/tfjs.js';
 import type { Adapter, AdapterHost, AdapterTensor } from './adapter-file.js';
+import { withBareNames, withWholeNames } from './bare-names.js';
 import type { Method } from './method.js';
 
 /** A module path's tensor name in a PEFT adapter file (peft/utils/save_and_load.py). */
@@ -27,6 +28,7 @@ const peftTasks: Readonly<Record<Task, string | null>> = {
   'masked-lm': null,
   'sequence-classification': 'SEQ_CLS',
   'token-classification': 'TOKEN_CLS',
+  'question-answering': 'QUESTION_ANS',
   embedding: 'FEATURE_EXTRACTION',
 };
 
@@ -72,7 +74,7 @@ export async function exportAdapter(
   const adapter = (await method.exportAdapter?.(own, adapterHost(model, method, parameters))) ?? own;
   const isPeft = (adapter.format ?? 'peft') === 'peft';
   const config = adapter.config !== null && isPeft ? withTask(adapter.config, model) : adapter.config;
-  return { ...adapter, config, tensors: [...adapter.tensors, ...others] };
+  return withBareNames({ ...adapter, config, tensors: [...adapter.tensors, ...others] }, model);
 }
 
 /** PEFT's config of a method with what is the model's: its task, and the head that is saved with the adapter. */
@@ -127,8 +129,9 @@ export async function importAdapter(
   model: Model,
   method: Method,
   parameters: ParameterStore,
-  file: TensorSource,
+  given: TensorSource,
 ): Promise<void> {
+  const file = withWholeNames(given, model);
   const places = new Map(model.ownedBy(method).map((handle) => [adapterName(method, handle), handle]));
   const isHead = (name: string): boolean => isHeadOwner(places.get(name)?.owner ?? '');
   const rest = { names: () => file.names().filter((name) => !isHead(name)), get: (name: string) => file.get(name) };

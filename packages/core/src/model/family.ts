@@ -27,7 +27,7 @@ export interface SourceColumns {
 
 /**
  * What a model computes from its hidden states: a next token's logits at every position, of a text or of an answer to a
- * text that an encoder reads; a hidden token's, one row of logits a sequence, labels of tokens, or nothing: the states themselves,
+ * text that an encoder reads; a hidden token's, one row of logits a sequence, labels of tokens, where an answer begins and ends, or nothing: the states themselves,
  * for embeddings.
  */
 export type Task =
@@ -36,6 +36,7 @@ export type Task =
   | 'masked-lm'
   | 'sequence-classification'
   | 'token-classification'
+  | 'question-answering'
   | 'embedding';
 
 /** The head that a family is to build. */
@@ -52,8 +53,8 @@ export interface TaskModel {
   /** What the vocabulary's head reads, `[..., hidden]` → `[..., features]`; the hidden states where absent. */
   transform?(t: Trace, hidden: Tensor): Tensor;
   /**
-   * To logits over the vocabulary, `[..., features]` → `[..., vocabulary]`, or over the labels of a token; language models and taggers
-   * have it.
+   * To logits over the vocabulary, `[..., features]` → `[..., vocabulary]`, over the labels of a token, or of an answer's beginning and end;
+   * language models, taggers and models that find answers have it.
    */
   readonly head?: SiteFunction<'linear'>;
   /**
@@ -123,6 +124,11 @@ export interface Family<Config = unknown> {
   build(builder: ModelBuilder, config: Config, head: TaskHead): TaskModel;
   /** Other names that checkpoints use for a weight, tried in order after the path itself. */
   weightAliases?(path: string): readonly string[];
+  /**
+   * The module that is the model without a head, by transformers' `base_model_prefix`: checkpoints of such a model, and adapters over one,
+   * have names without it. None where absent.
+   */
+  readonly baseModelPrefix?: string;
   /** Checkpoint tensors that are no weights of the forward pass, such as old rotary tables, or another task's head. */
   readonly ignoredTensors?: RegExp;
   /** Where PEFT finds LoRA's targets by default, by module name (peft/utils/constants.py). */

@@ -25,6 +25,7 @@ export function taskHead({ name, tasks = ['causal-lm'] }: Family, task: Task = t
       got: task,
     });
   }
+  if (task === 'question-answering') return { task, labels: 2 };
   if (task !== 'sequence-classification' && task !== 'token-classification') return { task, labels: 0 };
   if (labels !== undefined && Number.isInteger(labels) && labels > 0) return { task, labels };
   throw new TunesmithError('CONFIG_INVALID', 'a classifier needs to know how many labels it gives logits for', {
@@ -35,8 +36,18 @@ export function taskHead({ name, tasks = ['causal-lm'] }: Family, task: Task = t
 }
 
 /** The names under which a checkpoint may hold a base weight, the first that is there counts. */
-export function checkpointNames({ weightAliases }: Pick<Family, 'weightAliases'>, { path }: Handle): readonly string[] {
-  return [path, ...(weightAliases?.(path) ?? [])];
+export function checkpointNames(
+  { weightAliases, baseModelPrefix }: Pick<Family, 'weightAliases' | 'baseModelPrefix'>,
+  { path }: Pick<Handle, 'path'>,
+): readonly string[] {
+  return [...new Set([path, ...(weightAliases?.(path) ?? []), bareName({ baseModelPrefix }, path)])];
+}
+
+/** A path as the model without a head has it: transformers' class of that has no module around it. */
+export function bareName({ baseModelPrefix }: { readonly baseModelPrefix?: string | undefined }, path: string): string {
+  return baseModelPrefix !== undefined && path.startsWith(`${baseModelPrefix}.`)
+    ? path.slice(baseModelPrefix.length + 1)
+    : path;
 }
 
 /**

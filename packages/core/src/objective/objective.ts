@@ -8,6 +8,7 @@ import type { Handle } from '../parameters/handle.js';
 import type { HostTensor } from '../program/backend.js';
 import type { RandomContext } from '../random/keep-mask.js';
 import type { Named, Tensor } from '../tensor/tfjs.js';
+import type { RowKind } from './define-objective.js';
 import type { ProblemType } from './problem-type.js';
 import type { Rollouts } from './rollouts.js';
 import type { Row } from './row.js';
@@ -36,6 +37,14 @@ export interface LossTerm {
   readonly weight?: number;
 }
 
+/** How passages that are too long for a row become several. */
+export interface PassageOptions {
+  /** Tokens that two neighbouring parts share. */
+  readonly overlap: number;
+  /** Whether there may be questions that their passage does not answer. */
+  readonly unanswerable: boolean;
+}
+
 export interface CollateOptions {
   /** Rows of the collated batch; missing ones are filled with padding that weighs nothing. */
   readonly rows: number;
@@ -59,8 +68,12 @@ export interface Objective {
   readonly labels?: number;
   /** What those logits mean to whoever loads the model; `single-label` if not said. */
   readonly problemType?: ProblemType;
-  /** How many rows of a batch each row of the data becomes, one after another; 1 if not said. */
+  /** What its rows are made of, where an option decides that; as its definition says if not said. */
+  readonly rows?: RowKind;
+  /** How many rows of a batch each row of the data becomes at the most, one after another; 1 if not said. */
   readonly rowsEach?: number;
+  /** How passages become rows, where it asks about some. */
+  readonly passages?: PassageOptions;
   /** How many tasks its rows are of, where they say which (`Row.task`). */
   readonly tasks?: number;
   /** Why the rows of a step cannot be computed apart, where they cannot: accumulation, and stages over rows one by one, are refused with it. */

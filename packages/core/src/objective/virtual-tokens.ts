@@ -12,7 +12,7 @@ type Reserving = Pick<Model, 'virtualTokens'>;
 export function addVirtualTokens({ virtualTokens }: Reserving, row: Row): Row {
   const count = virtualTokens.length;
   if (count === 0) return row;
-  const { tokens, weights, segments, positions, tokenTypes, rejected, source } = row;
+  const { tokens, weights, segments, positions, tokenTypes, rejected, compared, source } = row;
   if (source !== undefined) return { ...row, source: Int32Array.from([...virtualTokens, ...source]) };
   const starts = textStarts(row);
   const length = tokens.length + count * starts.length;
@@ -24,6 +24,7 @@ export function addVirtualTokens({ virtualTokens }: Reserving, row: Row): Row {
     ...(positions && { positions: new Int32Array(length) }),
     ...(tokenTypes && { tokenTypes: new Int32Array(length) }),
     ...(rejected && { rejected: addVirtualTokens({ virtualTokens }, rejected) }),
+    ...(compared && { compared: compared.map((text) => addVirtualTokens({ virtualTokens }, text)) }),
   };
   starts.forEach((start, text) => {
     const end = starts[text + 1] ?? tokens.length;
@@ -58,7 +59,9 @@ export function collateRows(
   const count = model.virtualTokens.length;
   if (count === 0) return objective.collate(rows, options);
   const most = Math.max(1, ...rows.map((row) => textStarts(row).length));
-  const texts = rows.map((row) => textStarts(row).length + (row.rejected === undefined ? 0 : 1));
+  const texts = rows.map(
+    (row) => textStarts(row).length + (row.rejected === undefined ? 0 : 1) + (row.compared?.length ?? 0),
+  );
   const longest = options.maxLength + count * most;
   // Packed rows hold now more texts, now fewer: rounded up, so that each number is not a shape of its own.
   const maxLength = most === 1 ? longest : bucketLength(longest, Number.POSITIVE_INFINITY);

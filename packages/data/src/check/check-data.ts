@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Row, TunesmithError } from '@tunesmith/core';
 import { detectFileFormat, type ExampleOptions } from '../dataset/read-examples.js';
 import { createTally, type DataReport } from '../dataset/tally.js';
-import { rowLabel } from '../format/example.js';
+import { type Example, rowLabel } from '../format/example.js';
 import { type FormatName, parseRow } from '../format/formats.js';
 import { fileStart } from '../read/file-row.js';
 import { readRows } from '../read/read-rows.js';
@@ -30,6 +30,8 @@ export interface DataCheck {
   /** Examples whose tokens are those of an earlier one, and the first of them as `file:row`. */
   readonly duplicates: number;
   readonly duplicateExamples: readonly string[];
+  /** Questions that their passage does not answer; null where the rows are no questions. */
+  readonly unanswered: number | null;
   /** How often each label is given, where labels are learnt. */
   readonly labels: LabelHistogram | null;
   /** The first example with an answer, as it would be trained. */
@@ -38,6 +40,11 @@ export interface DataCheck {
     readonly spans: readonly WeightedText[];
     /** The text with the rejected answer, where there is one. */
     readonly rejected?: readonly WeightedText[];
+    /** The texts that it is compared with, where there are such, and how alike they are, where the data says. */
+    readonly compared?: readonly string[];
+    readonly score?: number;
+    /** What would be right to answer, where questions are asked about passages. */
+    readonly answers?: readonly string[];
   } | null;
 }
 
@@ -58,6 +65,7 @@ export async function checkData(file: string, options: CheckOptions): Promise<Da
   let invalid = 0;
   let duplicates = 0;
   let unknownTokens = 0;
+  let unanswered: number | null = null;
   let shown: DataCheck['example'] = null;
   const labels: Float32Array[] = [];
 
@@ -76,6 +84,7 @@ export async function checkData(file: string, options: CheckOptions): Promise<Da
       chosenLengths.push(result.pair.lengths[0]);
       rejectedLengths.push(result.pair.lengths[1]);
     }
+    if (example.kind === 'question') unanswered = (unanswered ?? 0) + (example.answers.length === 0 ? 1 : 0);
     if (example.kind === 'labelled') labels.push(example.labels);
     if (example.kind === 'tagged') labels.push(...Array.from(example.tags, (tag) => Float32Array.of(tag)));
     unknownTokens += countUnknown(result.rows, options.tokenizer);
@@ -89,7 +98,7 @@ export async function checkData(file: string, options: CheckOptions): Promise<Da
       const row = result.rows[0] as Row;
       const rejected = row.rejected && weightedText(row.rejected, options.tokenizer);
       const spans = weightedText(row, options.tokenizer);
-      shown = { source: rowLabel(source), spans, ...(rejected && { rejected }) };
+      shown = { source: rowLabel(source), spans, ...(rejected && { rejected }), ...besideText(example) };
     }
   };
 
@@ -119,25 +128,36 @@ export async function checkData(file: string, options: CheckOptions): Promise<Da
     errors,
     duplicates,
     duplicateExamples,
+    unanswered,
     labels: options.labels === undefined ? null : labelHistogram(options.labels, labels),
     example: shown,
   };
+}
+
+function besideText(example: Example): Pick<NonNullable<DataCheck['example']>, 'compared' | 'score' | 'answers'> {
+  if (example.kind === 'question') return { answers: example.answers.map(({ text }) => text) };
+  if (example.kind !== 'compared') return {};
+  const { texts, score } = example;
+  return { compared: texts.slice(1), ...(score === undefined ? {} : { score }) };
 }
 
 /** Some tokenizers name their eos as unk too, and then cannot tell. */
 function countUnknown(rows: readonly Row[], { unkId, eosId }: Tokenizer): number {
   if (unkId === null || unkId === eosId) return 0;
   const count = (tokens: Int32Array = new Int32Array()): number => tokens.filter((id) => id === unkId).length;
-  return rows.reduce((sum, { tokens, source }) => sum + count(tokens) + count(source), 0);
+  return rows.reduce((sum, { tokens, source, compared = [] }) => {
+    return sum + count(tokens) + count(source) + compared.reduce((more, text) => more + count(text.tokens), 0);
+  }, 0);
 }
 
 /** 48 bits of SHA-1 over the tokens: a false duplicate is unlikely below ten million examples. */
 function rowsHash(rows: readonly Row[]): number {
   const hash = createHash('sha1');
-  for (const { tokens, rejected, source } of rows) {
+  for (const { tokens, rejected, source, compared = [] } of rows) {
     if (source !== undefined) hash.update(source);
     hash.update(tokens);
     if (rejected !== undefined) hash.update(rejected.tokens);
+    for (const text of compared) hash.update('compared').update(text.tokens);
   }
   return hash.digest().readUIntBE(0, 6);
 }

@@ -86,7 +86,10 @@ export function createTally(): Tally {
         return;
       }
       sums.rows += rows.length;
-      for (const { tokens, rejected } of rows) sums.tokens += tokens.length + (rejected?.tokens.length ?? 0);
+      for (const { tokens, rejected, compared = [] } of rows) {
+        const others = compared.reduce((sum, text) => sum + text.tokens.length, 0);
+        sums.tokens += tokens.length + (rejected?.tokens.length ?? 0) + others;
+      }
     },
     report: () => ({
       ...sums,

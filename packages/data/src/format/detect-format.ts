@@ -25,6 +25,11 @@ const synonyms: Readonly<Record<string, readonly string[]>> = {
   completion: ['answer', 'response', 'output', 'solution', 'target', 'reply'],
   messages: ['conversation', 'dialog', 'dialogue', 'chat', 'turns'],
   text: ['content', 'document', 'body', 'story', 'sentence', 'comment', 'tweet', 'message', 'utterance'],
+  anchor: ['question', 'text', 'sentence', 'sentence1', 'premise', 'source', 'title'],
+  positive: ['answer', 'document', 'passage', 'pos', 'sentence2', 'paraphrase', 'target', 'body'],
+  sentence1: ['text1', 'first', 'a', 'query', 'premise'],
+  sentence2: ['text2', 'second', 'b', 'document', 'hypothesis'],
+  score: ['similarity_score', 'relevance', 'rating', 'relatedness_score'],
   text1: ['first', 'a', 'query', 'source'],
   text2: ['second', 'b', 'answer', 'document', 'target'],
   label: ['class', 'category', 'target', 'sentiment', 'intent', 'rating', 'stars', 'similarity', 'relevance', 'tags'],
@@ -91,9 +96,12 @@ const purposes: Readonly<Record<FormatRows, string>> = {
   answers: 'answers to learn',
   labels: 'labels to learn',
   tags: 'tags of words',
+  questions: 'questions about passages',
   preferences: 'answers that are preferred to others',
   ratings: 'answers that are good or bad',
   prompts: 'prompts without an answer',
+  positives: 'texts with one that each is alike',
+  similarities: 'pairs of texts with a score',
 };
 
 function rowsOf({ rows = 'answers' }: Format): FormatRows {

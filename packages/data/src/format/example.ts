@@ -60,6 +60,24 @@ export interface TaggedExample {
   readonly tags: Float32Array;
 }
 
+/** A text and what it is compared with: one that it is alike and perhaps others that it is not; or one, and how alike they are. */
+export interface ComparedExample {
+  readonly kind: 'compared';
+  /** Anchor, positive and hard negatives; or two sentences. */
+  readonly texts: readonly [string, string, ...string[]];
+  /** How alike the two sentences are. */
+  readonly score?: number;
+}
+
+/** A question, and the passage in which its answer stands. */
+export interface QuestionExample {
+  readonly kind: 'question';
+  readonly question: string;
+  readonly context: string;
+  /** What would be right, and where in the passage each begins, in UTF-16 code units; the first is learnt. None where it does not say. */
+  readonly answers: readonly { readonly text: string; readonly start: number }[];
+}
+
 /** A prompt and an answer to it, in whatever form. */
 export type AnswerExample = PairExample | InstructionExample | ChatExample;
 
@@ -101,6 +119,8 @@ export type Example = (
   | ChatExample
   | LabelledExample
   | TaggedExample
+  | ComparedExample
+  | QuestionExample
   | PreferenceExample
   | RatedExample
   | PromptExample

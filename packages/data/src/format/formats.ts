@@ -1,5 +1,6 @@
 import { didYouMean, type RowKind, TunesmithError } from '@tunesmith/core';
 import type { JsonObject } from '../tokenizer/tokenizer-files.js';
+import { comparedFormats } from './compared-formats.js';
 import type { Example, RowSource } from './example.js';
 import { readInstruction } from './instruction.js';
 import type { LabelScheme } from './label-scheme.js';
@@ -7,6 +8,7 @@ import { labelledFormats } from './labelled-formats.js';
 import { isMessages, readMessages, readShareGpt, readTools } from './message-list.js';
 import { preferenceFormats } from './preference-formats.js';
 import { type ColumnMap, type RowReader, readRow } from './row-reader.js';
+import { squadFormat } from './squad-format.js';
 import { taggedFormat } from './tagged-format.js';
 
 /** How rows of a file become examples. */
@@ -34,6 +36,9 @@ export type FormatName =
   | 'labelled'
   | 'labelled-pair'
   | 'tagged'
+  | 'anchor-positive'
+  | 'scored-pair'
+  | 'squad'
   | 'preference'
   | 'preference-sharegpt'
   | 'preference-alpaca'
@@ -82,6 +87,8 @@ export const formats: readonly Format[] = [
   { name: 'text', required: ['text'], optional: [], parse: (row) => ({ kind: 'text', text: row.text('text') }) },
   ...labelledFormats,
   taggedFormat,
+  ...comparedFormats,
+  squadFormat,
   ...preferenceFormats,
 ];
 

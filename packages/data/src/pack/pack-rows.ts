@@ -54,6 +54,16 @@ export function joinRows(rows: readonly Row[]): Row {
       hint: 'Leave packing off for preference data.',
     });
   }
+  if (rows.some(({ compared }) => compared !== undefined)) {
+    throw new TunesmithError('DATA_INVALID', 'texts that are compared have rows of their own and cannot be packed', {
+      hint: 'Leave packing off for embedders.',
+    });
+  }
+  if (rows.some(({ passage }) => passage !== undefined)) {
+    throw new TunesmithError('DATA_INVALID', 'a row asks one question, so that rows cannot be packed', {
+      hint: 'Leave packing off for questions about passages.',
+    });
+  }
   if (rows.some(({ source }) => source !== undefined)) {
     throw new TunesmithError('DATA_INVALID', 'an encoder reads one text for each row, so that rows cannot be packed', {
       hint: 'Leave packing off for encoder-decoders.',

@@ -1,5 +1,11 @@
 import { type Row, TunesmithError } from '@tunesmith/core';
-import { type Example, type LabelledExample, rowLabel, type TaggedExample } from '../format/example.js';
+import {
+  type ComparedExample,
+  type Example,
+  type LabelledExample,
+  rowLabel,
+  type TaggedExample,
+} from '../format/example.js';
 import { type EncodedTexts, encodeLongText, encodeTexts } from './encode-texts.js';
 import { encodeWords } from './encode-words.js';
 import type { TokenizedExample, TokenizeOptions } from './tokenize-example.js';
@@ -23,6 +29,31 @@ export function tokenizeTagged({ words, tags }: TaggedExample, { tokenizer, maxL
   const labels = tags.filter((_, word) => (starts[word] as number) >= 0);
   const row = { tokens, weights, labels, ...(tokenTypes && { tokenTypes }) };
   return { rows: [row], length, promptTokensDropped: dropped, answerTokensDropped: 0, masked: labels.length === 0 };
+}
+
+/** The row of texts that are compared: the first is the row's own, a score its label. Each is cut to `maxLength` by itself. */
+export function tokenizeCompared(
+  { texts, score, source }: ComparedExample & Pick<Example, 'source'>,
+  { tokenizer, maxLength }: Options,
+): TokenizedExample {
+  const encoded = texts.map((text) => encodeTexts(tokenizer, [text], maxLength));
+  if (encoded.some(({ tokens }) => tokens.length === 0)) {
+    throw new TunesmithError('DATA_INVALID', 'nothing is left of a text as the tokenizer writes it', {
+      ...(source && { where: rowLabel(source) }),
+      got: JSON.stringify(texts.find((_, index) => encoded[index]?.tokens.length === 0)),
+    });
+  }
+  const [{ tokens, weights }, ...compared] = encoded.map((each) => ({
+    tokens: each.tokens,
+    weights: new Float32Array(each.tokens.length),
+  })) as [Pick<Row, 'tokens' | 'weights'>, ...Pick<Row, 'tokens' | 'weights'>[]];
+  return {
+    rows: [{ tokens, weights, compared, ...(score !== undefined && { labels: Float32Array.of(score) }) }],
+    length: Math.max(...encoded.map(({ length }) => length)),
+    promptTokensDropped: encoded.reduce((sum, { dropped }) => sum + dropped, 0),
+    answerTokensDropped: 0,
+    masked: false,
+  };
 }
 
 /** Rows of a text that is learnt by its own tokens, whichever are hidden: split where it is long, or cut. */

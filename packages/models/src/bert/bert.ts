@@ -10,13 +10,14 @@ import { bertLayout } from './layout.js';
 export const bert: Family<EncoderConfig> = {
   name: 'bert',
   modelTypes: ['bert'],
+  baseModelPrefix: 'bert',
   tasks: encoderTasks,
   parseConfig: parseBertConfig,
   describe: (config) => describeEncoder(config, bertLayout),
   build: (builder, config, head) => buildEncoder(builder, config, bertLayout, head),
   weightAliases: encoderAliases('bert', { 'cls.predictions.bias': 'cls.predictions.decoder.bias' }),
   // Positions that older checkpoints store, and heads for other tasks than the one that a model is built for.
-  ignoredTensors: /^(bert\.)?(embeddings\.position_ids$|pooler\.dense\.)|^cls\.|^classifier\./,
+  ignoredTensors: /^(bert\.)?(embeddings\.position_ids$|pooler\.dense\.)|^cls\.|^(classifier|qa_outputs)\./,
   blocks: { list: 'encoder.layer', count: 'num_hidden_layers' },
   defaultTargets: bertTargets,
 };

@@ -9,13 +9,14 @@ import { distilbertLayout } from './layout.js';
 export const distilbert: Family<EncoderConfig> = {
   name: 'distilbert',
   modelTypes: ['distilbert'],
+  baseModelPrefix: 'distilbert',
   tasks: encoderTasks,
   parseConfig: parseDistilbertConfig,
   describe: (config) => describeEncoder(config, distilbertLayout),
   build: (builder, config, head) => buildEncoder(builder, config, distilbertLayout, head),
   weightAliases: encoderAliases('distilbert'),
   // Positions that older checkpoints store, and heads for other tasks than the one that a model is built for.
-  ignoredTensors: /^(distilbert\.)?embeddings\.position_ids$|^(vocab_\w+|pre_classifier|classifier)\./,
+  ignoredTensors: /^(distilbert\.)?embeddings\.position_ids$|^(vocab_\w+|pre_classifier|classifier|qa_outputs)\./,
   blocks: { list: 'transformer.layer', count: 'n_layers' },
   defaultTargets: {
     lora: ['q_lin', 'v_lin'],

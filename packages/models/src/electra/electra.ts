@@ -10,6 +10,7 @@ import { electraLayout } from './layout.js';
 export const electra: Family<EncoderConfig> = {
   name: 'electra',
   modelTypes: ['electra'],
+  baseModelPrefix: 'electra',
   tasks: encoderTasks,
   parseConfig: parseElectraConfig,
   describe: (config) => describeEncoder(config, electraLayout),
@@ -17,7 +18,7 @@ export const electra: Family<EncoderConfig> = {
   weightAliases: encoderAliases('electra'),
   // Positions that older checkpoints store, and heads for other tasks than the one that a model is built for.
   ignoredTensors:
-    /^(electra\.)?embeddings\.position_ids$|^(generator_predictions|generator_lm_head|discriminator_predictions|classifier)\./,
+    /^(electra\.)?embeddings\.position_ids$|^(generator_predictions|generator_lm_head|discriminator_predictions|classifier|qa_outputs)\./,
   blocks: { list: 'encoder.layer', count: 'num_hidden_layers' },
   defaultTargets: bertTargets,
 };

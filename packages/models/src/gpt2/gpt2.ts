@@ -7,6 +7,7 @@ import { gpt2Aliases, ignoredGpt2Tensors } from './weights.js';
 export const gpt2: Family<Gpt2Config> = {
   name: 'gpt2',
   modelTypes: ['gpt2'],
+  baseModelPrefix: 'transformer',
   tasks: decoderTasks,
   parseConfig: parseGpt2Config,
   describe: ({ vocabularySize, hiddenSize, layers, maxPositions }) => ({

@@ -9,12 +9,14 @@ import {
 } from '@tunesmith/checkpoints';
 import {
   type AdapterFormat,
+  contrastiveConfigSchema,
   exportAdapter,
   importAdapter,
   type Method,
   type MethodFactory,
   memoryTensor,
   quantizationSchema,
+  questionAnsweringConfigSchema,
   TunesmithError,
 } from '@tunesmith/core';
 import { z } from 'zod';
@@ -33,13 +35,17 @@ const manifestSchema = z.strictObject({
     .object({ name: z.string(), memory: z.json(), moved: z.array(z.string()) })
     .nullable()
     .default(null),
-  /** What it was trained for, with a classifier's labels; null where that is to continue texts. */
+  /** What it was trained for, with a classifier's labels or an embedder's options; null where that is to continue texts. */
   objective: z
-    .object({
-      name: z.enum(['classification', 'token-classification', 'masked-lm']),
-      labels: z.array(z.string()).optional(),
-      problemType: z.enum(['single-label', 'multi-label', 'regression']).default('single-label'),
-    })
+    .union([
+      z.object({
+        name: z.enum(['classification', 'token-classification', 'masked-lm']),
+        labels: z.array(z.string()).optional(),
+        problemType: z.enum(['single-label', 'multi-label', 'regression']).default('single-label'),
+      }),
+      contrastiveConfigSchema.extend({ name: z.literal('contrastive') }),
+      questionAnsweringConfigSchema.extend({ name: z.literal('question-answering') }),
+    ])
     .nullable()
     .default(null),
   /** Whether it was trained with rows added to the vocabulary, so that it belongs to a base that has them. */
@@ -176,6 +182,7 @@ function manifestObjective(
   objective: ObjectiveSettings,
 ): AdapterManifest['objective'] {
   if (head.task === 'causal-lm' || head.task === 'seq2seq-lm') return null;
+  if (head.task === 'embedding' || head.task === 'question-answering') return objective as AdapterManifest['objective'];
   const scheme = labelScheme(objective, objectives);
   return {
     name: head.task === 'masked-lm' || head.task === 'token-classification' ? head.task : 'classification',

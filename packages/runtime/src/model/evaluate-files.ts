@@ -1,4 +1,5 @@
 import { createExecutableCache, type Evaluation, evaluate } from '@tunesmith/core';
+import { withSentenceModules } from '../objective/sentence-modules.js';
 import { createObjective, defaultObjective, type ObjectiveSettings, type Objectives } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { openData } from '../train/open-data.js';
@@ -30,16 +31,10 @@ export interface EvaluateFilesOptions {
 
 /** The loss of a model over data files, weighted as in training, and the metrics of its predictions. */
 export async function evaluateFiles(loaded: LoadedModel, options: EvaluateFilesOptions): Promise<Evaluation> {
-  const {
-    data,
-    batchSize,
-    objective: settings = defaultObjective,
-    objectives = [],
-    heldOut = false,
-    seed = 0,
-  } = options;
+  const { data, batchSize, objective: given = defaultObjective, objectives = [], heldOut = false, seed = 0 } = options;
   const { judge: judging, cacheFolder, onPhase, onWarning } = options;
   const { model, parameters, backend, tokenizer } = loaded;
+  const settings = await withSentenceModules(given, loaded.path);
   const maxLength = maxLengthOf(data, model.shape);
   const objective = createObjective(settings, tokenizer, objectives);
   const shared = { tokenizer, maxLength, seed, objective: settings, objectives, cacheFolder };

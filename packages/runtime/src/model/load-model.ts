@@ -2,6 +2,7 @@ import {
   type AdapterMethods,
   type Backend,
   buildModel,
+  checkpointNames,
   createParameterStore,
   didYouMean,
   type ExpertOptions,
@@ -171,10 +172,10 @@ export function familyOf(
 /** A base weight as its checkpoint has it, by its path. */
 export function storedTensorIn(
   { tensors }: Pick<OpenBase, 'tensors'>,
-  { weightAliases }: Family,
+  family: Family,
   weight: string,
 ): StoredTensor | undefined {
-  const names = [weight, ...(weightAliases?.(weight) ?? [])];
+  const names = checkpointNames(family, { path: weight });
   return names.map((name) => tensors.get(name)).find((found) => found !== undefined);
 }
 

@@ -1,4 +1,4 @@
-import { type Method, type MethodFactory, TunesmithError } from '@tunesmith/core';
+import { contrastive, type Method, type MethodFactory, TunesmithError } from '@tunesmith/core';
 import { savedObjective } from '../objective/saved-objective.js';
 import { defaultObjective, type ObjectiveSettings } from '../objective/settings.js';
 import { loadMethods, loadMethodsForAdapterHub, loadMethodsForPeft } from '../plugins/load-methods.js';
@@ -49,7 +49,8 @@ export async function openModel(options: OpenModelOptions): Promise<AdaptedModel
   const { path } = await locateModel(model, engine.hub, onPhase, signal);
   const folder = await openBase(path, engine.families);
   await folder.close();
-  const saved = options.objective ?? (await savedObjective(described, folder.config));
+  const own = await savedObjective(described, folder.config, folder.path);
+  const saved = options.objective === undefined ? own : withVectorsOf(options.objective, own);
   onPhase('loading the model');
   const backend = await engine.createBackend(options.device);
   const { dtype, resizeVocabulary } = model;
@@ -68,6 +69,13 @@ export async function openModel(options: OpenModelOptions): Promise<AdaptedModel
   }
   const objective = saved ?? objectiveFor(loaded.model);
   return { ...loaded, objective, template: described.at(-1)?.manifest?.template ?? undefined };
+}
+
+/** An objective that makes vectors, as what was saved makes them where it does not say. */
+function withVectorsOf(asked: ObjectiveSettings, own: ObjectiveSettings | undefined): ObjectiveSettings {
+  if (asked.name !== contrastive.definition.name || own?.name !== asked.name) return asked;
+  const { pooling = own.pooling, normalize = own.normalize } = asked;
+  return { ...asked, ...(pooling !== undefined && { pooling }), ...(normalize !== undefined && { normalize }) };
 }
 
 /** What a model is used for if nothing is said. */

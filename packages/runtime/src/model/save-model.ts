@@ -7,6 +7,7 @@ import {
   writeModelFolder,
 } from '@tunesmith/checkpoints';
 import {
+  bareName,
   decodeWeight,
   type Encoding,
   encodeWeight,
@@ -16,8 +17,10 @@ import {
   type StoredDtype,
   type StoredTensor,
 } from '@tunesmith/core';
-import { withClassifier } from '../objective/classifier-config.js';
+import { withAnswers, withClassifier, withoutHead } from '../objective/classifier-config.js';
+import { readSentenceModules, sentenceModuleFiles, withSentenceModules } from '../objective/sentence-modules.js';
 import { labelScheme, type ObjectiveSettings } from '../objective/settings.js';
+import { maxLengthOf } from '../train/resolve-recipe.js';
 import type { LoadedModel } from './load-model.js';
 
 export interface SaveModelOptions {
@@ -27,7 +30,8 @@ export interface SaveModelOptions {
 
 /**
  * Writes a Hugging Face folder of a model with its methods' effect in the weights, each in the type that it had in the
- * checkpoint, with the tokenizer's files beside them. What it was trained for, a classifier's labels, goes into config.json.
+ * checkpoint, with the tokenizer's files beside them. What it was trained for, a classifier's labels, goes into config.json;
+ * of a model that makes vectors, a folder of sentence-transformers' around the model without a head.
  * Of a quantised base the codes are written as bitsandbytes has them, or the values that they stand for where it has none such.
  * @throws CAPABILITY_MISSING where a method cannot be merged, or would be into codes
  */
@@ -37,15 +41,35 @@ export async function saveModel(
   objective?: ObjectiveSettings,
   options: SaveModelOptions = {},
 ): Promise<void> {
+  const { task } = loaded.model.head;
+  const embeds = objective !== undefined && task === 'embedding';
   const scheme = objective === undefined ? null : labelScheme(objective, loaded.objectives);
   const { config: own, tokenizer } = loaded;
-  const config =
-    scheme === null ? own : withClassifier(own, { ...scheme, task: loaded.model.head.task }, tokenizer.padId);
+  const headed = scheme === null ? own : withClassifier(own, { ...scheme, task }, tokenizer.padId);
+  const config = task === 'question-answering' ? withAnswers(headed) : headed;
+  const { files = {}, ...beside } = tokenizerOf(loaded);
   await writeModelFolder(path, {
-    config: { ...config, ...quantizationConfig(loaded) },
+    config: { ...(embeds ? withoutHead(config) : config), ...quantizationConfig(loaded) },
     tensors: weights(loaded, options),
-    ...tokenizerOf(loaded),
+    files: { ...files, ...(embeds ? await sentenceFiles(loaded, objective) : {}) },
+    ...beside,
   });
+}
+
+/** What sentence-transformers needs of a model that makes vectors. */
+async function sentenceFiles({ model, path, tokenizer }: LoadedModel, objective: ObjectiveSettings) {
+  const maxLength = (await readSentenceModules(path))?.maxLength ?? maxLengthOf({}, model.shape);
+  return {
+    ...sentenceModuleFiles(model, await withSentenceModules(objective, path), maxLength),
+    ...paddingFile(tokenizer),
+  };
+}
+
+/** sentence-transformers embeds no texts by a tokenizer that cannot fill rows up; what does that here is named, where the folder names none. */
+function paddingFile({ files, padId, decode }: LoadedModel['tokenizer']): ModelFolderContents['files'] {
+  const { tokenizerConfig = {}, specialTokensMap = {} } = files;
+  if (tokenizerConfig.pad_token ?? specialTokensMap.pad_token) return {};
+  return { 'tokenizer_config.json': { ...tokenizerConfig, pad_token: decode([padId], { skipSpecialTokens: false }) } };
 }
 
 /** A folder's files as they are, or what was made of a GGUF file's metadata. */
@@ -58,17 +82,18 @@ function tokenizerOf({ path, tokenizer }: LoadedModel): Pick<ModelFolderContents
 
 async function* weights(loaded: LoadedModel, options: SaveModelOptions): AsyncGenerator<StoredTensor> {
   const { model, parameters, storedDtype } = loaded;
+  const nameOf = ({ path }: Handle): string => (model.head.task === 'embedding' ? bareName(model.family, path) : path);
   for await (const { handle, values, changed } of mergedWeights(model, parameters, options)) {
     const encoding = parameters.encodingOf(handle);
     if (encoding === undefined) {
-      yield memoryTensor(handle.path, handle.shape, values, storedDtype(handle.path));
+      yield memoryTensor(nameOf(handle), handle.shape, values, storedDtype(handle.path));
       continue;
     }
     const parts = changed ? encodeWeight(encoding, values) : await parameters.readParts(handle);
     if (hasBitsandbytesForm(encoding.codec)) {
-      yield* bitsandbytesTensors({ ...encoding, name: handle.path, parts, dtype: decodedType(loaded, handle) });
+      yield* bitsandbytesTensors({ ...encoding, name: nameOf(handle), parts, dtype: decodedType(loaded, handle) });
     } else {
-      yield memoryTensor(handle.path, handle.shape, decodeWeight(encoding, parts), storedDtype(handle.path));
+      yield memoryTensor(nameOf(handle), handle.shape, decodeWeight(encoding, parts), storedDtype(handle.path));
     }
   }
 }

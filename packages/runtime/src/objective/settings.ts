@@ -1,12 +1,15 @@
 import {
   type AdapterStack,
   classification,
+  contrastive,
   didYouMean,
   type Method,
   maskedLm,
   type Objective,
   type ObjectiveFactory,
+  type PassageOptions,
   type ProblemType,
+  questionAnswering,
   type RowKind,
   seq2seq,
   sft,
@@ -16,8 +19,21 @@ import {
 } from '@tunesmith/core';
 import type { LabelScheme, Tokenizer } from '@tunesmith/data';
 
-/** The objectives that need no plugin. */
+/** The objectives that need no plugin and whose options are a recipe's own. */
 export const ownObjectives = ['sft', 'seq2seq', 'classification', 'token-classification', 'masked-lm'] as const;
+
+/** Those of core that are made as plugins' are, with options of their own. */
+const definedObjectives: Objectives = [contrastive, questionAnswering];
+
+/** The runtime's own objective of a name, where it is made as plugins' are. */
+export function definedObjective(name: string | undefined): ObjectiveFactory | undefined {
+  return definedObjectives.find(({ definition }) => definition.name === name);
+}
+
+/** Whether an objective needs no plugin. */
+export function isOwnObjective(name: string | undefined): boolean {
+  return ownObjectives.some((own) => own === name) || definedObjective(name) !== undefined;
+}
 
 /** What a recipe's `objective` says, or an adapter's. */
 export interface ObjectiveSettings {
@@ -74,6 +90,11 @@ export function answerTokensOf(settings: ObjectiveSettings, plugins: Objectives 
   return isOwn(settings) ? 0 : (configured(settings, plugins).rollouts?.sampling.maxNewTokens ?? 0);
 }
 
+/** How passages become rows, where an objective asks about some. */
+export function passagesOf(settings: ObjectiveSettings, plugins: Objectives = []): PassageOptions | undefined {
+  return isOwn(settings) ? undefined : configured(settings, plugins).passages;
+}
+
 /** What is minimised. @throws CONFIG_INVALID */
 export function createObjective(
   settings: ObjectiveSettings,
@@ -116,15 +137,15 @@ export function rowsOf(settings: ObjectiveSettings, plugins: Objectives = []): R
     case 'masked-lm':
       return 'texts';
     default:
-      return pluginNamed(settings.name, plugins).definition.rows;
+      return configured(settings, plugins).rows ?? pluginNamed(settings.name, plugins).definition.rows;
   }
 }
 
 /** The plugin's objective of a name. @throws NAME_UNKNOWN */
 function pluginNamed(name: string, plugins: Objectives): ObjectiveFactory {
-  const found = plugins.find(({ definition }) => definition.name === name);
+  const found = plugins.find(({ definition }) => definition.name === name) ?? definedObjective(name);
   if (found !== undefined) return found;
-  const known = [...ownObjectives, ...plugins.map(({ definition }) => definition.name)];
+  const known = [...ownObjectives, ...[...definedObjectives, ...plugins].map(({ definition }) => definition.name)];
   throw new TunesmithError('NAME_UNKNOWN', `the objective "${name}" was not given`, { hint: didYouMean(name, known) });
 }
 

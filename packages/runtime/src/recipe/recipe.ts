@@ -7,7 +7,7 @@ import {
   TunesmithError,
 } from '@tunesmith/core';
 import { z } from 'zod';
-import { headOf, type ObjectiveSettings, type Objectives } from '../objective/settings.js';
+import { definedObjective, headOf, type ObjectiveSettings, type Objectives } from '../objective/settings.js';
 import { describeIssue } from './describe-issue.js';
 import { methodNames, objectiveName, type RecipeSource } from './read-recipe.js';
 import { recipeSchema, recipeVersion } from './recipe-schema.js';
@@ -109,7 +109,7 @@ function readObjective(
   const given = source.value.objective;
   const name = objectiveName(source);
   const objective = typeof given === 'string' ? { name: given } : given;
-  const plugin = objectives.find(({ definition }) => definition.name === name);
+  const plugin = objectives.find(({ definition }) => definition.name === name) ?? definedObjective(name);
   if (plugin === undefined) return { objective, problems: [] };
   const { name: _, ...options } = objective as Record<string, unknown>;
   const schema = plugin.definition.config;

@@ -2,7 +2,7 @@ import type { Task } from '@tunesmith/core';
 import type { Engine } from '../model/engine.js';
 import { evaluateFiles } from '../model/evaluate-files.js';
 import { type LoadedModel, loadModel } from '../model/load-model.js';
-import { headOf, type ObjectiveSettings, type Objectives, ownObjectives } from '../objective/settings.js';
+import { headOf, isOwnObjective, type ObjectiveSettings, type Objectives } from '../objective/settings.js';
 import type { LoadedRecipe } from '../recipe/load-recipe.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { writesText } from './task-kinds.js';
@@ -16,7 +16,7 @@ export function heldOut({ data }: Pick<Recipe, 'data'>, files: readonly string[]
 
 /** Tasks are compared by how well they are done, not by what a plugin's objective adds to that where words are learnt. */
 function comparedBy(objective: ObjectiveSettings, objectives: Objectives): ObjectiveSettings {
-  const isOwn = ownObjectives.some((name) => name === objective.name);
+  const isOwn = isOwnObjective(objective.name);
   const task: Task = headOf(objective, objectives).task;
   if (isOwn || !writesText(task)) return objective;
   return { name: task === 'seq2seq-lm' ? 'seq2seq' : 'sft' };

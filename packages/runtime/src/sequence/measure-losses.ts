@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Engine, OnPhase } from '../model/engine.js';
 import { locateModel } from '../model/locate-model.js';
 import { openBase } from '../model/open-base.js';
-import { classificationOf } from '../objective/classifier-config.js';
+import { trainedFor } from '../objective/classifier-config.js';
 import { headOf } from '../objective/settings.js';
 import type { LoadedRecipe } from '../recipe/load-recipe.js';
 import { evaluateHeldOut, withModel } from './held-out.js';
@@ -47,10 +47,10 @@ export async function measureLosses(
 /** Whether a classifier's head is only made when training begins. */
 async function lacksHead({ recipe, objectives }: LoadedRecipe, path: string, engine: Engine): Promise<boolean> {
   const { task } = headOf(recipe.objective, objectives);
-  if (task !== 'sequence-classification' && task !== 'token-classification') return false;
+  if (!['sequence-classification', 'token-classification', 'question-answering'].includes(task)) return false;
   const { config, close } = await openBase(path, engine.families);
   await close();
-  const saved = classificationOf(config);
+  const saved = trainedFor(config);
   return saved === null || headOf(saved).task !== task;
 }
 

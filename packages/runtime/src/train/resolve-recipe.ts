@@ -1,4 +1,5 @@
 import {
+  contrastive,
   isQuantized,
   type ModelShape,
   type QuantizationSettings,
@@ -10,6 +11,7 @@ import { describeModel } from '../model/load-model.js';
 import { locateModel } from '../model/locate-model.js';
 import { openBase } from '../model/open-base.js';
 import { resolveObjective } from '../objective/resolve-objective.js';
+import { readSentenceModules, withSentenceModules } from '../objective/sentence-modules.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { describeRun } from './describe-run.js';
 
@@ -31,11 +33,14 @@ export async function resolveRecipe(
   const folder = await openBase(path, engine.families);
   await folder.close();
   const plain = describeModel(folder.config, path, engine.families);
-  const objective = await resolveObjective(recipe, plain.shape, engine.objectives);
+  const resolved = await resolveObjective(recipe, plain.shape, engine.objectives);
+  const objective = await withSentenceModules(resolved, path);
   const quantization = recipe.model.quantization ?? (isQuantized(folder.tensors) ? undefined : preset(recipe, engine));
   const base = { ...model, ...(quantization && { quantization }) };
   const { shape } = (await describeRun({ ...recipe, model: base, objective }, folder, engine)).model;
-  return { ...recipe, model: base, objective, data: { ...recipe.data, maxLength: maxLengthOf(recipe.data, shape) } };
+  const own = objective.name === contrastive.definition.name ? await readSentenceModules(path) : null;
+  const data = { ...(own?.maxLength === undefined ? {} : { maxLength: own.maxLength }), ...recipe.data };
+  return { ...recipe, model: base, objective, data: { ...data, maxLength: maxLengthOf(data, shape) } };
 }
 
 /** How the first of a recipe's methods that says it wants the base quantised. */
