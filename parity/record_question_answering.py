@@ -25,20 +25,24 @@ from transformers import (
     logging,
 )
 
-from record_encoders import BLOCKS, LENGTHS, build, inputs_of, logits_of, record_outputs
+from record_encoders import BLOCKS, build, inputs_of, logits_of, record_outputs
+from record_token_classification import padded
 from recording import (
     FIXTURES,
     PACKAGES,
     change_by,
     disturb_last_bit,
     folder,
+    freeze_head,
     generator,
     normal,
     relative_error,
     rounding_of,
+    save_adapter,
     save_json,
     save_meta,
     save_tensors,
+    take_steps,
 )
 
 logging.set_verbosity_error()
@@ -68,14 +72,6 @@ def answering(model, base_state: dict[str, torch.Tensor], seed: int):
 def body_of(family: str, topic: str):
     auto = AutoModelForMaskedLM if topic == 'encoders' else AutoModelForCausalLM
     return auto.from_pretrained(FIXTURES / topic / family)
-
-
-def padded(config, seed: int) -> dict[str, torch.Tensor]:
-    gen = generator(seed)
-    mask = torch.zeros(len(LENGTHS), max(LENGTHS), dtype=torch.long)
-    for row, length in enumerate(LENGTHS):
-        mask[row, :length] = 1
-    return {'input_ids': torch.randint(1, config.vocab_size, mask.shape, generator=gen) * mask, 'attention_mask': mask}
 
 
 def record_logits(family: str, topic: str, seed: int) -> dict:
@@ -168,33 +164,15 @@ def at_step(batches: dict[str, torch.Tensor], step: int) -> dict[str, torch.Tens
     return {name: tensor[step] for name, tensor in batches.items()}
 
 
-def train(model, case: Case, batches, length=None, freeze_head=False) -> dict[str, torch.Tensor]:
-    if freeze_head:
-        for name, parameter in model.named_parameters():
-            if 'modules_to_save' in name:
-                parameter.requires_grad = False
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trainable, **ADAMW)
-    losses, gradient_norms = [], []
-    for step in range(STEPS):
+def train(model, case: Case, batches, length=None, frozen=False) -> dict[str, torch.Tensor]:
+    if frozen:
+        freeze_head(model)
+
+    def loss_at(step: int) -> torch.Tensor:
         rows = rows_of(at_step(batches, step % 5), case, length)
-        loss = torch.stack([model.base_model(**inputs, **answer).loss for inputs, answer in rows]).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        gradient_norms.append(torch.nn.utils.clip_grad_norm_(trainable, MAX_NORM))
-        optimizer.step()
-        losses.append(loss.detach())
-    return {'losses': torch.stack(losses), 'gradient_norms': torch.stack(gradient_norms)}
+        return torch.stack([model.base_model(**inputs, **answer).loss for inputs, answer in rows]).mean()
 
-
-def save_adapter(model, path) -> None:
-    model.save_pretrained(path)
-    (path / 'README.md').unlink()
-    config = json.loads((path / 'adapter_config.json').read_text())
-    # PEFT holds these as sets, and writes them in an order that changes from process to process.
-    for field in ('target_modules', 'modules_to_save'):
-        config[field] = sorted(config[field])
-    save_json(path / 'adapter_config.json', config)
+    return take_steps(model, loss_at, STEPS, ADAMW, MAX_NORM)
 
 
 def run(case: Case, batches, path=None, disturbance: int | None = None, **wrong) -> dict:
@@ -232,7 +210,7 @@ def record_training(name: str, batches) -> dict:
         'swapped': run(case, swapped),
         'padding': run(case, batches, length=LENGTH),
         'alpha': run(case, batches, alpha=4),
-        'frozenHead': run(case, batches, freeze_head=True),
+        'frozenHead': run(case, batches, frozen=True),
     }
     return {
         'seed': SEED,
