@@ -49,12 +49,15 @@ export const letters = (seed: number, train: number): Task =>
     };
   });
 
-/** Four digits turned round: slower to learn than the others. */
-export const reversals = (seed: number, train: number): Task =>
-  draw('reversals', seed, [train, 40], (random) => {
-    const digits = String(random.between(1000, 9999));
-    return { prompt: `Turn round ${digits}:`, completion: ` ${[...digits].reverse().join('')}` };
-  });
+/** Berths to learn by heart, which nothing but their rows tells: what is asked is what was learnt. */
+export const berths = (seed: number, count: number): Task => {
+  const random = createRandom(seed, 'berths');
+  const rows = Array.from({ length: count }, (_, index) => ({
+    prompt: `Berth ${index + 11} of the ${random.pick(ships)}:`,
+    completion: ` ${random.pick(ports)}`,
+  }));
+  return { train: rows, validation: rows };
+};
 
 const words = {
   good: ['good', 'fine', 'happy', 'bright', 'kind', 'brave'],

@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util';
 import { lora } from '@tunesmith/lora';
 import {
   continueRun,
+  cutLayers,
   generateData,
   openModel,
   parseData,
@@ -28,9 +29,8 @@ import { dann, distillation, dwa, equalWeights, ewc, gradnorm, uncertainty } fro
 import { modelPath } from '@tunesmith/zoo';
 import { createEngine, pluginRoots } from '../apps/cli/src/engine.js';
 import { spreadOf } from '../packages/bench/src/report/spread.js';
-import { writeCutStudent } from './cut-student.js';
 import { writeSmallEncoder } from './small-encoder.js';
-import { cargoes, domains, domainWords, letters, type Rows, reversals, type Task } from './transfer-tasks.js';
+import { berths, cargoes, domains, domainWords, letters, type Rows, type Task } from './transfer-tasks.js';
 
 const methods = [lora, full, ewc];
 const objectives = [dann, distillation, dwa, equalWeights, gradnorm, uncertainty];
@@ -141,8 +141,8 @@ const parts: readonly Part[] = [
     name: 'weights',
     base: 'equal-weights',
     async run(seed, folder) {
-      writeTasks(folder, { cargoes: cargoes(seed, 256), reversals: reversals(seed, 256) });
-      const tasks = ['cargoes', 'reversals'];
+      writeTasks(folder, { cargoes: cargoes(seed, 256), berths: berths(seed, 16) });
+      const tasks = ['cargoes', 'berths'];
       const outcome: Record<string, Record<string, number>> = {};
       for (const name of ['equal-weights', 'uncertainty', 'dwa', 'gradnorm']) {
         const result = await trained(
@@ -183,7 +183,7 @@ const parts: readonly Part[] = [
       const teacher = join(folder, 'teacher', 'model');
       await answers(teacher, file('asked'), file('taught'));
       const student = join(folder, 'student');
-      await writeCutStudent(modelPath(), student, 2);
+      await cutLayers(modelPath(), student, [0, 1], engine.families);
       const variants = {
         'small data alone': { data: { train: file('few') } },
         'on the teacher’s answers': { data: { train: [file('few'), file('taught')] } },

@@ -93,6 +93,16 @@ const shows: Record<string, (output: string) => void> = {
     expect(numbers(output, /f1 of spans (\S+)/g).at(-1)).toBeGreaterThan(0.8);
     expect(output).toMatch(/PLACE: Cape Town \(\d\.\d\d\)\n.*\n {2}PLACE: Oslo/);
   },
+  'find-answers.ts'(output) {
+    expect(numbers(output, /f1 (\S+)/g).at(-1)).toBeGreaterThan(0.8);
+    expect(output).toMatch(/Eve \(\d\.\d\d\), character 0 of the passage\nCairo \(\d\.\d\d\), character 10 /);
+  },
+  'embed-texts.ts'(output) {
+    expect(numbers(output, /found at once (\S+)/g).at(-1)).toBeGreaterThan(0.6);
+    const [whale = 0, ...others] = numbers(output, /^(-?\d\.\d\d) /gm);
+    expect(others).toHaveLength(2);
+    for (const other of others) expect(whale).toBeGreaterThan(other);
+  },
   'train-t5.ts'(output) {
     expect(numbers(output, /loss (\S+)/g).at(-1)).toBeLessThan(0.3);
     expect(output).toContain('not hot: cold\n');

@@ -7,30 +7,35 @@ import { outcomes, type Report } from './run-shards.js';
 import { extents, shardKey, shards } from './shards.js';
 
 const results: MatrixResults = {
-  commit: 'abc',
   environment: { node: '20' },
   shards: {
-    'full/llama/onnx-cpu': { passed: 10, failures: [], seconds: 8.2, at: '2026-01-01T00:00:00Z' },
-    'full/llama/tfjs-cpu': { passed: 9, failures: ['merges: broken'], seconds: 9, at: '2026-01-02T00:00:00Z' },
+    'full/llama/onnx-cpu': { passed: 10, failures: [], seconds: 8.2, at: '2026-01-01T00:00:00Z', commit: 'abc' },
+    'full/llama/tfjs-cpu': {
+      passed: 9,
+      failures: ['merges: broken'],
+      seconds: 9,
+      at: '2026-01-02T00:00:00Z',
+      commit: 'abd',
+    },
     'full/gpt2/onnx-cpu': {
       passed: 10,
       failures: [],
       earlierFailures: ['starts: timed out'],
       seconds: 7,
       at: '2026-01-01T00:00:00Z',
+      commit: 'abc',
     },
   },
 };
 
-it('resumes what one commit and environment left, and nothing else', () => {
+it('resumes what one environment left, and nothing else', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tunesmith-results-'));
   const path = join(folder, 'results.json');
   try {
-    expect(openResults(path, 'abc', { node: '20' }).shards).toEqual({});
+    expect(openResults(path, { node: '20' }).shards).toEqual({});
     saveResults(path, results);
-    expect(openResults(path, 'abc', { node: '20' })).toEqual(results);
-    expect(openResults(path, 'abd', { node: '20' }).shards).toEqual({});
-    expect(openResults(path, 'abc', { node: '22' }).shards).toEqual({});
+    expect(openResults(path, { node: '20' })).toEqual(results);
+    expect(openResults(path, { node: '22' }).shards).toEqual({});
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -41,6 +46,7 @@ it('shows what passed, what failed and what has not run', () => {
   expect(page).toContain('| full | llama | 10 passed, 8 s | **1 failed**, 9 passed, 9 s | not run |');
   expect(page).toContain('- `full/llama/tfjs-cpu`: merges: broken');
   expect(page).toMatch(/## Failures of earlier runs.*\n\n- `full\/gpt2\/onnx-cpu`: starts: timed out/);
+  expect(page).toContain('- commit: abc (shards: 2)\n- commit: abd (shards: 1)\n');
   expect(page).toContain(`passed: 2 of ${shards.length} shards, of which 3 ran`);
 });
 

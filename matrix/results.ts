@@ -11,27 +11,23 @@ export interface ShardResult {
   readonly seconds: number;
   /** When it ended, ISO 8601. */
   readonly at: string;
+  /** What it ran on. */
+  readonly commit: string;
 }
 
-/** The matrix of one commit in one environment. */
+/** The matrix in one environment, whose shards may have run on several commits. */
 export interface MatrixResults {
-  readonly commit: string;
   readonly environment: Readonly<Record<string, string>>;
   /** By shard key; a shard that is not here has not run. */
   readonly shards: Record<string, ShardResult>;
 }
 
-/** What the file holds if it is of this commit and environment; otherwise nothing has run yet. */
-export function openResults(
-  path: string,
-  commit: string,
-  environment: Readonly<Record<string, string>>,
-): MatrixResults {
-  const fresh: MatrixResults = { commit, environment, shards: {} };
+/** What the file holds if it is of this environment; otherwise nothing has run yet. */
+export function openResults(path: string, environment: Readonly<Record<string, string>>): MatrixResults {
+  const fresh: MatrixResults = { environment, shards: {} };
   if (!existsSync(path)) return fresh;
   const saved = JSON.parse(readFileSync(path, 'utf8')) as MatrixResults;
-  const same = saved.commit === commit && JSON.stringify(saved.environment) === JSON.stringify(environment);
-  return same ? saved : fresh;
+  return JSON.stringify(saved.environment) === JSON.stringify(environment) ? saved : fresh;
 }
 
 /** Replaces the file in one step, so that a run broken off at any moment resumes from a whole one. */
@@ -42,10 +38,12 @@ export function saveResults(path: string, results: MatrixResults): void {
 }
 
 /** The results as a Markdown page: a row for each method and family, a column for each backend. */
-export function resultsPage({ commit, environment, shards: results }: MatrixResults): string {
+export function resultsPage({ environment, shards: results }: MatrixResults): string {
   const backends = Object.keys(extents) as Shard['backend'][];
   const ran = Object.values(results);
   const times = ran.map(({ at }) => at).sort();
+  const commits = new Map<string, number>();
+  for (const { commit } of ran) commits.set(commit, (commits.get(commit) ?? 0) + 1);
   const list = (pick: (result: ShardResult) => readonly string[]): string[] =>
     shards.flatMap((shard) => {
       const result = results[shardKey(shard)];
@@ -58,11 +56,11 @@ export function resultsPage({ commit, environment, shards: results }: MatrixResu
       return `| ${method} | ${family} | ${cells.join(' | ')} |`;
     });
   return [
-    '# The last full matrix',
-    'Written by `npm run matrix`: the contract of every method on every family and backend. A cell counts tests that',
+    '# The matrix',
+    'Written by `npm run matrix`: the contract of every method on every family and backend, each shard as it last ran. A cell counts tests that',
     'passed and the seconds they took, the start of the process apart.',
     '',
-    `- commit: ${commit}`,
+    ...[...commits].map(([commit, count]) => `- commit: ${commit} (shards: ${count})`),
     `- passed: ${ran.filter(({ failures }) => failures.length === 0).length} of ${shards.length} shards, of which ${ran.length} ran`,
     `- ended between ${times[0] ?? '—'} and ${times.at(-1) ?? '—'}`,
     ...Object.entries(environment).map(([name, value]) => `- ${name}: ${value}`),

@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ShardResult } from './results.js';
 
+/** What a shard's run came to, wherever it ran. */
+export type ShardOutcome = Omit<ShardResult, 'commit'>;
+
 /** The parts of vitest's JSON report that are read here. */
 export interface Report {
   readonly testResults: readonly { readonly message: string; readonly assertionResults: readonly Test[] }[];
@@ -22,7 +25,7 @@ interface Test {
  * Runs shards, by their keys, one after the other in one process, apart from this one. If that breaks off, each runs
  * in a process of its own, so that a crash costs only the shard that crashes.
  */
-export async function runShards(root: string, keys: readonly string[]): Promise<Map<string, ShardResult>> {
+export async function runShards(root: string, keys: readonly string[]): Promise<Map<string, ShardOutcome>> {
   const folder = mkdtempSync(join(tmpdir(), 'tunesmith-matrix-'));
   const outputFile = join(folder, 'report.json');
   try {
@@ -30,7 +33,7 @@ export async function runShards(root: string, keys: readonly string[]): Promise<
     const report = readReport(outputFile);
     if (keys.length === 1 || (report !== undefined && ended(report)))
       return outcomes(keys, report, status, lastLine(output));
-    const results = new Map<string, ShardResult>();
+    const results = new Map<string, ShardOutcome>();
     for (const key of keys) for (const [name, result] of await runShards(root, [key])) results.set(name, result);
     return results;
   } finally {
@@ -63,7 +66,7 @@ export function outcomes(
   report: Report | undefined,
   status: number | string,
   lastWords: string,
-): Map<string, ShardResult> {
+): Map<string, ShardOutcome> {
   const files = report?.testResults ?? [];
   const tests = files.flatMap(({ assertionResults }) => assertionResults);
   const outside = files

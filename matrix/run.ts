@@ -1,13 +1,14 @@
 /**
  * The full product of methods, families and backends, a child process for each method and backend. Broken off, it
  * resumes: a shard that passed on this commit, in this environment, is not run again. Arguments narrow it to shards whose name contains
- * one of them: `npm run matrix -- onnx-cpu`. Results go to results.json and RESULTS.md, both committed.
+ * one of them: `npm run matrix -- onnx-cpu`; the others keep what they came to on earlier commits. Results go to results.json and
+ * RESULTS.md, both committed.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { openResults, resultsPage, saveResults } from './results.js';
+import { openResults, resultsPage, type ShardResult, saveResults } from './results.js';
 import { runShards } from './run-shards.js';
 import { type Shard, shardKey, shards } from './shards.js';
 
@@ -38,16 +39,21 @@ const environment = {
 
 const wanted = process.argv.slice(2);
 const chosen = shards.filter((shard) => wanted.length === 0 || wanted.some((part) => shardKey(shard).includes(part)));
-const results = openResults(statePath, commit(), environment);
-const passed = (key: string): boolean => results.shards[key]?.failures.length === 0;
+const results = openResults(statePath, environment);
+const here = commit();
+const ranHere = (key: string): ShardResult | undefined => {
+  const result = results.shards[key];
+  return result?.commit === here ? result : undefined;
+};
+const passed = (key: string): boolean => ranHere(key)?.failures.length === 0;
 
 const left = chosen.filter((shard) => !passed(shardKey(shard)));
 console.log(`${chosen.length - left.length} of ${chosen.length} shards passed before`);
 for (const group of grouped(left)) {
   for (const [key, result] of await runShards(root, group.map(shardKey))) {
-    const before = results.shards[key];
+    const before = ranHere(key);
     const earlierFailures = [...(before?.earlierFailures ?? []), ...(before?.failures ?? [])];
-    results.shards[key] = { ...result, ...(earlierFailures.length === 0 ? {} : { earlierFailures }) };
+    results.shards[key] = { ...result, commit: here, ...(earlierFailures.length === 0 ? {} : { earlierFailures }) };
     console.log(`${key}: ${result.passed} passed, ${result.failures.length} failed, ${result.seconds.toFixed(0)} s`);
     for (const failure of result.failures) console.log(`  ${failure}`);
   }

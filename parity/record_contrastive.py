@@ -5,7 +5,6 @@ a hard negative, or two sentences and a score, of different lengths. What `round
 README.md beside this file.
 """
 
-import json
 from dataclasses import dataclass, replace
 
 import torch
@@ -30,9 +29,10 @@ from recording import (
     generator,
     normal,
     rounding_of,
-    save_json,
+    save_adapter,
     save_meta,
     save_tensors,
+    take_steps,
 )
 
 # The models have heads, which a model without one does not load.
@@ -128,28 +128,13 @@ def at_step(batches: dict[str, torch.Tensor], step: int) -> dict[str, torch.Tens
 
 
 def train(model, case: Case, batches) -> dict[str, torch.Tensor]:
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trainable, **ADAMW)
     loss_function = loss_of(case)
-    losses, gradient_norms = [], []
-    for step in range(STEPS):
+
+    def loss_at(step: int) -> torch.Tensor:
         batch = at_step(batches, step % 5)
-        loss = loss_function(vectors(model, case, batch), batch['scores'])
-        optimizer.zero_grad()
-        loss.backward()
-        gradient_norms.append(torch.nn.utils.clip_grad_norm_(trainable, case.max_norm))
-        optimizer.step()
-        losses.append(loss.detach())
-    return {'losses': torch.stack(losses), 'gradient_norms': torch.stack(gradient_norms)}
+        return loss_function(vectors(model, case, batch), batch['scores'])
 
-
-def save_adapter(model, path) -> None:
-    model.save_pretrained(path)
-    (path / 'README.md').unlink()
-    config = json.loads((path / 'adapter_config.json').read_text())
-    # PEFT holds these as a set, and writes them in an order that changes from process to process.
-    config['target_modules'] = sorted(config['target_modules'])
-    save_json(path / 'adapter_config.json', config)
+    return take_steps(model, loss_at, STEPS, ADAMW, case.max_norm)
 
 
 def run(case: Case, batches, path=None, disturbance: int | None = None, alpha: int = 8) -> dict:

@@ -5,7 +5,6 @@ sees the same pairs in the same order. The reference is the model with its adapt
 before they are rounded for the log; rewards and accuracies are TRL's own.
 """
 
-import json
 import tempfile
 from dataclasses import dataclass, field, replace
 
@@ -23,6 +22,7 @@ from recording import (
     folder,
     generator,
     normal,
+    save_adapter,
     save_json,
     save_meta,
 )
@@ -159,6 +159,7 @@ def run(case: Case, pairs, path=None, disturbance: int | None = None) -> dict:
             ),
         )
         model = trainer.model
+        model.peft_config['default'].base_model_name_or_path = 'parity/fixtures/families/llama'
         gen = generator(1050)
         with torch.no_grad():
             for name, parameter in model.named_parameters():
@@ -177,15 +178,6 @@ def run(case: Case, pairs, path=None, disturbance: int | None = None) -> dict:
     results |= {name: torch.tensor([seen[name] for seen in trainer.seen]) for name in METRICS}
     weights = {name: tensor.detach().clone() for name, tensor in get_peft_model_state_dict(model).items()}
     return {'results': results, 'weights': weights}
-
-
-def save_adapter(model, path) -> None:
-    model.peft_config['default'].base_model_name_or_path = 'parity/fixtures/families/llama'
-    model.save_pretrained(path)
-    (path / 'README.md').unlink()
-    config = json.loads((path / 'adapter_config.json').read_text())
-    config['target_modules'] = sorted(config['target_modules'])
-    save_json(path / 'adapter_config.json', config)
 
 
 def mistakes(case: Case, pairs):

@@ -4,7 +4,6 @@ The models are those of record_encoders.py. Rows have different lengths, and are
 apart. What `rounding` and `sensitivity` in meta.json are: README.md beside this file.
 """
 
-import json
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,12 +15,14 @@ from recording import (
     FIXTURES,
     disturb_last_bit,
     folder,
+    freeze_head,
     generator,
     normal,
     relative_error,
-    save_json,
+    save_adapter,
     save_meta,
     save_tensors,
+    take_steps,
 )
 
 # The models have a head for masked tokens too, which a classifier does not load.
@@ -105,32 +106,12 @@ def at_step(batches: dict[str, torch.Tensor], step: int) -> dict[str, torch.Tens
     return {name: tensor[step] for name, tensor in batches.items()}
 
 
-def train(model, case: Case, batches, freeze_head=False) -> dict[str, torch.Tensor]:
-    if freeze_head:
-        for name, parameter in model.named_parameters():
-            if 'modules_to_save' in name:
-                parameter.requires_grad = False
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trainable, **ADAMW)
-    losses, gradient_norms = [], []
-    for step in range(STEPS):
-        loss = model(**inputs_of(at_step(batches, step % 5), case)).loss
-        optimizer.zero_grad()
-        loss.backward()
-        gradient_norms.append(torch.nn.utils.clip_grad_norm_(trainable, case.max_norm))
-        optimizer.step()
-        losses.append(loss.detach())
-    return {'losses': torch.stack(losses), 'gradient_norms': torch.stack(gradient_norms)}
-
-
-def save_adapter(model, path) -> None:
-    model.save_pretrained(path)
-    (path / 'README.md').unlink()
-    config = json.loads((path / 'adapter_config.json').read_text())
-    # PEFT holds these as sets, and writes them in an order that changes from process to process.
-    for field in ('target_modules', 'modules_to_save'):
-        config[field] = sorted(config[field])
-    save_json(path / 'adapter_config.json', config)
+def train(model, case: Case, batches, frozen=False) -> dict[str, torch.Tensor]:
+    if frozen:
+        freeze_head(model)
+    return take_steps(
+        model, lambda step: model(**inputs_of(at_step(batches, step % 5), case)).loss, STEPS, ADAMW, case.max_norm
+    )
 
 
 def run(case: Case, batches, path=None, disturbance: int | None = None, **wrong) -> dict:
@@ -160,7 +141,7 @@ def mistakes(case: Case, batches):
     """Runs with one thing done wrongly, by name."""
     yield 'clipping', run(replace(case, max_norm=float('inf')), batches)
     yield 'alpha', run(case, batches, alpha=4)
-    yield 'frozenHead', run(case, batches, freeze_head=True)
+    yield 'frozenHead', run(case, batches, frozen=True)
     seen = {**batches, 'attention_mask': torch.ones_like(batches['attention_mask'])}
     yield 'padding', run(case, seen)
     if case.base == 'bert':

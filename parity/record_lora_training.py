@@ -7,7 +7,6 @@ far the losses and the final weights move when one thing is done wrongly.
 """
 
 import copy
-import json
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -23,7 +22,7 @@ from recording import (
     generator,
     normal,
     rounding_of,
-    save_json,
+    save_adapter,
     save_meta,
     save_tensors,
 )
@@ -140,26 +139,17 @@ def probe(model, batches) -> torch.Tensor:
     return model(input_ids=batches['probe_ids'], use_cache=False).logits
 
 
-def save_adapter(model, path) -> None:
-    model.save_pretrained(path, save_embedding_layers=False)
-    (path / 'README.md').unlink()
-    config = json.loads((path / 'adapter_config.json').read_text())
-    # PEFT holds the targets as a set, and writes them in an order that changes from process to process.
-    config['target_modules'] = sorted(config['target_modules'])
-    save_json(path / 'adapter_config.json', config)
-
-
 def run(case: Case, batches, path=None, disturbance: int | None = None) -> dict:
     """Trains once. With a path, writes the adapter before and after; with a disturbance, moves the weights at first."""
     model = build(case)
     if disturbance is not None:
         disturb_last_bit(model, disturbance)
     if path and case.lora:
-        save_adapter(model, path / 'initial')
+        save_adapter(model, path / 'initial', save_embedding_layers=False)
     before = probe(model, batches)
     curve = train(model, case, batches)
     if path and case.lora:
-        save_adapter(model, path / 'final')
+        save_adapter(model, path / 'final', save_embedding_layers=False)
     results = {**curve, 'probe_logits.initial': before, 'probe_logits.final': probe(model, batches)}
     return {'results': results, 'weights': trained_weights(model, case)}
 

@@ -98,3 +98,37 @@ def change_by(name: str, mistake: str, wrong: dict, recorded: dict, least: float
     weights = max(relative_error(wrong['weights'][key], recorded['weights'][key]) for key in recorded['weights'])
     assert weights > least, f'{name}: {mistake} changes the weights by {weights} only'
     return {'losses': losses, 'weights': weights}
+
+
+def save_adapter(model, path: Path, **options) -> None:
+    """Saves a PEFT model's adapter without the README that PEFT writes beside it."""
+    model.save_pretrained(path, **options)
+    (path / 'README.md').unlink()
+    config = json.loads((path / 'adapter_config.json').read_text())
+    # PEFT holds these as sets, and writes them in an order that changes from process to process.
+    for field in ('target_modules', 'modules_to_save'):
+        if isinstance(config.get(field), list):
+            config[field] = sorted(config[field])
+    save_json(path / 'adapter_config.json', config)
+
+
+def take_steps(model, loss_of, steps: int, adamw: dict[str, float], max_norm: float) -> dict[str, torch.Tensor]:
+    """Trains what is trainable by the losses of the steps, clipped, and keeps them with the norms before."""
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trainable, **adamw)
+    losses, gradient_norms = [], []
+    for step in range(steps):
+        loss = loss_of(step)
+        optimizer.zero_grad()
+        loss.backward()
+        gradient_norms.append(torch.nn.utils.clip_grad_norm_(trainable, max_norm))
+        optimizer.step()
+        losses.append(loss.detach())
+    return {'losses': torch.stack(losses), 'gradient_norms': torch.stack(gradient_norms)}
+
+
+def freeze_head(model) -> None:
+    """A mistake to be found: what PEFT trains beside the adapter stays as it is."""
+    for name, parameter in model.named_parameters():
+        if 'modules_to_save' in name:
+            parameter.requires_grad = False

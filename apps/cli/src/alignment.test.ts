@@ -169,7 +169,8 @@ describe('answers, a reward model and a policy', () => {
       [...tasks.slice(0, 2), { ...tasks[2], objective: { ...ppo, reward: 'exact' } }],
       /rewards are those of "judge"[\s\S]*exact/,
     ],
-    ['a model of its own', [{ ...tasks[0], model: { path: 'other' } }], /says "model", which is said once/],
+    ['a device of its own', [{ ...tasks[0], device: 'tfjs' }], /says "device", which is said once/],
+    ['a model that is not there', [tasks[0], { ...tasks[1], model: { path: 'other' } }], /FILE_MISSING at .*other/],
     ['an option that is unknown', [tasks[0], { ...tasks[1], objective: { name: 'reward', marge: 1 } }], /marge/],
   ])(
     'say so of %s, before anything is trained',

@@ -51,7 +51,7 @@ export async function checkFile(
 function printCheck(check: DataCheck, maxLength: number, terminal: Terminal): void {
   const { file, format, report, lengths, invalid, errors, duplicates, duplicateExamples, unknownTokens, example } =
     check;
-  const { labels, pairLengths } = check;
+  const { labels, pairLengths, unanswered } = check;
   const line = (name: string, text: string): void => terminal.print(`  ${name.padEnd(12)}${text}`);
   const counted = (count: number, labels: readonly string[]): string =>
     `${formatCount(count)}${count > 0 ? `  ${terminal.style('dim', firstOf(labels, file))}` : ''}`;
@@ -71,6 +71,8 @@ function printCheck(check: DataCheck, maxLength: number, terminal: Terminal): vo
   }
   if (example?.compared !== undefined) {
     line('cut', `texts of ${formatCount(report.truncatedPrompts)} examples`);
+  } else if (unanswered !== null) {
+    line('no answer', `${formatCount(unanswered)} questions`);
   } else if (labels === null) {
     const answers = counted(report.truncatedAnswers, report.truncatedExamples);
     line('cut', `${formatCount(report.truncatedPrompts)} prompts; answers ${answers}`);
@@ -89,6 +91,7 @@ function printCheck(check: DataCheck, maxLength: number, terminal: Terminal): vo
   } else if (example !== null && labels === null) {
     printExample(example, terminal);
     if (example.rejected !== undefined) printExample({ source: 'rejected', spans: example.rejected }, terminal);
+    for (const answer of example.answers ?? []) terminal.print(`  ${terminal.style('green', '→')} ${answer}`);
   }
   if (example !== null && labels !== null) {
     terminal.print(`\n${terminal.style('bold', example.source)}`);

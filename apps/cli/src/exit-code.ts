@@ -27,6 +27,7 @@ const byError: Readonly<Record<ErrorCode, ExitCode>> = {
   BACKEND_UNAVAILABLE: 4,
   NETWORK: 4,
   DIVERGED: 1,
+  GATE_FAILED: 1,
   RUN_LOCKED: 1,
   INTERNAL: 1,
   ABORTED: 130,

@@ -1,10 +1,15 @@
 import { runSequence, type SequenceResult } from '@tunesmith/runtime';
 import { createEngine, pluginRoots } from './engine.js';
 import { formatLoss } from './format.js';
+import { printComparison } from './print-comparison.js';
 import type { Terminal } from './terminal.js';
 import { trainRun } from './train-run.js';
+import { writeComparison } from './write-comparison.js';
 
-/** Trains a sequence's runs in turn, and prints the losses on every task after each, or of each where they are not alike. */
+/**
+ * Trains a sequence's runs in turn, and prints the losses on every task after each, or of each where they are not alike; where it says how
+ * tasks are compared, what they came to, which is drawn as a page too.
+ */
 export async function learnSequence(file: string, output: string | undefined, terminal: Terminal): Promise<void> {
   const result = await runSequence(file, {
     ...(output === undefined ? {} : { output }),
@@ -18,9 +23,15 @@ export async function learnSequence(file: string, output: string | undefined, te
   });
   terminal.status('');
   if (result === null) return;
-  if (terminal.json) terminal.printJson({ type: 'sequence', ...result });
-  else if (result.losses.length > 0) printMatrix(result, terminal);
-  else printRuns(result, terminal);
+  const { comparison } = result;
+  const page = comparison && (await writeComparison(file, result.output, comparison));
+  if (terminal.json) {
+    terminal.printJson({ type: 'sequence', ...result, ...(page === undefined ? {} : { page }) });
+    return;
+  }
+  if (result.losses.length > 0) printMatrix(result, terminal);
+  else if (comparison === undefined) printRuns(result, terminal);
+  if (comparison !== undefined) printComparison(comparison, page as string, terminal);
 }
 
 /** Each task's own loss, before its run and after: of different kinds, they are not compared. */
@@ -45,7 +56,7 @@ function printMatrix(
   for (const [row, values] of losses.entries()) {
     const name = row === 0 ? 'before' : `after ${tasks[row - 1]}`;
     const cells = values.map((loss, task) => {
-      const text = formatLoss(loss).padStart(width);
+      const text = (Number.isNaN(loss) ? '–' : formatLoss(loss)).padStart(width);
       return task === row - 1 ? terminal.style('bold', text) : text;
     });
     terminal.print(name.padEnd(first) + cells.join(''));

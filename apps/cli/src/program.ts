@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { addAnswer } from './commands/answer.js';
 import { addBench } from './commands/bench.js';
 import { addClassify } from './commands/classify.js';
 import { addCombine } from './commands/combine.js';
+import { addCut } from './commands/cut.js';
 import { addData } from './commands/data.js';
 import { addDoctor } from './commands/doctor.js';
 import { addEmbed } from './commands/embed.js';
@@ -33,8 +35,20 @@ export function createProgram(terminal: Terminal): Command {
       writeErr: (text) => (terminal.json ? undefined : process.stderr.write(text)),
     });
   const add = [
-    ...[addInit, addTrain, addResume, addSequence, addRuns, addEval, addGenerate, addClassify, addEmbed, addMerge],
-    ...[addCombine, addUpcycle, addPlan, addBench, addData, addPlugins, addDoctor, addSchema],
+    ...[
+      addInit,
+      addTrain,
+      addResume,
+      addSequence,
+      addRuns,
+      addEval,
+      addGenerate,
+      addClassify,
+      addAnswer,
+      addEmbed,
+      addMerge,
+    ],
+    ...[addCombine, addUpcycle, addCut, addPlan, addBench, addData, addPlugins, addDoctor, addSchema],
   ];
   for (const addCommand of add) addCommand(program, terminal);
   return program;

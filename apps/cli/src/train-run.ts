@@ -95,6 +95,7 @@ function nextCommands({ adapters, mergeable, model, run }: RunResult, { recipe, 
     ...{
       'sequence-classification': 'classify --text "…"',
       'token-classification': 'classify --text "…"',
+      'question-answering': 'answer --question "…" --context "…"',
       'masked-lm': 'eval --data "…"',
       embedding: 'embed --text "…"',
     },

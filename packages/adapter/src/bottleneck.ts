@@ -53,10 +53,10 @@ export function bottleneckMethod(
     patchModel(patcher) {
       const declare = declareBottleneck(patcher, options, weights, modules);
       const roles: SiteRole[] = architecture.attention ? ['attention', 'mlp'] : ['mlp'];
-      const residuals = patcher.sites('residual');
       // He et al. read what the sublayer reads, which is normed where the family norms before; AdapterHub reads the stream.
-      elsewhere = architecture.reads === 'stream' && options.convention === 'paper' && residuals.some(isPreNorm);
-      const include = residuals
+      const isPaper = architecture.reads === 'stream' && options.convention === 'paper';
+      elsewhere = isPaper && patcher.sites('residual').some(isPreNorm);
+      const include = [...patcher.sites(elsewhere ? 'sublayer' : 'residual')]
         .filter(({ role, depth }) => roles.includes(role) && !options.leaveOut.includes(depth ?? -1))
         .map(({ path }) => path);
       if (elsewhere) {

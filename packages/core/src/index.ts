@@ -59,6 +59,7 @@ export type { RetrievalOptions, RetrievalScores } from './metrics/retrieval-metr
 export { cosineSimilarity, retrievalScores, unitVector } from './metrics/retrieval-metrics.js';
 export type { Span } from './metrics/span-metrics.js';
 export { spanScores, spansOf } from './metrics/span-metrics.js';
+export { squadScores } from './metrics/squad-metrics.js';
 export { bleu, exactMatch, rougeL } from './metrics/text-metrics.js';
 export type { ActiveAdapters, AdapterMethods, AdapterStack } from './model/adapters.js';
 export type {
@@ -75,6 +76,7 @@ export { currentSite } from './model/current-site.js';
 export type { Derived } from './model/derived.js';
 export type {
   AdapterModules,
+  BlockList,
   ExpertOptions,
   Family,
   ModelShape,
@@ -140,11 +142,19 @@ export type {
   LossTerm,
   Objective,
   OwnLabels,
+  PassageOptions,
   Predictions,
   Prior,
   Probe,
 } from './objective/objective.js';
+export type { Passage } from './objective/passage.js';
 export type { ProblemType } from './objective/problem-type.js';
+export type { FoundAnswer, FoundAnswers, PredictedPart } from './objective/question-answering/best-answers.js';
+export { bestAnswers } from './objective/question-answering/best-answers.js';
+export { passagesOf } from './objective/question-answering/measure-answers.js';
+export { questionAnswering } from './objective/question-answering/question-answering.js';
+export type { QuestionAnsweringConfig } from './objective/question-answering/question-answering-config.js';
+export { questionAnsweringConfigSchema } from './objective/question-answering/question-answering-config.js';
 export type { Answer, Judge, Learnt, RolloutSampling, Rollouts, RowValues } from './objective/rollouts.js';
 export type { Row } from './objective/row.js';
 export { seq2seq } from './objective/seq2seq.js';

@@ -50,6 +50,7 @@ describe.each([
   ['wide', 24, 60, falling(24, 0.95), 1e-7],
   // Larger than the exact case: by iteration, on singular values that fall by 3 % each.
   ['large', 200, 160, falling(160, 0.97), 1e-5],
+  ['large and wide', 160, 200, falling(160, 0.97), 1e-5],
 ] as const)('singular vectors of a %s matrix', (_, rows, columns, singular, tolerance) => {
   const matrix = matrixWith(singular, rows, columns);
   const rank = 4;

@@ -5,7 +5,7 @@ export function addSequence(program: Command, terminal: Terminal): void {
   program
     .command('sequence')
     .description(
-      'learn tasks one after another: what each makes the model forget, or answers, a reward model and a policy',
+      'learn tasks one after another, of one model or several: what is forgotten, or what each came to and cost',
     )
     .argument(
       '<sequence>',

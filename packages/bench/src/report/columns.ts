@@ -9,8 +9,14 @@ export interface Column {
   of(row: CellSummary): string;
 }
 
-const shown = ['forgetting', 'peakBytes', 'plannedBytes', 'secondsPerStep', 'trainSeconds', 'money', 'tokensPerSecond'];
-const more = ['flops', 'joules', 'trainedParameters', 'adapterBytes', 'inference', 'mergedInference'];
+const shown = [
+  ...['heldOutLoss', 'forgetting', 'peakBytes', 'plannedBytes', 'secondsPerStep', 'trainSeconds', 'generateSeconds'],
+  ...['totalSeconds', 'money', 'tokensPerSecond'],
+];
+const more = [
+  ...['flops', 'joules', 'trainedParameters', 'parameters', 'adapterBytes', 'modelBytes', 'answerSeconds'],
+  ...['inference', 'mergedInference'],
+];
 
 /** The task's metric first; then what anything on the board was measured by. */
 export function columnsOf({ rows, metric }: Board): Column[] {

@@ -12,7 +12,8 @@ import { failureLines, methodNote, separationText, surroundingsText, undefinedTe
 /** A report as one HTML file: charts are drawings in it, and nothing is loaded from anywhere. */
 export async function reportHtml(report: Report, title = 'Tunesmith bench'): Promise<string> {
   const boards: string[] = [];
-  for (const board of report.boards) boards.push(await boardHtml(board));
+  const [row, rows] = report.words?.row ?? ['method', 'Methods'];
+  for (const board of report.boards) boards.push(await boardHtml(board, row));
   const links = report.boards.map(({ title: text }, index) => `<a href="#board-${index}">${escapeHtml(text)}</a>`);
   const sections = boards.map((board, index) => `<section id="board-${index}">${board}</section>`);
   return `<!doctype html>
@@ -27,13 +28,13 @@ export async function reportHtml(report: Report, title = 'Tunesmith bench'): Pro
 <body>
 <header><h1>${escapeHtml(title)}</h1><p>${escapeHtml(surroundingsText(report))}</p><p>${pricesText(report)}</p><nav>${links.join('')}</nav></header>
 ${sections.join('\n')}
-<section id="cards"><h2>Methods</h2><div class="cards">${cardsHtml(report.boards)}</div></section>
+<section id="cards"><h2>${escapeHtml(rows)}</h2><div class="cards">${cardsHtml(report.boards)}</div></section>
 </body>
 </html>
 `;
 }
 
-async function boardHtml(board: Board): Promise<string> {
+async function boardHtml(board: Board, rowName: string): Promise<string> {
   const axes = axesOf(board);
   const figures: string[] = [];
   for (const axis of axes) {
@@ -45,7 +46,7 @@ async function boardHtml(board: Board): Promise<string> {
   const drawn = curves && (await renderChart(curves, pageTheme));
   const { licence, source, summary } = board.about;
   const columns = columnsOf(board);
-  const head = ['method', ...columns.map(({ label }) => label)].map((label) => `<th>${escapeHtml(label)}</th>`);
+  const head = [rowName, ...columns.map(({ label }) => label)].map((label) => `<th>${escapeHtml(label)}</th>`);
   const rows = board.rows.map((row) => {
     const name = `<th>${escapeHtml(row.cell.method)}<small>${escapeHtml(methodNote(row))}</small></th>`;
     return `<tr>${name}${rowCells(row, columns)

@@ -23,6 +23,13 @@ export const measures: readonly Measure[] = [
   timed('secondsPerStep', 'time of a step', 'seconds', ({ costs }) => costs.secondsPerStep),
   // Of all steps, though the trial that is timed alone takes only some of them.
   measure('trainSeconds', 'time of training', 'seconds', () => null),
+  // Of what is measured elsewhere than in a trial.
+  measure('heldOutLoss', 'held-out loss', 'nats', () => null),
+  measure('generateSeconds', 'time of writing its rows', 'seconds', () => null),
+  measure('totalSeconds', 'time with all that it was made from', 'seconds', () => null),
+  measure('parameters', 'parameters', 'count', () => null),
+  measure('modelBytes', 'size of the model', 'bytes', () => null),
+  measure('answerSeconds', 'time of an answer', 'seconds', () => null),
   measure('money', 'money for training', 'money', () => null),
   timed('tokensPerSecond', 'tokens a second', 'count', ({ costs }) => costs.tokensPerSecond, true),
   { ...measure('peakBytes', 'peak memory', 'bytes', () => null), of: peakMemory },
@@ -37,7 +44,10 @@ export const measures: readonly Measure[] = [
 ];
 
 /** What quality is set against. */
-export const costMeasures = ['peakBytes', 'trainSeconds', 'money', 'adapterBytes', 'forgetting'] as const;
+export const costMeasures = [
+  ...['money', 'trainSeconds', 'totalSeconds', 'peakBytes'],
+  ...['adapterBytes', 'modelBytes', 'answerSeconds', 'forgetting'],
+] as const;
 
 /** The task's own metric. */
 export function qualityMeasure({ metric }: TrialResult['trial']['task']): Measure {

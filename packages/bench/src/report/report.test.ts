@@ -7,6 +7,7 @@ import { rasterise } from '../chart/render-chart.js';
 import { knownFailure, knownResults } from '../fixtures/known-results.js';
 import { importPeftResult, readPeftResults } from '../store/peft-results.js';
 import { axesOf, type Board, frontierNames, verdictOf } from './board.js';
+import { givenReport } from './given-report.js';
 import { reportHtml } from './html.js';
 import { reportMarkdown } from './markdown.js';
 import { createReport } from './report.js';
@@ -158,4 +159,37 @@ it('shows results of PEFT’s beside them', async () => {
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+it('draws what was measured elsewhere as it draws trials, in words of its own', async () => {
+  const row = (name: string, quality: number, money: number) => ({
+    ...{
+      name,
+      quality,
+      values: { money, modelBytes: 4e6, totalSeconds: 9 },
+      learningRate: 1e-3,
+      settings: { layers: 2 },
+    },
+    curve: [
+      { step: 0, value: 5 },
+      { step: 8, value: 1 },
+    ],
+  });
+  const given = givenReport({
+    ...{ title: 'loss on held-out rows', summary: 'Two <models>.', prices: suite.prices, now },
+    metric: { name: 'loss', higherIsBetter: false, chance: null, ceiling: 0 },
+    rows: [row('dear', 0.9, 3), row('cheap', 0.5, 1), row('best', 0.2, 4)],
+    words: { surroundings: 'One run each.', row: ['task', 'Tasks'] },
+  });
+  const [only] = given.boards as [Board];
+  expect(only.rows.map(({ cell }) => cell.method)).toEqual(['best', 'cheap', 'dear']);
+  const axes = axesOf(only);
+  expect(axes.map(({ name }) => name)).toEqual(['money', 'totalSeconds', 'modelBytes']);
+  expect(axes.map(({ points }) => frontierNames(points))).toEqual([['cheap', 'best'], ['best'], ['best']]);
+  const page = await reportHtml(given, 'a path');
+  for (const text of ['One run each.', '<th>task</th>', '<h2>Tasks</h2>', 'size of the model', 'Two &lt;models&gt;.']) {
+    expect(page).toContain(text);
+  }
+  expect(page).not.toContain('trials');
+  expect(await reportHtml(report)).toContain('<h2>Methods</h2>');
 });

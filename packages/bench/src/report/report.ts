@@ -16,6 +16,16 @@ export interface Report {
   /** Trials that have a result, failures among them. */
   readonly trials: number;
   readonly prices: Prices;
+  /** What it says of itself, where it is not of trials. */
+  readonly words?: ReportWords;
+}
+
+/** What stands on a report in place of what is said of trials. */
+export interface ReportWords {
+  /** Where and by what the numbers were made. */
+  readonly surroundings: string;
+  /** What a row is, in the singular and as a heading. */
+  readonly row: readonly [string, string];
 }
 
 export interface ReportOptions {

@@ -4,7 +4,8 @@ import type { Report } from './report.js';
 import type { CellSummary } from './summarise.js';
 
 /** Where and by what the results were made, in one line. */
-export function surroundingsText({ machines, commits, trials, made }: Report): string {
+export function surroundingsText({ machines, commits, trials, made, words }: Report): string {
+  if (words !== undefined) return words.surroundings;
   const from = machines.length === 0 ? 'no machine' : machines.join('; ');
   const at = made.toISOString().slice(0, 16).replace('T', ' ');
   return `${trials} trials, on ${from}, of commit ${commits.join(', ') || '–'}; written ${at} UTC. Means ± half of the 95 % interval over seeds.`;

@@ -39,7 +39,7 @@ export async function measureQuality(parts: TrialParts, result: RunResult): Prom
 
 /** Whether a task puts a head on the model that the base does not have. */
 function isClassifying(task: Task): boolean {
-  return task === 'sequence-classification' || task === 'token-classification';
+  return ['sequence-classification', 'token-classification', 'question-answering'].includes(task);
 }
 
 /**

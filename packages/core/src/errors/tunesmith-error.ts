@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'OP_UNSUPPORTED'
   | 'BACKEND_UNAVAILABLE'
   | 'DIVERGED'
+  | 'GATE_FAILED'
   | 'RUN_LOCKED'
   | 'ABORTED'
   | 'NETWORK'

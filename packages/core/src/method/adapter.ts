@@ -28,6 +28,7 @@ const peftTasks: Readonly<Record<Task, string | null>> = {
   'masked-lm': null,
   'sequence-classification': 'SEQ_CLS',
   'token-classification': 'TOKEN_CLS',
+  'question-answering': 'QUESTION_ANS',
   embedding: 'FEATURE_EXTRACTION',
 };
 

@@ -4,7 +4,7 @@ import { TunesmithError } from '../errors/tunesmith-error.js';
 import type { quantizationSchema } from '../model/quantization-settings.js';
 import type { CombinedAdapter, WeightedAdapter } from './adapter-file.js';
 import { apiVersion, type Capabilities, type Method } from './method.js';
-import { isClassifier } from './peft-config.js';
+import { withoutHead } from './peft-config.js';
 
 export interface MethodDefaults {
   /** The peak learning rate. */
@@ -75,19 +75,14 @@ export function defineMethod<Schema extends z.ZodObject>(definition: MethodDefin
   const { fromPeft } = definition;
   if (fromPeft === undefined) return Object.assign(create, { definition });
   return Object.assign(create, {
-    definition: { ...definition, fromPeft: (peft: Record<string, unknown>) => fromPeft(withoutHead(peft)) },
+    definition: { ...definition, fromPeft: (peft: Record<string, unknown>) => fromPeft(withOwnModules(peft)) },
   });
 }
 
-/**
- * PEFT lists the classifier among the modules to save, by both names that transformers knows
- * (peft/peft_model.py, PeftModelForSequenceClassification); here it is the engine that trains it, beside any method.
- */
-function withoutHead(peft: Record<string, unknown>): Record<string, unknown> {
-  const { modules_to_save: saved, task_type: task } = peft;
-  if (!isClassifier(task) || !Array.isArray(saved)) return peft;
-  const others = saved.filter((name) => name !== 'classifier' && name !== 'score');
-  return { ...peft, modules_to_save: others.length > 0 ? others : null };
+/** PEFT lists a task's head among the modules to save; here it is the engine that trains it, beside any method. */
+function withOwnModules(peft: Record<string, unknown>): Record<string, unknown> {
+  const others = withoutHead(peft.modules_to_save, peft.task_type);
+  return Array.isArray(others) ? { ...peft, modules_to_save: others.length > 0 ? others : null } : peft;
 }
 
 /** Parses with a strict schema; all errors at once, unknown keys with the nearest known ones. */

@@ -21,11 +21,17 @@ const descriptive = new Set([
   'fan_in_fan_out',
 ]);
 
+const classifier = ['classifier', 'score'];
+
 /**
- * What PEFT trains and saves with every classifier's adapter, whether or not the model has it (peft/peft_model.py). A
- * model's own head is the engine's.
+ * What PEFT trains and saves with every adapter of a task, whether or not the model has it (peft/peft_model.py). A model's own head is
+ * the engine's.
  */
-const classifierModules: readonly unknown[] = ['classifier', 'score'];
+const headModules: Readonly<Record<string, readonly unknown[]>> = {
+  SEQ_CLS: classifier,
+  TOKEN_CLS: classifier,
+  QUESTION_ANS: ['qa_outputs'],
+};
 
 /** What transformers makes of an encoder's first state, and no embedder reads. */
 const poolers: readonly unknown[] = ['pooler.dense', 'pooler'];
@@ -57,14 +63,9 @@ export function readPeftConfig(
   return config;
 }
 
-/** Whether PEFT's `task_type` is of models whose head it trains beside every adapter. */
-export function isClassifier(task: unknown): boolean {
-  return task === 'SEQ_CLS' || task === 'TOKEN_CLS';
-}
-
 /** What a field names of a model that has no more than its task needs. */
 function ownModules(field: string, given: unknown, task: unknown): unknown {
-  if (field === 'modules_to_save' && isClassifier(task)) return withoutHead(given);
+  if (field === 'modules_to_save') return withoutHead(given, task);
   // Every linear layer of transformers' bare BERT is one more than vectors are made with.
   if (field === 'target_modules' && task === 'FEATURE_EXTRACTION' && Array.isArray(given)) {
     return given.filter((module) => !poolers.includes(module));
@@ -72,8 +73,10 @@ function ownModules(field: string, given: unknown, task: unknown): unknown {
   return given;
 }
 
-function withoutHead(modules: unknown): unknown {
-  return Array.isArray(modules) ? modules.filter((module) => !classifierModules.includes(module)) : modules;
+/** PEFT's `modules_to_save` without those that it adds for the task. */
+export function withoutHead(modules: unknown, task: unknown): unknown {
+  const heads = headModules[String(task)] ?? [];
+  return Array.isArray(modules) ? modules.filter((module) => !heads.includes(module)) : modules;
 }
 
 function isEmpty(value: unknown): boolean {

@@ -37,7 +37,7 @@ export function retrievalScores(
 }
 
 /** a·b, in double precision. */
-export function dot(a: Float32Array, b: Float32Array): number {
+function dot(a: Float32Array, b: Float32Array): number {
   let sum = 0;
   for (let index = 0; index < a.length; index++) sum += (a[index] as number) * (b[index] as number);
   return sum;

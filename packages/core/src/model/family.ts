@@ -27,7 +27,7 @@ export interface SourceColumns {
 
 /**
  * What a model computes from its hidden states: a next token's logits at every position, of a text or of an answer to a
- * text that an encoder reads; a hidden token's, one row of logits a sequence, labels of tokens, or nothing: the states themselves,
+ * text that an encoder reads; a hidden token's, one row of logits a sequence, labels of tokens, where an answer begins and ends, or nothing: the states themselves,
  * for embeddings.
  */
 export type Task =
@@ -36,6 +36,7 @@ export type Task =
   | 'masked-lm'
   | 'sequence-classification'
   | 'token-classification'
+  | 'question-answering'
   | 'embedding';
 
 /** The head that a family is to build. */
@@ -52,8 +53,8 @@ export interface TaskModel {
   /** What the vocabulary's head reads, `[..., hidden]` → `[..., features]`; the hidden states where absent. */
   transform?(t: Trace, hidden: Tensor): Tensor;
   /**
-   * To logits over the vocabulary, `[..., features]` → `[..., vocabulary]`, or over the labels of a token; language models and taggers
-   * have it.
+   * To logits over the vocabulary, `[..., features]` → `[..., vocabulary]`, over the labels of a token, or of an answer's beginning and end;
+   * language models, taggers and models that find answers have it.
    */
   readonly head?: SiteFunction<'linear'>;
   /**
@@ -82,6 +83,12 @@ export interface ModelShape {
 export interface AdapterModules {
   readonly attention: string;
   readonly mlp: string;
+}
+
+/** Where checkpoints list the blocks, all alike: their names hold `<list>.<index>.`, and `count` is config.json's key of how many there are. */
+export interface BlockList {
+  readonly list: string;
+  readonly count: string;
 }
 
 /** Modules whose weights transformers stacks into parameters of one module, such as a layer's experts. */
@@ -137,6 +144,8 @@ export interface Family<Config = unknown> {
   readonly fanInFanOut?: boolean;
   /** config.json with what a run asks of the experts; a family without experts has none of it. */
   withExperts?(json: Readonly<Record<string, unknown>>, options: ExpertOptions): Record<string, unknown>;
+  /** How its blocks are listed, so that a model of some of them can be made; absent where that is none of the family. */
+  readonly blocks?: BlockList;
   /** What PEFT's `target_parameters` speaks of, where transformers keeps modules in stacks. */
   readonly stackedModules?: StackedModules;
 }

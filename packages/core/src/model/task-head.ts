@@ -25,6 +25,7 @@ export function taskHead({ name, tasks = ['causal-lm'] }: Family, task: Task = t
       got: task,
     });
   }
+  if (task === 'question-answering') return { task, labels: 2 };
   if (task !== 'sequence-classification' && task !== 'token-classification') return { task, labels: 0 };
   if (labels !== undefined && Number.isInteger(labels) && labels > 0) return { task, labels };
   throw new TunesmithError('CONFIG_INVALID', 'a classifier needs to know how many labels it gives logits for', {

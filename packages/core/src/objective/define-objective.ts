@@ -7,7 +7,7 @@ import type { Objective } from './objective.js';
 /**
  * What an objective's rows are made of, which decides how data files are read: answers to learn, an answer that is preferred
  * to another, answers each called good or bad, prompts alone, texts with labels, words with a tag each, texts with one that each is
- * alike, or pairs of texts with a number for how alike they are. An objective of labels has the options `labels` and `problemType` as `classification` has them.
+ * alike, pairs of texts with a number for how alike they are, or questions about passages. An objective of labels has the options `labels` and `problemType` as `classification` has them.
  */
 export type RowKind =
   | 'answers'
@@ -17,7 +17,8 @@ export type RowKind =
   | 'labels'
   | 'tags'
   | 'positives'
-  | 'similarities';
+  | 'similarities'
+  | 'questions';
 
 export interface ObjectiveDefinition<Schema extends z.ZodObject> {
   readonly name: string;

@@ -37,6 +37,14 @@ export interface LossTerm {
   readonly weight?: number;
 }
 
+/** How passages that are too long for a row become several. */
+export interface PassageOptions {
+  /** Tokens that two neighbouring parts share. */
+  readonly overlap: number;
+  /** Whether there may be questions that their passage does not answer. */
+  readonly unanswerable: boolean;
+}
+
 export interface CollateOptions {
   /** Rows of the collated batch; missing ones are filled with padding that weighs nothing. */
   readonly rows: number;
@@ -64,6 +72,8 @@ export interface Objective {
   readonly rows?: RowKind;
   /** How many rows of a batch each row of the data becomes at the most, one after another; 1 if not said. */
   readonly rowsEach?: number;
+  /** How passages become rows, where it asks about some. */
+  readonly passages?: PassageOptions;
   /** How many tasks its rows are of, where they say which (`Row.task`). */
   readonly tasks?: number;
   /** Why the rows of a step cannot be computed apart, where they cannot: accumulation, and stages over rows one by one, are refused with it. */

@@ -1,3 +1,4 @@
+import type { Passage } from './passage.js';
 import type { RowValues } from './rollouts.js';
 
 /**
@@ -21,13 +22,16 @@ export interface Row {
   readonly source?: Int32Array;
   /**
    * What a sequence as a whole is to give: the index of its class; 1 or 0 for each of several labels; or the targets of
-   * a regression. Or the tags of the tokens that have one, in their order.
+   * a regression. Or the tags of the tokens that have one, in their order. Or where an answer begins and ends, counted among the
+   * tokens that weigh 1; 0 and 0 where there is none.
    */
   readonly labels?: Float32Array;
   /** The worse answer to the same prompt, where this row's is preferred to it: a whole text as well, prompt and all. */
   readonly rejected?: Pick<Row, 'tokens' | 'weights'>;
   /** Texts that it is compared with, where an embedder learns from them: the one that it is alike, then those that it is not. */
   readonly compared?: readonly Pick<Row, 'tokens' | 'weights'>[];
+  /** The passage in which its answer stands, where it asks a question; `weights` are 1 for its first token and for the passage's. */
+  readonly passage?: Passage;
   /** By how much it is better than `rejected`, where the data says. */
   readonly margin?: number;
   /** Of a prompt: what its answer should be, as ids. */

@@ -30,6 +30,8 @@ export interface DataCheck {
   /** Examples whose tokens are those of an earlier one, and the first of them as `file:row`. */
   readonly duplicates: number;
   readonly duplicateExamples: readonly string[];
+  /** Questions that their passage does not answer; null where the rows are no questions. */
+  readonly unanswered: number | null;
   /** How often each label is given, where labels are learnt. */
   readonly labels: LabelHistogram | null;
   /** The first example with an answer, as it would be trained. */
@@ -41,6 +43,8 @@ export interface DataCheck {
     /** The texts that it is compared with, where there are such, and how alike they are, where the data says. */
     readonly compared?: readonly string[];
     readonly score?: number;
+    /** What would be right to answer, where questions are asked about passages. */
+    readonly answers?: readonly string[];
   } | null;
 }
 
@@ -61,6 +65,7 @@ export async function checkData(file: string, options: CheckOptions): Promise<Da
   let invalid = 0;
   let duplicates = 0;
   let unknownTokens = 0;
+  let unanswered: number | null = null;
   let shown: DataCheck['example'] = null;
   const labels: Float32Array[] = [];
 
@@ -79,6 +84,7 @@ export async function checkData(file: string, options: CheckOptions): Promise<Da
       chosenLengths.push(result.pair.lengths[0]);
       rejectedLengths.push(result.pair.lengths[1]);
     }
+    if (example.kind === 'question') unanswered = (unanswered ?? 0) + (example.answers.length === 0 ? 1 : 0);
     if (example.kind === 'labelled') labels.push(example.labels);
     if (example.kind === 'tagged') labels.push(...Array.from(example.tags, (tag) => Float32Array.of(tag)));
     unknownTokens += countUnknown(result.rows, options.tokenizer);
@@ -92,7 +98,7 @@ export async function checkData(file: string, options: CheckOptions): Promise<Da
       const row = result.rows[0] as Row;
       const rejected = row.rejected && weightedText(row.rejected, options.tokenizer);
       const spans = weightedText(row, options.tokenizer);
-      shown = { source: rowLabel(source), spans, ...(rejected && { rejected }), ...comparedIn(example) };
+      shown = { source: rowLabel(source), spans, ...(rejected && { rejected }), ...besideText(example) };
     }
   };
 
@@ -122,12 +128,14 @@ export async function checkData(file: string, options: CheckOptions): Promise<Da
     errors,
     duplicates,
     duplicateExamples,
+    unanswered,
     labels: options.labels === undefined ? null : labelHistogram(options.labels, labels),
     example: shown,
   };
 }
 
-function comparedIn(example: Example): { compared?: readonly string[]; score?: number } {
+function besideText(example: Example): Pick<NonNullable<DataCheck['example']>, 'compared' | 'score' | 'answers'> {
+  if (example.kind === 'question') return { answers: example.answers.map(({ text }) => text) };
   if (example.kind !== 'compared') return {};
   const { texts, score } = example;
   return { compared: texts.slice(1), ...(score === undefined ? {} : { score }) };

@@ -193,7 +193,7 @@ function heldOut(examples: Uint32Array, fraction: number, seed: number): (exampl
 
 async function cacheKey(options: DatasetOptions): Promise<string> {
   const { files, tokenizer, template, format, columns, textUnit, header, labels, rows, wholeTexts } = options;
-  const { answerStart } = options;
+  const { answerStart, passages } = options;
   const { maxLength, promptLossWeight = defaultPromptLossWeight, trainOnHistory = true, longText, now } = options;
   const content: string[] = [];
   for (const file of files) content.push(path.extname(file), await contentHash(file, options.cacheFolder));
@@ -206,6 +206,7 @@ async function cacheKey(options: DatasetOptions): Promise<string> {
     rows,
     wholeTexts,
     answerStart,
+    passages,
     maxLength,
     promptLossWeight,
     trainOnHistory,

@@ -13,6 +13,7 @@ const parts: Partial<Row>[] = [
   { source: Int32Array.of(2, 6, 5) },
   { source: new Int32Array() },
   { rejected: { tokens: Int32Array.of(8), weights: Float32Array.of(1) } },
+  { passage: { text: 'a “café” 😀', offset: 9, spans: Int32Array.of(0, 1, 3, 7), part: 2, answers: ['café', ''] } },
   {
     compared: [
       { tokens: Int32Array.of(7, 9), weights: Float32Array.of(0, 0) },

@@ -1,4 +1,4 @@
-import type { Row } from '@tunesmith/core';
+import type { Passage, Row } from '@tunesmith/core';
 
 /** Bytes of a token id on disk: 2 where the vocabulary fits, else 4. */
 export type TokenBytes = 2 | 4;
@@ -9,20 +9,19 @@ interface Run {
   readonly value: number;
 }
 
-const headBytes = 36;
+const headBytes = 40;
 
 /**
  * A row as bytes, little-endian: its numbers of tokens, of runs of equal weight, of runs of equal token type, of labels, of
  * bytes of the rejected text, of margins, 0 or 1, of ids that are expected and of those of a source, one more than there are
- * where the row has such, and of bytes of the texts that it is compared with (uint32 each), the runs (uint32 length, float32
+ * where the row has such, of bytes of the texts that it is compared with, and of a passage (uint32 each), the runs (uint32 length, float32
  * value), the labels and the margin (float32), the ids, those expected and the source's, the texts that it is compared with, each
- * a row of its own behind its number of bytes (uint32), and the rejected text as a row of its own. A prompt and an answer are two or three runs, so a
+ * a row of its own behind its number of bytes (uint32), the passage, and the rejected text as a row of its own. A prompt and an answer are two or three runs, so a
  * row takes little more than its ids.
  */
-export function encodeRow(
-  { tokens, weights, tokenTypes, labels = new Float32Array(), rejected, margin, expected, source, compared = [] }: Row,
-  tokenBytes: TokenBytes,
-): Uint8Array<ArrayBuffer> {
+export function encodeRow(row: Row, tokenBytes: TokenBytes): Uint8Array<ArrayBuffer> {
+  const { tokens, weights, tokenTypes, labels = new Float32Array(), rejected, margin } = row;
+  const { expected, source, compared = [], passage } = row;
   const weightRuns = runsOf(weights);
   const typeRuns = tokenTypes === undefined ? [] : runsOf(tokenTypes);
   const runs = [...weightRuns, ...typeRuns];
@@ -33,15 +32,16 @@ export function encodeRow(
   const otherAt = idsAt + tokenBytes * ids.length;
   const other = rejected === undefined ? new Uint8Array() : encodeRow(rejected, tokenBytes);
   const beside = joined(compared.map((text) => encodeRow(text, tokenBytes)));
-  const bytes = new Uint8Array(otherAt + beside.length + other.length);
+  const asked = passage === undefined ? new Uint8Array() : encodePassage(passage);
+  const bytes = new Uint8Array(otherAt + beside.length + asked.length + other.length);
   bytes.set(beside, otherAt);
-  bytes.set(other, otherAt + beside.length);
+  bytes.set(asked, otherAt + beside.length);
+  bytes.set(other, otherAt + beside.length + asked.length);
   const view = new DataView(bytes.buffer);
   const counts = [tokens.length, weightRuns.length, typeRuns.length, labels.length, other.length];
   const more = [expected, source].map((each) => (each === undefined ? 0 : each.length + 1));
-  for (const [index, count] of [...counts, numbers.length - labels.length, ...more, beside.length].entries()) {
-    view.setUint32(4 * index, count, true);
-  }
+  counts.push(numbers.length - labels.length, ...more, beside.length, asked.length);
+  for (const [index, count] of counts.entries()) view.setUint32(4 * index, count, true);
   for (const [index, { length, value }] of runs.entries()) {
     view.setUint32(headBytes + 8 * index, length, true);
     view.setFloat32(headBytes + 4 + 8 * index, value, true);
@@ -78,6 +78,7 @@ export function decodeRow(bytes: Uint8Array, tokenBytes: TokenBytes): Row {
     }
     return target;
   };
+  const passageAt = bytes.length - otherBytes - count(9);
   const labels = Float32Array.from({ length: labelCount }, (_, index) => view.getFloat32(labelsAt + 4 * index, true));
   return {
     tokens,
@@ -88,10 +89,35 @@ export function decodeRow(bytes: Uint8Array, tokenBytes: TokenBytes): Row {
     ...(count(6) > 0 && { expected }),
     ...(count(7) > 0 && { source }),
     ...(count(8) > 0 && {
-      compared: divided(bytes.subarray(bytes.length - otherBytes - count(8), bytes.length - otherBytes), tokenBytes),
+      compared: divided(bytes.subarray(passageAt - count(8), passageAt), tokenBytes),
     }),
+    ...(count(9) > 0 && { passage: decodePassage(bytes.subarray(passageAt, passageAt + count(9))) }),
     ...(otherBytes > 0 && { rejected: decodeRow(bytes.subarray(bytes.length - otherBytes), tokenBytes) }),
   };
+}
+
+/** A passage: which part it is, where that begins, and how many numbers its spans are (uint32), these (int32), and its texts as JSON. */
+function encodePassage({ text, offset, spans, part, answers }: Passage): Uint8Array {
+  const texts = new TextEncoder().encode(JSON.stringify([text, ...answers]));
+  const bytes = new Uint8Array(12 + 4 * spans.length + texts.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, part, true);
+  view.setUint32(4, offset, true);
+  view.setUint32(8, spans.length, true);
+  for (const [index, place] of spans.entries()) view.setInt32(12 + 4 * index, place, true);
+  bytes.set(texts, 12 + 4 * spans.length);
+  return bytes;
+}
+
+function decodePassage(bytes: Uint8Array): Passage {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const length = view.getUint32(8, true);
+  const spans = Int32Array.from({ length }, (_, index) => view.getInt32(12 + 4 * index, true));
+  const [text, ...answers] = JSON.parse(new TextDecoder().decode(bytes.subarray(12 + 4 * length))) as [
+    string,
+    ...string[],
+  ];
+  return { text, offset: view.getUint32(4, true), spans, part: view.getUint32(0, true), answers };
 }
 
 /** Rows one behind the other, each behind its number of bytes. */

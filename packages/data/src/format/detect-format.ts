@@ -96,6 +96,7 @@ const purposes: Readonly<Record<FormatRows, string>> = {
   answers: 'answers to learn',
   labels: 'labels to learn',
   tags: 'tags of words',
+  questions: 'questions about passages',
   preferences: 'answers that are preferred to others',
   ratings: 'answers that are good or bad',
   prompts: 'prompts without an answer',

@@ -69,6 +69,15 @@ export interface ComparedExample {
   readonly score?: number;
 }
 
+/** A question, and the passage in which its answer stands. */
+export interface QuestionExample {
+  readonly kind: 'question';
+  readonly question: string;
+  readonly context: string;
+  /** What would be right, and where in the passage each begins, in UTF-16 code units; the first is learnt. None where it does not say. */
+  readonly answers: readonly { readonly text: string; readonly start: number }[];
+}
+
 /** A prompt and an answer to it, in whatever form. */
 export type AnswerExample = PairExample | InstructionExample | ChatExample;
 
@@ -111,6 +120,7 @@ export type Example = (
   | LabelledExample
   | TaggedExample
   | ComparedExample
+  | QuestionExample
   | PreferenceExample
   | RatedExample
   | PromptExample

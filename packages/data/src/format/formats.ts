@@ -8,6 +8,7 @@ import { labelledFormats } from './labelled-formats.js';
 import { isMessages, readMessages, readShareGpt, readTools } from './message-list.js';
 import { preferenceFormats } from './preference-formats.js';
 import { type ColumnMap, type RowReader, readRow } from './row-reader.js';
+import { squadFormat } from './squad-format.js';
 import { taggedFormat } from './tagged-format.js';
 
 /** How rows of a file become examples. */
@@ -37,6 +38,7 @@ export type FormatName =
   | 'tagged'
   | 'anchor-positive'
   | 'scored-pair'
+  | 'squad'
   | 'preference'
   | 'preference-sharegpt'
   | 'preference-alpaca'
@@ -86,6 +88,7 @@ export const formats: readonly Format[] = [
   ...labelledFormats,
   taggedFormat,
   ...comparedFormats,
+  squadFormat,
   ...preferenceFormats,
 ];
 

@@ -59,6 +59,11 @@ export function joinRows(rows: readonly Row[]): Row {
       hint: 'Leave packing off for embedders.',
     });
   }
+  if (rows.some(({ passage }) => passage !== undefined)) {
+    throw new TunesmithError('DATA_INVALID', 'a row asks one question, so that rows cannot be packed', {
+      hint: 'Leave packing off for questions about passages.',
+    });
+  }
   if (rows.some(({ source }) => source !== undefined)) {
     throw new TunesmithError('DATA_INVALID', 'an encoder reads one text for each row, so that rows cannot be packed', {
       hint: 'Leave packing off for encoder-decoders.',

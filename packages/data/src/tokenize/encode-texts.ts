@@ -57,6 +57,39 @@ export function encodeIds(
   };
 }
 
+/** A pair of which the first text is whole and the second a part. */
+export interface EncodedPart extends Pick<EncodedTexts, 'tokens' | 'tokenTypes'> {
+  /** Where the part begins among the tokens, and which of the second text's tokens it holds. */
+  readonly at: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Writes a pair of texts as pairs of at most `maxLength` tokens: each has the first whole and a part of the second, which shares `overlap`
+ * tokens with its neighbours, or half of a part if that is less. None where the first leaves no room.
+ */
+export function encodeParts(
+  tokenizer: Tokenizer,
+  [first, second]: readonly [readonly number[], readonly number[]],
+  { maxLength, overlap }: { readonly maxLength: number; readonly overlap: number },
+): EncodedPart[] {
+  const { pair } = tokenizer.templates;
+  const room = maxLength - fixedLength(pair) - first.length;
+  if (room < 1) return [];
+  const before = pair.slice(
+    0,
+    pair.findIndex((part) => 'text' in part && part.text === 1),
+  );
+  const at = fixedLength(before) + first.length;
+  const step = room - Math.min(overlap, Math.floor(room / 2));
+  const parts = Math.max(1, Math.ceil((second.length - room) / step) + 1);
+  return Array.from({ length: parts }, (_, part) => {
+    const [from, to] = [part * step, Math.min(second.length, part * step + room)];
+    return { ...fill(pair, [first, second.slice(from, to)]), at, from, to };
+  });
+}
+
 /** Writes a text of any length as texts of at most `maxLength` tokens each, one going on where the last ended. */
 export function encodeLongText(tokenizer: Tokenizer, text: string, maxLength: number): EncodedTexts[] {
   const { single } = tokenizer.templates;

@@ -1,10 +1,11 @@
-import { type Row, TunesmithError } from '@tunesmith/core';
+import { type PassageOptions, type Row, TunesmithError } from '@tunesmith/core';
 import type { Example } from '../format/example.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import { encodeSpans } from './encode-spans.js';
 import { type ExampleSpanOptions, exampleSpans } from './example-spans.js';
 import { toRow } from './to-row.js';
 import { tokenizePreference, tokenizePrompt, tokenizeRated } from './tokenize-preference.js';
+import { tokenizeQuestion } from './tokenize-question.js';
 import { tokenizeSourced } from './tokenize-sourced.js';
 import { tokenizeCompared, tokenizeLabelled, tokenizeTagged, tokenizeWholeText } from './tokenize-texts.js';
 import { lengthOf, truncateSpans } from './truncate-spans.js';
@@ -21,10 +22,12 @@ export interface TokenizeOptions extends ExampleSpanOptions {
   readonly wholeTexts?: boolean;
   /** The token that every answer begins with, where an encoder reads what comes before it as a text of its own. */
   readonly answerStart?: number;
+  /** How passages that are asked about become rows, where the objective asks about some. */
+  readonly passages?: PassageOptions;
 }
 
 export interface TokenizedExample {
-  /** One row; more only where a long text was split. */
+  /** One row; more only where a long text or passage was split. */
   readonly rows: readonly Row[];
   /** Tokens before anything was cut. */
   readonly length: number;
@@ -60,6 +63,7 @@ export function tokenizeExample(example: Example, options: TokenizeOptions): Tok
   if (example.kind === 'labelled') return tokenizeLabelled(example, options);
   if (example.kind === 'tagged') return tokenizeTagged(example, options);
   if (example.kind === 'compared') return tokenizeCompared(example, options);
+  if (example.kind === 'question') return tokenizeQuestion(example, options);
   if (example.kind === 'preference') return tokenizePreference(example, options);
   if (example.kind === 'rated') return tokenizeRated(example, options);
   if (example.kind === 'prompt') return tokenizePrompt(example, options);

@@ -17,6 +17,7 @@ export const bert: Family<EncoderConfig> = {
   build: (builder, config, head) => buildEncoder(builder, config, bertLayout, head),
   weightAliases: encoderAliases('bert', { 'cls.predictions.bias': 'cls.predictions.decoder.bias' }),
   // Positions that older checkpoints store, and heads for other tasks than the one that a model is built for.
-  ignoredTensors: /^(bert\.)?(embeddings\.position_ids$|pooler\.dense\.)|^cls\.|^classifier\./,
+  ignoredTensors: /^(bert\.)?(embeddings\.position_ids$|pooler\.dense\.)|^cls\.|^(classifier|qa_outputs)\./,
+  blocks: { list: 'encoder.layer', count: 'num_hidden_layers' },
   defaultTargets: bertTargets,
 };

@@ -7,6 +7,7 @@ import {
   type Tensor,
   tf,
 } from '@tunesmith/core';
+import { buildAnswerHead } from '../encoder/encoder-heads.js';
 
 /** What a head needs to know of its decoder. */
 export interface DecoderHeadOptions {
@@ -41,6 +42,7 @@ export function buildDecoderHead(
     outFeatures: labels,
     init: normal(initializerRange),
   };
+  if (task === 'question-answering') return buildAnswerHead(builder, { hiddenSize, initializerRange });
   if (task === 'token-classification') {
     return { headModule: tokenHead, head: builder.linear(tokenHead, { ...labelling, bias: true }) };
   }
@@ -50,4 +52,10 @@ export function buildDecoderHead(
 }
 
 /** What decoders have heads for. */
-export const decoderTasks = ['causal-lm', 'sequence-classification', 'token-classification', 'embedding'] as const;
+export const decoderTasks = [
+  'causal-lm',
+  'sequence-classification',
+  'token-classification',
+  'question-answering',
+  'embedding',
+] as const;

@@ -32,9 +32,9 @@ export function describeDecoder(config: DecoderConfig): ModelShape {
  * A decoder of pre-norm blocks with rotary positions and gated feed-forward layers (Touvron et al. 2023;
  * transformers/models/llama/modeling_llama.py), written over sites that bear its module names.
  */
-export function buildDecoder(builder: ModelBuilder, config: DecoderConfig, task: TaskHead): TaskModel {
+export function buildDecoder(builder: ModelBuilder, config: DecoderConfig, task: TaskHead, trunk: string): TaskModel {
   const { vocabularySize, hiddenSize, epsilon, layers, experts } = config;
-  const model = builder.child('model');
+  const model = builder.child(trunk);
   const embed = model.embedding('embed_tokens', {
     role: 'embedding.token',
     rows: vocabularySize,

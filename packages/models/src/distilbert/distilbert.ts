@@ -16,7 +16,8 @@ export const distilbert: Family<EncoderConfig> = {
   build: (builder, config, head) => buildEncoder(builder, config, distilbertLayout, head),
   weightAliases: encoderAliases('distilbert'),
   // Positions that older checkpoints store, and heads for other tasks than the one that a model is built for.
-  ignoredTensors: /^(distilbert\.)?embeddings\.position_ids$|^(vocab_\w+|pre_classifier|classifier)\./,
+  ignoredTensors: /^(distilbert\.)?embeddings\.position_ids$|^(vocab_\w+|pre_classifier|classifier|qa_outputs)\./,
+  blocks: { list: 'transformer.layer', count: 'n_layers' },
   defaultTargets: {
     lora: ['q_lin', 'v_lin'],
     adalora: ['q_lin', 'v_lin'],

@@ -18,6 +18,7 @@ export const electra: Family<EncoderConfig> = {
   weightAliases: encoderAliases('electra'),
   // Positions that older checkpoints store, and heads for other tasks than the one that a model is built for.
   ignoredTensors:
-    /^(electra\.)?embeddings\.position_ids$|^(generator_predictions|generator_lm_head|discriminator_predictions|classifier)\./,
+    /^(electra\.)?embeddings\.position_ids$|^(generator_predictions|generator_lm_head|discriminator_predictions|classifier|qa_outputs)\./,
+  blocks: { list: 'encoder.layer', count: 'num_hidden_layers' },
   defaultTargets: bertTargets,
 };

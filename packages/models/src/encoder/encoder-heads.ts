@@ -79,6 +79,21 @@ export function buildTokenHead(
   return { headModule: 'classifier', head };
 }
 
+/** The logits of an answer's beginning and end at each token: `[..., hidden]` → `[..., 2]` (BertForQuestionAnswering and its like). */
+export function buildAnswerHead(
+  builder: ModelBuilder,
+  { hiddenSize, initializerRange }: Pick<EncoderConfig, 'hiddenSize' | 'initializerRange'>,
+): Pick<TaskModel, 'head' | 'headModule'> {
+  const head = builder.linear('qa_outputs', {
+    role: 'head',
+    inFeatures: hiddenSize,
+    outFeatures: 2,
+    bias: true,
+    init: normal(initializerRange),
+  });
+  return { headModule: 'qa_outputs', head };
+}
+
 /** `[batch, seq, hidden]` → `[batch, hidden]` */
 function firstTokens(hidden: Tensor): Tensor {
   const [batch = 0, , features = 0] = hidden.shape;

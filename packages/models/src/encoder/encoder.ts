@@ -9,7 +9,7 @@ import {
 } from '@tunesmith/core';
 import { buildEncoderBlock } from './encoder-block.js';
 import type { EncoderConfig } from './encoder-config.js';
-import { buildMaskedHead, buildSequenceHead, buildTokenHead } from './encoder-heads.js';
+import { buildAnswerHead, buildMaskedHead, buildSequenceHead, buildTokenHead } from './encoder-heads.js';
 import type { EncoderLayout } from './encoder-layout.js';
 
 /** What encoders have heads for. */
@@ -17,6 +17,7 @@ export const encoderTasks = [
   'masked-lm',
   'sequence-classification',
   'token-classification',
+  'question-answering',
   'embedding',
 ] as const satisfies readonly [Task, ...Task[]];
 
@@ -40,6 +41,8 @@ export function buildEncoder(
       return { hidden, ...buildSequenceHead(builder, config, layout, labels) };
     case 'token-classification':
       return { hidden, ...buildTokenHead(builder, config, labels) };
+    case 'question-answering':
+      return { hidden, ...buildAnswerHead(builder, config) };
     default:
       return { hidden };
   }

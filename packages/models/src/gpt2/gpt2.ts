@@ -19,6 +19,7 @@ export const gpt2: Family<Gpt2Config> = {
   build: buildGpt2,
   weightAliases: gpt2Aliases,
   ignoredTensors: ignoredGpt2Tensors,
+  blocks: { list: 'h', count: 'n_layer' },
   defaultTargets: {
     lora: ['c_attn'],
     adalora: ['c_attn'],

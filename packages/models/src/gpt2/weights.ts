@@ -4,4 +4,5 @@ export function gpt2Aliases(path: string): string[] {
 }
 
 /** Causal masks that older checkpoints hold, and heads for other tasks. */
-export const ignoredGpt2Tensors = /(^|\.)h\.\d+\.attn\.(bias|masked_bias)$|^(lm_head|score)\.weight$|^classifier\./;
+export const ignoredGpt2Tensors =
+  /(^|\.)h\.\d+\.attn\.(bias|masked_bias)$|^(lm_head|score)\.weight$|^(classifier|qa_outputs)\./;

@@ -5,6 +5,7 @@ import { parseLlamaConfig } from './config.js';
 /** Llama 1 to 3 (Touvron et al. 2023; Grattafiori et al. 2024) and those built like it: SmolLM, SmolLM2, TinyLlama. */
 export const llama = decoderFamily({
   name: 'llama',
+  answerTrunk: 'transformer',
   parseConfig: parseLlamaConfig,
   defaultTargets: {
     lora: ['q_proj', 'v_proj'],

@@ -5,6 +5,7 @@ import { parseQwen2Config } from './config.js';
 /** Qwen2 and Qwen2.5 (Yang et al. 2024): Llama with a bias on query, key and value, and windows in some layers. */
 export const qwen2 = decoderFamily({
   name: 'qwen2',
+  answerTrunk: 'transformer',
   parseConfig: parseQwen2Config,
   defaultTargets: {
     lora: ['q_proj', 'v_proj'],

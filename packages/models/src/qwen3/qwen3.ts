@@ -5,6 +5,7 @@ import { parseQwen3Config } from './config.js';
 /** Qwen3's dense models (Yang et al. 2025): Llama with RMS norms over each head's query and key. */
 export const qwen3 = decoderFamily({
   name: 'qwen3',
+  answerTrunk: 'transformer',
   parseConfig: parseQwen3Config,
   defaultTargets: {
     lora: ['q_proj', 'v_proj'],

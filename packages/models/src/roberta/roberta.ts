@@ -17,6 +17,7 @@ export const roberta: Family<EncoderConfig> = {
   build: (builder, config, head) => buildEncoder(builder, config, robertaLayout, head),
   weightAliases: encoderAliases('roberta', { 'lm_head.bias': 'lm_head.decoder.bias' }),
   // Positions that older checkpoints store, and heads for other tasks than the one that a model is built for.
-  ignoredTensors: /^(roberta\.)?(embeddings\.position_ids$|pooler\.dense\.)|^lm_head\.|^classifier\./,
+  ignoredTensors: /^(roberta\.)?(embeddings\.position_ids$|pooler\.dense\.)|^lm_head\.|^(classifier|qa_outputs)\./,
+  blocks: { list: 'encoder.layer', count: 'num_hidden_layers' },
   defaultTargets: { ...bertTargets, adalora: ['query', 'key', 'value', 'dense'] },
 };

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { appendFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { appendFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { TunesmithError } from '@tunesmith/core';
-import { contentHash, detectFileFormat, type ExampleOptions, loadChatTemplate, readExamples } from '@tunesmith/data';
+import { detectFileFormat, type ExampleOptions, loadChatTemplate, readExamples } from '@tunesmith/data';
 import { z } from 'zod';
 import type { OnPhase } from '../model/engine.js';
 import { createTextGenerator, type GenerateTextOptions, type TextGenerator } from '../model/generate-text.js';
 import type { LoadedModel } from '../model/load-model.js';
+import { modelHashes } from '../model/model-hashes.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { type Answerable, answerableOf } from './answerable.js';
 
@@ -63,10 +64,10 @@ export async function generateData(loaded: LoadedModel, options: GenerateDataOpt
   const { output, samples, batchSize, correctOnly = false, onPhase } = options;
   const asked = await readAnswerable(loaded, options);
   const hash = await hashOf(loaded, asked, options);
-  const [partial, provenance] = [`${output}.partial`, `${output}.source.json`];
+  const [partial, provenance] = [`${output}.partial`, provenanceOf(output)];
   const batches = await readPartial(partial, hash);
   if (batches === null) {
-    const found = await readGenerated(output, provenance);
+    const found = await readGenerated(output);
     if (found?.hash === hash) return found;
     await mkdir(dirname(output), { recursive: true });
     await writeFile(partial, `${JSON.stringify({ hash })}\n`);
@@ -164,21 +165,10 @@ async function hashOf(
   { adapters, cacheFolder, samples, batchSize, correctOnly = false, generation }: GenerateDataOptions,
 ): Promise<string> {
   const weights: string[] = [];
-  for (const folder of [path, ...adapters]) weights.push(...(await hashesOf(folder, cacheFolder)));
+  for (const folder of [path, ...adapters]) weights.push(...(await modelHashes(folder, cacheFolder)));
   const prompts = asked.map(({ prompt, expected = null, rowOf }) => [prompt, expected, rowOf('')]);
   const settings = { samples, batchSize, correctOnly, generation, quantization, backend: backend.name };
   return sha256(JSON.stringify({ version: 1, weights, prompts, settings }));
-}
-
-/** Of the files that say what a model or an adapter is. */
-async function hashesOf(path: string, cacheFolder: string): Promise<string[]> {
-  const isFolder = (await stat(path)).isDirectory();
-  const names = isFolder ? (await readdir(path)).sort() : [basename(path)];
-  const hashes: string[] = [];
-  for (const name of names.filter((each) => /\.(json|safetensors|gguf|model|txt|jinja)$/.test(each))) {
-    hashes.push(name, await contentHash(isFolder ? join(path, name) : path, cacheFolder));
-  }
-  return hashes;
 }
 
 async function answerBatch(
@@ -228,7 +218,9 @@ async function readPartial(path: string, hash: string): Promise<Batch[] | null> 
   return lines.map((line) => batchSchema.parse(JSON.parse(line)));
 }
 
-async function readGenerated(output: string, provenance: string): Promise<GeneratedData | null> {
+/** What is said of a file of answers that is there; null where there is none. @throws FILE_INVALID where it was not generated, or changed since */
+export async function readGenerated(output: string): Promise<GeneratedData | null> {
+  const provenance = provenanceOf(output);
   if (!existsSync(output)) return null;
   const found = existsSync(provenance)
     ? sourceSchema.safeParse(JSON.parse(await readFile(provenance, 'utf8'))).data
@@ -238,6 +230,10 @@ async function readGenerated(output: string, provenance: string): Promise<Genera
     where: output,
     hint: 'Name another output, or remove the file.',
   });
+}
+
+function provenanceOf(output: string): string {
+  return `${output}.source.json`;
 }
 
 async function replace(path: string, text: string): Promise<void> {

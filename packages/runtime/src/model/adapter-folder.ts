@@ -16,6 +16,7 @@ import {
   type MethodFactory,
   memoryTensor,
   quantizationSchema,
+  questionAnsweringConfigSchema,
   TunesmithError,
 } from '@tunesmith/core';
 import { z } from 'zod';
@@ -43,6 +44,7 @@ const manifestSchema = z.strictObject({
         problemType: z.enum(['single-label', 'multi-label', 'regression']).default('single-label'),
       }),
       contrastiveConfigSchema.extend({ name: z.literal('contrastive') }),
+      questionAnsweringConfigSchema.extend({ name: z.literal('question-answering') }),
     ])
     .nullable()
     .default(null),
@@ -180,7 +182,7 @@ function manifestObjective(
   objective: ObjectiveSettings,
 ): AdapterManifest['objective'] {
   if (head.task === 'causal-lm' || head.task === 'seq2seq-lm') return null;
-  if (head.task === 'embedding') return objective as AdapterManifest['objective'];
+  if (head.task === 'embedding' || head.task === 'question-answering') return objective as AdapterManifest['objective'];
   const scheme = labelScheme(objective, objectives);
   return {
     name: head.task === 'masked-lm' || head.task === 'token-classification' ? head.task : 'classification',

@@ -11,6 +11,8 @@ export interface EvaluateAnswersOptions {
   readonly batchSize: number;
   /** Most tokens of an answer; 256 if not said. */
   readonly maxNewTokens?: number;
+  /** Told after each batch how many are answered. */
+  readonly onAnswered?: (count: number) => void;
   readonly onPhase?: OnPhase;
 }
 
@@ -32,7 +34,7 @@ export interface AnswersEvaluation {
  */
 export async function evaluateAnswers(
   loaded: LoadedModel,
-  { data, batchSize, maxNewTokens = 256, onPhase }: EvaluateAnswersOptions,
+  { data, batchSize, maxNewTokens = 256, onAnswered, onPhase }: EvaluateAnswersOptions,
 ): Promise<AnswersEvaluation> {
   const { train, format, columns, header } = data;
   const files = typeof train === 'string' ? [train] : train;
@@ -45,7 +47,13 @@ export async function evaluateAnswers(
   const texts = await answerPrompts(
     loaded,
     questions.map(({ prompt }) => prompt),
-    { batchSize, maxNewTokens, onAnswered: (count) => onPhase?.(`answered ${count} of ${questions.length} prompts`) },
+    {
+      ...{ batchSize, maxNewTokens },
+      onAnswered(count) {
+        onAnswered?.(count);
+        onPhase?.(`answered ${count} of ${questions.length} prompts`);
+      },
+    },
   );
   const expected = questions.map((question) => question.expected);
   return {

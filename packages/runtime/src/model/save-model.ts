@@ -17,7 +17,7 @@ import {
   type StoredDtype,
   type StoredTensor,
 } from '@tunesmith/core';
-import { withClassifier, withoutHead } from '../objective/classifier-config.js';
+import { withAnswers, withClassifier, withoutHead } from '../objective/classifier-config.js';
 import { readSentenceModules, sentenceModuleFiles, withSentenceModules } from '../objective/sentence-modules.js';
 import { labelScheme, type ObjectiveSettings } from '../objective/settings.js';
 import { maxLengthOf } from '../train/resolve-recipe.js';
@@ -41,11 +41,12 @@ export async function saveModel(
   objective?: ObjectiveSettings,
   options: SaveModelOptions = {},
 ): Promise<void> {
-  const embeds = objective !== undefined && loaded.model.head.task === 'embedding';
+  const { task } = loaded.model.head;
+  const embeds = objective !== undefined && task === 'embedding';
   const scheme = objective === undefined ? null : labelScheme(objective, loaded.objectives);
   const { config: own, tokenizer } = loaded;
-  const config =
-    scheme === null ? own : withClassifier(own, { ...scheme, task: loaded.model.head.task }, tokenizer.padId);
+  const headed = scheme === null ? own : withClassifier(own, { ...scheme, task }, tokenizer.padId);
+  const config = task === 'question-answering' ? withAnswers(headed) : headed;
   const { files = {}, ...beside } = tokenizerOf(loaded);
   await writeModelFolder(path, {
     config: { ...(embeds ? withoutHead(config) : config), ...quantizationConfig(loaded) },

@@ -1,4 +1,4 @@
-import type { ProblemType, Task } from '@tunesmith/core';
+import { type ProblemType, questionAnswering, type Task } from '@tunesmith/core';
 import type { LabelScheme } from '@tunesmith/data';
 import { numberedLabels, type ObjectiveSettings } from './settings.js';
 
@@ -43,17 +43,26 @@ export function withoutHead(config: Config): Config {
   return base === null ? config : { ...config, architectures: [`${base}Model`] };
 }
 
+/** config.json of a model that finds answers in passages: `BertForQuestionAnswering`. */
+export function withAnswers(config: Config): Config {
+  const { num_labels: _, id2label: __, label2id: ___, problem_type: ____, ...rest } = config;
+  const base = baseClass(config.architectures);
+  return base === null ? rest : { ...rest, architectures: [`${base}ForQuestionAnswering`] };
+}
+
 /** What transformers' classes of a model begin with; null where config.json names none. */
 function baseClass(architectures: unknown): string | null {
   const [architecture] = Array.isArray(architectures) ? (architectures as unknown[]) : [];
   return typeof architecture === 'string' ? architecture.replace(/(For[A-Z]\w*|LMHeadModel|Model)$/, '') : null;
 }
 
-/** The classification that a model's config.json says it is trained for; null for other models. */
-export function classificationOf(config: Config): ObjectiveSettings | null {
+/** What a model's config.json says it is trained for: to classify, or to find answers; null for other models. */
+export function trainedFor(config: Config): ObjectiveSettings | null {
   const { architectures } = config;
-  const [found] = Array.isArray(architectures) ? architectures.map((name) => classifierClass.exec(String(name))) : [];
-  if (found === undefined || found === null) return null;
+  const [name = ''] = Array.isArray(architectures) ? architectures.map(String) : [];
+  if (name.endsWith('ForQuestionAnswering')) return { name: questionAnswering.definition.name };
+  const found = classifierClass.exec(name);
+  if (found === null) return null;
   return found[1] === 'Token' ? tokenClassificationIn(config) : classificationIn(config);
 }
 

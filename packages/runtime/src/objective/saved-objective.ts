@@ -1,7 +1,7 @@
 import { openAdapter } from '@tunesmith/checkpoints';
-import { contrastive } from '@tunesmith/core';
+import { contrastive, questionAnswering } from '@tunesmith/core';
 import type { AdapterDescription } from '../model/adapter-folder.js';
-import { classificationIn, classificationOf, tokenClassificationIn } from './classifier-config.js';
+import { classificationIn, tokenClassificationIn, trainedFor } from './classifier-config.js';
 import { readSentenceModules, withSentenceModules } from './sentence-modules.js';
 import type { ObjectiveSettings } from './settings.js';
 
@@ -25,10 +25,11 @@ export async function savedObjective(
     if (manifest !== null || format !== 'peft') continue;
     if (own.task_type === 'SEQ_CLS') return classificationIn(config, await labelCount(path));
     if (own.task_type === 'FEATURE_EXTRACTION') return withSentenceModules(embedding, model);
+    if (own.task_type === 'QUESTION_ANS') return { name: questionAnswering.definition.name };
     if (own.task_type === 'TOKEN_CLS') return tokenClassificationIn(config, await labelCount(path));
   }
   const isEmbedder = (await readSentenceModules(model)) !== null;
-  return classificationOf(config) ?? (isEmbedder ? withSentenceModules(embedding, model) : undefined);
+  return trainedFor(config) ?? (isEmbedder ? withSentenceModules(embedding, model) : undefined);
 }
 
 /** How many labels the head in an adapter gives logits for. */

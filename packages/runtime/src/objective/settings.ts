@@ -7,7 +7,9 @@ import {
   maskedLm,
   type Objective,
   type ObjectiveFactory,
+  type PassageOptions,
   type ProblemType,
+  questionAnswering,
   type RowKind,
   seq2seq,
   sft,
@@ -21,7 +23,7 @@ import type { LabelScheme, Tokenizer } from '@tunesmith/data';
 export const ownObjectives = ['sft', 'seq2seq', 'classification', 'token-classification', 'masked-lm'] as const;
 
 /** Those of core that are made as plugins' are, with options of their own. */
-const definedObjectives: Objectives = [contrastive];
+const definedObjectives: Objectives = [contrastive, questionAnswering];
 
 /** The runtime's own objective of a name, where it is made as plugins' are. */
 export function definedObjective(name: string | undefined): ObjectiveFactory | undefined {
@@ -86,6 +88,11 @@ export function adaptersOf(settings: ObjectiveSettings, plugins: Objectives = []
 /** Tokens that a row must have room for beside what the data gives: those of an answer to it. */
 export function answerTokensOf(settings: ObjectiveSettings, plugins: Objectives = []): number {
   return isOwn(settings) ? 0 : (configured(settings, plugins).rollouts?.sampling.maxNewTokens ?? 0);
+}
+
+/** How passages become rows, where an objective asks about some. */
+export function passagesOf(settings: ObjectiveSettings, plugins: Objectives = []): PassageOptions | undefined {
+  return isOwn(settings) ? undefined : configured(settings, plugins).passages;
 }
 
 /** What is minimised. @throws CONFIG_INVALID */

@@ -34,7 +34,8 @@ function sentence(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_value') return `expected ${issue.values.map(String).join(', ')}${got(issue.input)}`;
   if (issue.code === 'invalid_union') {
     const expected = new Set(issue.errors.flat().map((part) => ('expected' in part ? part.expected : part.message)));
-    return `expected ${[...expected].join(' or ')}${got(issue.input)}`;
+    const wanted = `expected ${[...expected].join(' or ')}`;
+    return issue.input === undefined ? `is missing; ${wanted}` : `${wanted}${got(issue.input)}`;
   }
   const message = issue.message.replace(/^(Invalid input|Too (small|big)): /, '');
   return `${message.replace(/, received .*$/, '')}${got(issue.input)}`;
@@ -48,7 +49,10 @@ function got(input: unknown): string {
 
 /** The schema at a path, through defaults and transforms. */
 function schemaAt(schema: z.core.$ZodType | undefined, path: readonly PropertyKey[]): z.core.$ZodType | undefined {
-  return path.reduce<z.core.$ZodType | undefined>((at, key) => shapeOf(at)?.[String(key)], schema);
+  return path.reduce<z.core.$ZodType | undefined>(
+    (at, key) => (typeof key === 'number' ? elementOf(at) : shapeOf(at)?.[String(key)]),
+    schema,
+  );
 }
 
 function keysOf(schema: z.core.$ZodType | undefined): string[] {
@@ -58,7 +62,15 @@ function keysOf(schema: z.core.$ZodType | undefined): string[] {
 interface Definition {
   readonly innerType?: z.core.$ZodType;
   readonly in?: z.core.$ZodType;
+  readonly element?: z.core.$ZodType;
   readonly options?: readonly z.core.$ZodType[];
+}
+
+/** The schema of what an array holds, through defaults and transforms. */
+function elementOf(schema: z.core.$ZodType | undefined): z.core.$ZodType | undefined {
+  if (schema === undefined) return undefined;
+  const { element, innerType, in: before } = schema._zod.def as Definition;
+  return element ?? elementOf(innerType ?? before);
 }
 
 /** Of what may be one of several, the shape of the first that is an object. */

@@ -112,7 +112,7 @@ const data = z
     format: z
       .enum([
         ...['messages', 'sharegpt', 'prompt-completion', 'alpaca', 'text', 'labelled', 'labelled-pair'],
-        ...['anchor-positive', 'scored-pair'],
+        ...['anchor-positive', 'scored-pair', 'squad'],
         ...['preference', 'preference-sharegpt', 'preference-alpaca'],
         ...['rated', 'rated-messages', 'rated-sharegpt', 'rated-alpaca', 'prompt'],
       ] as const satisfies readonly FormatName[])
@@ -172,7 +172,7 @@ const objective = z
       .enum(ownObjectives)
       .default('sft')
       .describe(
-        'What is learnt: answers token by token (`seq2seq`, which `sft` stands for too, where an encoder reads the prompts), labels of whole texts or of words (`token-classification`), or tokens that are hidden; or what a plugin offers, with its own options beside the name. The first is this project’s choice.',
+        'What is learnt: answers token by token (`seq2seq`, which `sft` stands for too, where an encoder reads the prompts), labels of whole texts or of words (`token-classification`), or tokens that are hidden; or, with options of their own beside the name, answers that stand in a passage (`question-answering`), vectors of texts (`contrastive`), or what a plugin offers. The first is this project’s choice.',
       ),
     answerStart: z
       .int()

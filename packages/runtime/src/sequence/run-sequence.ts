@@ -1,23 +1,22 @@
-import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { type Task, TunesmithError } from '@tunesmith/core';
-import { z } from 'zod';
+import type { Task } from '@tunesmith/core';
 import type { Engine, OnPhase } from '../model/engine.js';
-import { evaluateFiles } from '../model/evaluate-files.js';
-import { loadModel } from '../model/load-model.js';
-import { locateModel } from '../model/locate-model.js';
-import { openModel } from '../model/open-model.js';
-import { saveModel } from '../model/save-model.js';
-import { defaultObjective, headOf, isOwnObjective, type ObjectiveSettings } from '../objective/settings.js';
-import { type LoadedRecipe, loadRecipe } from '../recipe/load-recipe.js';
+import type { LoadedRecipe } from '../recipe/load-recipe.js';
 import { readRecipe } from '../recipe/read-recipe.js';
 import { readMetrics } from '../run/metrics-file.js';
-import { createRun, readRunRecipe, runPaths } from '../run/run-folder.js';
-import { resolveRecipe } from '../train/resolve-recipe.js';
+import { runPaths } from '../run/run-folder.js';
 import { type RunResult, summarise } from '../train/run-result.js';
+import { compareTasks, type SequenceComparison } from './compare-tasks.js';
 import { type Forgetting, forgettingOf, type LossMatrix } from './forgetting.js';
+import { generateRows } from './generated-rows.js';
+import { measureLosses, readMatrix, writeMatrix } from './measure-losses.js';
+import { measureTask, type TaskQuality } from './measure-task.js';
+import { ownStarts } from './own-starts.js';
+import { passGate } from './pass-gate.js';
 import { readSequence, type Sequence, type SequenceTask } from './read-sequence.js';
+import { isCompared, loadTask, startOf, taskKinds } from './task-kinds.js';
+import { type TrainedTask, trainTask } from './train-task.js';
 
 /** A task's run, with its own held-out loss before it and after. */
 export interface SequenceRun extends Pick<RunResult, 'before' | 'after'> {
@@ -25,13 +24,15 @@ export interface SequenceRun extends Pick<RunResult, 'before' | 'after'> {
   readonly run: string;
 }
 
-/** What a sequence of tasks came to. What is measured of forgetting is missing where tasks have objectives of their own. */
+/** What a sequence of tasks came to. What is measured of forgetting is missing where tasks have objectives or models of their own. */
 export interface SequenceResult extends Partial<Forgetting> {
   readonly output: string;
   readonly tasks: readonly string[];
   readonly runs: readonly SequenceRun[];
-  /** Empty where tasks have objectives of their own: their losses are no measure of each other. */
+  /** Empty where tasks have objectives or models of their own: their losses are no measure of each other. NaN where a model has no head yet. */
   readonly losses: LossMatrix;
+  /** What the tasks came to by quality and cost, where the sequence says how that is measured. */
+  readonly comparison?: SequenceComparison;
 }
 
 export interface SequenceOptions {
@@ -48,13 +49,28 @@ export interface SequenceOptions {
   readonly onLosses?: (after: string | null, losses: readonly number[]) => void;
 }
 
-const matrixSchema = z.object({ version: z.literal(1), losses: z.array(z.array(z.number())) });
+/** What is known of a sequence while it runs. */
+interface Progress {
+  readonly sequence: Sequence;
+  readonly output: string;
+  readonly folders: readonly string[];
+  readonly kinds: readonly Task[];
+  /** The models that tasks begin with of their own, where layers are left out. */
+  readonly starts: readonly (string | undefined)[];
+  readonly trained: TrainedTask[];
+  /** Seconds that writing each task's rows took. */
+  readonly generateSeconds: number[];
+  /** Null for a task that is not compared. */
+  readonly measured: (TaskQuality | null)[];
+}
 
 /**
- * Learns tasks one after another, each in a run of its own that begins with what the one before left, and measures the held-out loss on
- * every task before the first and after each. What a method leaves as an adapter is merged into the weights. A model that judges whole
- * texts, as reward models do, is passed over by tasks that are of another kind: they begin where it did. A sequence that was stopped goes
- * on where it was: finished runs and measured losses are not made again. Null where it was stopped.
+ * Learns tasks one after another, each in a run of its own that begins with what the one before left, or with a model of its own. What a
+ * method leaves as an adapter is merged into the weights. A model that judges whole texts, as reward models do, is passed over by tasks that
+ * are of another kind: they begin where it did. Of one model and one objective, the held-out loss on every task is measured before the first
+ * and after each; and where the sequence says how, the quality and the cost of each task's model, which a task may be held to. A sequence
+ * that was stopped goes on where it was: finished runs, generated rows and what is measured are not made again. Null where it was stopped.
+ * @throws GATE_FAILED where a task falls short of what it is held to
  */
 export async function runSequence(file: string, options: SequenceOptions): Promise<SequenceResult | null> {
   const source = await readRecipe(file);
@@ -62,149 +78,88 @@ export async function runSequence(file: string, options: SequenceOptions): Promi
   const output = resolve(options.output ?? String(source.value.output ?? join('runs', 'sequence')));
   const matrix = join(output, 'matrix.json');
   const tasks = sequence.tasks.map(({ name }) => name);
-  const measures = !sequence.tasks.some(({ hasObjective }) => hasObjective);
   const folders = tasks.map((name, index) => join(output, `${index + 1}-${name}`));
-  const kinds = await checkTasks(sequence, folders, options.roots);
+  const kinds = await taskKinds(sequence, folders, options.roots);
+  const starts = await ownStarts(sequence, folders, output, options);
   await mkdir(output, { recursive: true });
-  const losses = await readMatrix(matrix);
-  const models: string[] = [];
-  const load = (index: number): Promise<LoadedRecipe> => {
-    const start = startOf(kinds, index);
-    const judge = sequence.tasks[index]?.rewardModel ?? null;
-    const from = {
-      model: start === undefined ? undefined : models[start],
-      rewardModel: judge === null ? undefined : models[judge],
-    };
-    return loadRecipe(sequence.recipeOf(folders.slice(0, index + 1), from), options.roots);
-  };
-  for (const index of [-1, ...tasks.keys()]) {
-    const loaded = await load(Math.max(0, index));
-    if (index >= 0) {
-      const trained = await trainTask(folders[index] as string, loaded, options);
-      if (trained === null) return null;
-      models.push(trained);
-    }
-    if (!measures) continue;
+  const losses = sequence.hasMatrix ? await readMatrix(matrix) : [];
+  const progress = { sequence, output, folders, kinds, starts, trained: [], generateSeconds: [], measured: [] };
+  const measureRow = async (index: number, loaded: LoadedRecipe, path: string | undefined): Promise<void> => {
+    if (!sequence.hasMatrix) return;
     if (losses.length <= index + 1) {
-      losses.push(await measure(loaded, models[index], sequence.tasks, options));
+      const engine = options.engineOf(loaded);
+      losses.push(await measureLosses(loaded, path, sequence.tasks, { engine, onPhase: options.onPhase }));
       await writeMatrix(matrix, losses);
     }
     options.onLosses?.(tasks[index] ?? null, losses[index + 1] as readonly number[]);
+  };
+  for (const index of tasks.keys()) {
+    const loaded = await loadStart(progress, index, options);
+    if (index === 0) await measureRow(-1, loaded, undefined);
+    const trained = await learnTask(progress, index, loaded, options);
+    if (trained === null) return null;
+    await measureRow(index, loaded, trained.path);
   }
   const runs = tasks.map((task, index) => runOf(task, folders[index] as string));
-  return { output, tasks, runs, losses, ...(measures && forgettingOf(losses)) };
+  return {
+    ...{ output, tasks, runs, losses },
+    ...(sequence.hasMatrix && forgettingOf(losses)),
+    ...(sequence.measure && { comparison: compareTasks(progress, sequence.measure) }),
+  };
 }
 
-/** What kind of model each task trains. Reads every recipe, so that what is wrong with the last is said before the first is trained. */
-async function checkTasks(sequence: Sequence, folders: readonly string[], roots: readonly string[]): Promise<Task[]> {
-  const kinds: Task[] = [];
-  for (const [index, { name, rewardModel: judge }] of sequence.tasks.entries()) {
-    const rewardModel = judge === null ? undefined : folders[judge];
-    const { recipe, objectives } = await loadRecipe(
-      sequence.recipeOf(folders.slice(0, index + 1), { rewardModel }),
-      roots,
-    );
-    kinds.push(headOf(recipe.objective, objectives).task);
-    if (judge === null || kinds[judge] === 'sequence-classification') continue;
-    throw new TunesmithError('CONFIG_INVALID', `"${sequence.tasks[judge]?.name}" leaves no reward model`, {
-      ...{ where: `task ${name}, rewardModel`, expected: 'a task whose objective is reward' },
-    });
+/** A task's recipe over what earlier tasks left. */
+function loadStart(
+  { sequence, folders, kinds, starts, trained }: Progress,
+  index: number,
+  { roots }: SequenceOptions,
+): Promise<LoadedRecipe> {
+  const { rewardModel, teacher } = sequence.tasks[index] as SequenceTask;
+  const pathOf = (task: number | null | undefined): string | undefined => trained[task ?? -1]?.path;
+  return loadTask(sequence, folders.slice(0, index + 1), roots, {
+    ...{ rewardModel: pathOf(rewardModel), teacher: pathOf(teacher) },
+    model: starts[index] ?? pathOf(startOf(sequence, kinds, index)),
+  });
+}
+
+/** Writes a task's rows, trains it, measures it and holds it to its gate; null where training was stopped. */
+async function learnTask(
+  { sequence, output, folders, kinds, trained, generateSeconds, measured }: Progress,
+  index: number,
+  loaded: LoadedRecipe,
+  { engineOf, roots, train, onPhase }: SequenceOptions,
+): Promise<TrainedTask | null> {
+  const task = sequence.tasks[index] as SequenceTask;
+  const run = folders[index] as string;
+  const engine = engineOf(loaded);
+  const { generate, gate } = task;
+  const rows =
+    generate &&
+    (await generateRows(run, generate, { by: trained[generate.by] as TrainedTask, engine, roots, onPhase }));
+  generateSeconds.push(rows?.seconds ?? 0);
+  const learnt = await trainTask(run, loaded, { engine, roots, train, onPhase });
+  if (learnt === null) return null;
+  trained.push(learnt);
+  const { measure } = sequence;
+  if (measure === null || !isCompared(sequence, kinds, index)) {
+    measured.push(null);
+    return learnt;
   }
-  return kinds;
+  const kept = join(output, 'measures.json');
+  const { objectives } = loaded;
+  const quality = await measureTask(task.name, learnt, measure, { engine, objectives, kept, onPhase });
+  measured.push(quality);
+  const [than, other] = gate?.betterThan == null ? [] : [sequence.tasks[gate.betterThan], measured[gate.betterThan]];
+  passGate(task, quality, {
+    ...{ metric: measure.metric, run },
+    other: than && other ? { name: than.name, quality: other.quality } : undefined,
+  });
+  return learnt;
 }
-
-/** The task whose model a task begins with: the last before it, but for those that judge whole texts where it does not. */
-function startOf(kinds: readonly Task[], index: number): number | undefined {
-  const isStart = (kind: Task): boolean => kind === kinds[index] || !wholeTexts.includes(kind);
-  const found = kinds.slice(0, index).findLastIndex(isStart);
-  return found === -1 ? undefined : found;
-}
-
-const wholeTexts: readonly Task[] = ['sequence-classification', 'embedding'];
 
 function runOf(task: string, run: string): SequenceRun {
   const lines = readMetrics(runPaths(run).metrics);
   const best = lines.findLast((line) => line.type === 'evaluate' && line.best);
   const { before, after } = summarise(lines, best?.step ?? null);
   return { task, run, before, after };
-}
-
-/** The folder of a model that has learnt a task; null where training was stopped. */
-async function trainTask(run: string, loaded: LoadedRecipe, options: SequenceOptions): Promise<string | null> {
-  const { engineOf, roots, onPhase } = options;
-  const paths = runPaths(run);
-  const merged = join(run, 'merged');
-  const engine = engineOf(loaded);
-  if (!isSaved()) {
-    const begun = existsSync(paths.recipe);
-    const recipe = begun
-      ? (await loadRecipe(await readRunRecipe(run), roots)).recipe
-      : await resolveRecipe(loaded.recipe, engine, onPhase);
-    if (!begun) await createRun(recipe);
-    if (!(await options.train(run, { ...loaded, recipe })) || !isSaved()) return null;
-  }
-  if (existsSync(paths.model)) return paths.model;
-  if (existsSync(merged)) return merged;
-  onPhase?.('merging');
-  const { recipe } = loaded;
-  const adapted = await openModel({
-    model: { ...recipe.model, dtype: 'float32', quantization: 'none' },
-    adapters: [paths.adapter],
-    ...{ device: recipe.device, engine, lookup: { roots } },
-  });
-  try {
-    await saveModel(adapted, `${merged}.tmp`, adapted.objective);
-  } finally {
-    adapted.dispose();
-  }
-  await rename(`${merged}.tmp`, merged);
-  return merged;
-
-  function isSaved(): boolean {
-    return existsSync(paths.adapter) || existsSync(paths.model);
-  }
-}
-
-/** The held-out loss of every task by a model; by the recipe's own where no folder is given. */
-async function measure(
-  { recipe, methods, objectives }: LoadedRecipe,
-  path: string | undefined,
-  tasks: readonly SequenceTask[],
-  { engineOf, onPhase }: SequenceOptions,
-): Promise<number[]> {
-  const engine = engineOf({ methods, objectives });
-  const located = path ?? (await locateModel(recipe.model, engine.hub, onPhase)).path;
-  const objective = measuredBy(recipe.objective);
-  const backend = await engine.createBackend(recipe.device);
-  const loaded = await loadModel({ path: located, families: engine.families, backend, objective });
-  try {
-    const losses: number[] = [];
-    for (const { name, validation } of tasks) {
-      onPhase?.(`measuring ${name}`);
-      const { earlier: _, validation: __, target: ___, ...data } = recipe.data;
-      const { loss } = await evaluateFiles(loaded, {
-        data: { ...data, train: [...validation] },
-        ...{ batchSize: recipe.trainer.batchSize, objective, cacheFolder: engine.cacheFolder },
-      });
-      losses.push(loss);
-    }
-    return losses;
-  } finally {
-    loaded.dispose();
-  }
-}
-
-/** Tasks are compared by how well they are done, not by what a plugin's objective adds to that. */
-function measuredBy(objective: ObjectiveSettings): ObjectiveSettings {
-  return isOwnObjective(objective.name) ? objective : defaultObjective;
-}
-
-async function readMatrix(path: string): Promise<number[][]> {
-  if (!existsSync(path)) return [];
-  return matrixSchema.parse(JSON.parse(await readFile(path, 'utf8'))).losses;
-}
-
-async function writeMatrix(path: string, losses: readonly (readonly number[])[]): Promise<void> {
-  await writeFile(`${path}.tmp`, JSON.stringify({ version: 1, losses }), { flush: true });
-  await rename(`${path}.tmp`, path);
 }

@@ -17,6 +17,7 @@ import {
   labelScheme,
   type ObjectiveSettings,
   type Objectives,
+  passagesOf,
   rowsOf,
 } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
@@ -123,6 +124,7 @@ export function rowOptions(
   objectives: Objectives = [],
 ): RowOptions {
   const rows = rowsOf(objective, objectives);
+  const passages = passagesOf(objective, objectives);
   const hasLabels = rows === 'labels' || rows === 'tags';
   const labels = hasLabels ? labelScheme(objective, objectives) : null;
   const { format, columns, header, template, promptLossWeight, trainOnHistory, longText } = data;
@@ -138,6 +140,7 @@ export function rowOptions(
     ...(header === undefined ? {} : { header }),
     ...(labels === null ? {} : { labels }),
     ...(rows === 'texts' ? { wholeTexts: true } : {}),
+    ...(passages === undefined ? {} : { passages }),
     ...(objective.answerStart === undefined ? {} : { answerStart: objective.answerStart }),
     ...(rows === 'labels' || rows === 'texts' || rows === 'answers' ? {} : { rows }),
   };

@@ -33,7 +33,7 @@ function meanLoss(
   const isFilled = (index: number): boolean => inputs.segments?.data[index] !== 0;
   if (classes > 0) {
     const each = tf.reshape(logitsOf(model, t, columns, inputs), [-1, classes]);
-    const isOfTokens = task === 'token-classification';
+    const isOfTokens = task === 'token-classification' || task === 'question-answering';
     const read = Array.from({ length: each.shape[0] as number }, (_, index) => index).filter(
       (index) => !isOfTokens || isFilled(index),
     );

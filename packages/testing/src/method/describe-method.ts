@@ -56,6 +56,12 @@ const exactCodecs = [
 ];
 
 /**
+ * How far logits may be from the base model's, over the largest, where both should be the same: a start that takes out of a weight what
+ * the adapter puts in sums in another order, which attention that is not scaled, as T5's, makes about ten units in the last place of.
+ */
+const startRounding = 2e-6;
+
+/**
  * The contract of a method: what every method must do, on every family and backend it is given. Capabilities are read
  * from its definition, so that what it cannot do is declared and nothing is skipped by name.
  */
@@ -131,8 +137,8 @@ export function describeMethod<Schema extends z.ZodObject>(
       it(`${capabilities.identityAtInit ? 'starts' : 'does not start'} as the base model`, async () => {
         const [patched, plain] = [await make(), await base()];
         const error = relativeError(await probeLogits(patched), await probeLogits(plain));
-        if (capabilities.identityAtInit) expect(error).toBeLessThan(1e-6);
-        else expect(error).toBeGreaterThan(1e-6);
+        if (capabilities.identityAtInit) expect(error).toBeLessThan(startRounding);
+        else expect(error).toBeGreaterThan(startRounding);
       });
 
       it('gives the same logits after saving and loading', async () => {
