@@ -3,13 +3,13 @@ import {
   describeModel,
   loadObjectiveOf,
   locateModel,
-  maxLengthOf,
   openBase,
   parseData,
   parseObjective,
   parseSettings,
   recipeSchema,
   resolveObjective,
+  rowLengthOf,
   rowOptions,
 } from '@tunesmith/runtime';
 import { createEngine, pluginRoots } from './engine.js';
@@ -35,11 +35,11 @@ export async function checkFile(
   const tokenizer = await loadTokenizer(await folder.readTokenizer());
   await folder.close();
   const { shape } = describeModel(folder.config, path, families);
-  const maxLength = maxLengthOf(data, shape);
   terminal.status(`reading ${file} …`);
   const objectives = await loadObjectiveOf({ value: settings, where: '--set' }, { roots: pluginRoots() });
   const given = parseObjective(settings.objective, '--set', objectives);
   const objective = await resolveObjective({ objective: given, data }, shape, objectives);
+  const maxLength = await rowLengthOf(data, { shape, objective, path });
   const check = await checkData(file, rowOptions(data, tokenizer, maxLength, objective, objectives));
   terminal.status('');
   if (terminal.json) terminal.printJson(check);

@@ -223,6 +223,8 @@ it('reads how a folder of sentence-transformers makes vectors, and refuses what 
     '5',
   );
   expect(own).toEqual(same);
+  const check = ['data', 'check', 'data.jsonl', '--model', 'sentences', '--set', 'objective=contrastive'];
+  expect((await runJson(home, ...check)).report).toMatchObject({ truncatedPrompts: 48 });
   const started = await runJson(home, 'train', 'plain.yaml', '--output', 'started', '--set', 'model.path=sentences');
   expect(started.reason).toBe('finished');
   expect(await readFile(join(home, 'started/recipe.yaml'), 'utf8')).toMatch(

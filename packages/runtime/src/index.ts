@@ -95,7 +95,7 @@ export type { MeasureSettings } from './sequence/sequence-schema.js';
 export type { TaskCost } from './sequence/task-cost.js';
 export type { RowOptions, RunData } from './train/open-data.js';
 export { openData, rowOptions } from './train/open-data.js';
-export { maxLengthOf, resolveRecipe } from './train/resolve-recipe.js';
+export { maxLengthOf, resolveRecipe, rowLengthOf } from './train/resolve-recipe.js';
 export type { EvaluatedAt, LossAt, RunResult } from './train/run-result.js';
 export type { TrainOptions } from './train/train.js';
 export { continueRun, train } from './train/train.js';

@@ -1,8 +1,8 @@
 import { createExecutableCache, predict, type Row, TunesmithError } from '@tunesmith/core';
 import { encodeTexts } from '@tunesmith/data';
-import { readSentenceModules, withSentenceModules } from '../objective/sentence-modules.js';
+import { withSentenceModules } from '../objective/sentence-modules.js';
 import { createObjective, type ObjectiveSettings } from '../objective/settings.js';
-import { maxLengthOf } from '../train/resolve-recipe.js';
+import { rowLengthOf } from '../train/resolve-recipe.js';
 import type { LoadedModel } from './load-model.js';
 
 export interface EmbedTextsOptions {
@@ -32,8 +32,12 @@ export async function* embedTexts(
       hint: 'Open it with the objective { name: contrastive }.',
     });
   }
-  const most = asked ?? (await readSentenceModules(path))?.maxLength;
-  const maxLength = maxLengthOf(most === undefined ? {} : { maxLength: most }, model.shape);
+  const { shape } = model;
+  const maxLength = await rowLengthOf(asked === undefined ? {} : { maxLength: asked }, {
+    shape,
+    objective: settings,
+    path,
+  });
   async function* rows(): AsyncGenerator<Row> {
     for await (const text of texts) {
       const { tokens } = encodeTexts(tokenizer, [text], maxLength);

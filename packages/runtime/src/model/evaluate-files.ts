@@ -4,7 +4,7 @@ import { createObjective, defaultObjective, type ObjectiveSettings, type Objecti
 import type { Recipe } from '../recipe/recipe.js';
 import { openData } from '../train/open-data.js';
 import { type OpenJudgeOptions, openJudge } from '../train/open-judge.js';
-import { maxLengthOf } from '../train/resolve-recipe.js';
+import { rowLengthOf } from '../train/resolve-recipe.js';
 import { evaluatedRows } from '../train/rollout-data.js';
 import type { OnPhase, OnWarning } from './engine.js';
 import type { LoadedModel } from './load-model.js';
@@ -35,7 +35,7 @@ export async function evaluateFiles(loaded: LoadedModel, options: EvaluateFilesO
   const { judge: judging, cacheFolder, onPhase, onWarning } = options;
   const { model, parameters, backend, tokenizer } = loaded;
   const settings = await withSentenceModules(given, loaded.path);
-  const maxLength = maxLengthOf(data, model.shape);
+  const maxLength = await rowLengthOf(data, { shape: model.shape, objective: settings, path: loaded.path });
   const objective = createObjective(settings, tokenizer, objectives);
   const shared = { tokenizer, maxLength, seed, objective: settings, objectives, cacheFolder };
   const { train, validation } = await openData(heldOut ? data : { ...data, shuffle: false }, {

@@ -12,6 +12,7 @@ import { locateModel } from '../model/locate-model.js';
 import { openBase } from '../model/open-base.js';
 import { resolveObjective } from '../objective/resolve-objective.js';
 import { readSentenceModules, withSentenceModules } from '../objective/sentence-modules.js';
+import type { ObjectiveSettings } from '../objective/settings.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { describeRun } from './describe-run.js';
 
@@ -38,9 +39,8 @@ export async function resolveRecipe(
   const quantization = recipe.model.quantization ?? (isQuantized(folder.tensors) ? undefined : preset(recipe, engine));
   const base = { ...model, ...(quantization && { quantization }) };
   const { shape } = (await describeRun({ ...recipe, model: base, objective }, folder, engine)).model;
-  const own = objective.name === contrastive.definition.name ? await readSentenceModules(path) : null;
-  const data = { ...(own?.maxLength === undefined ? {} : { maxLength: own.maxLength }), ...recipe.data };
-  return { ...recipe, model: base, objective, data: { ...data, maxLength: maxLengthOf(data, shape) } };
+  const maxLength = await rowLengthOf(recipe.data, { shape, objective, path });
+  return { ...recipe, model: base, objective, data: { ...recipe.data, maxLength } };
 }
 
 /** How the first of a recipe's methods that says it wants the base quantised. */
@@ -49,6 +49,23 @@ function preset({ methods }: Recipe, engine: Pick<Engine, 'methods'>): Quantizat
   const wanted = definitions.map((factory) => factory?.definition.defaults?.quantization);
   const first = wanted.find((each) => each !== undefined);
   return first && quantizationSchema.parse(first);
+}
+
+/**
+ * The rows' length for an objective: where nothing is said of the texts that an embedder reads, as the folder has it that it was made for.
+ * @throws CONFIG_INVALID
+ */
+export async function rowLengthOf(
+  data: Pick<Recipe['data'], 'maxLength'>,
+  {
+    shape,
+    objective,
+    path,
+  }: { readonly shape: ModelShape; readonly objective: ObjectiveSettings; readonly path: string },
+): Promise<number> {
+  const isSilent = data.maxLength === undefined && objective.name === contrastive.definition.name;
+  const own = isSilent ? (await readSentenceModules(path))?.maxLength : undefined;
+  return own === undefined ? maxLengthOf(data, shape) : Math.min(own, shape.maxPositions);
 }
 
 /** The rows' length: as the recipe says, if the model's positions allow it. @throws CONFIG_INVALID */
