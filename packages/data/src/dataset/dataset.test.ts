@@ -109,6 +109,21 @@ describe('createDataset', () => {
     expect((await createDataset({ ...options, files: [copy] })).cached).toBe(true);
   });
 
+  it('makes one cache where many want it at once, beside a damaged one', async () => {
+    await createDataset(options);
+    const [key] = (await readdir(options.cacheFolder)).filter((entry) => entry !== 'files');
+    for (let round = 0; round < 8; round++) {
+      await writeFile(path.join(options.cacheFolder, key as string, 'meta.json'), '{');
+      const opened = await Promise.all(Array.from({ length: 12 }, () => createDataset(options)));
+      for (const { rows } of opened) {
+        let count = 0;
+        for await (const _ of rows()) count += 1;
+        expect(count).toBe(opened[0]?.length);
+      }
+      expect(sortedNames(await readdir(options.cacheFolder))).toEqual(sortedNames([key as string, 'files']));
+    }
+  });
+
   it.each(['rows.bin', 'index.bin', 'meta.json'])('makes the cache anew when %s is damaged', async (name) => {
     const before = await collect((await createDataset(options)).rows());
     const [key] = (await readdir(options.cacheFolder)).filter((entry) => entry !== 'files');

@@ -70,7 +70,7 @@ export async function openRowCache(folder: string): Promise<RowCache | null> {
  */
 export async function buildRowCache(folder: string, tokenBytes: TokenBytes, producer: RowProducer): Promise<RowCache> {
   await removeAbandoned(folder);
-  const unfinished = `${folder}.${process.pid}-${randomUUID()}.tmp`;
+  const unfinished = besides(folder);
   await mkdir(unfinished, { recursive: true });
   try {
     const data = await open(path.join(unfinished, 'rows.bin'), 'w');
@@ -88,19 +88,41 @@ export async function buildRowCache(folder: string, tokenBytes: TokenBytes, prod
     await writeFile(path.join(unfinished, 'index.bin'), index, { flush: true });
     await writeFile(path.join(unfinished, 'meta.json'), formatMeta(meta), { flush: true });
 
-    const other = await openRowCache(folder);
-    if (other !== null) return other;
-    await rm(folder, { recursive: true, force: true });
-    try {
-      await rename(unfinished, folder);
-    } catch (error) {
-      const faster = await openRowCache(folder);
-      if (faster === null) throw error;
-      return faster;
-    }
-    return rowCache(folder, meta, index);
+    return (await settle(unfinished, folder)) ?? rowCache(folder, meta, index);
   } finally {
     await rm(unfinished, { recursive: true, force: true });
+  }
+}
+
+/** A place beside a cache that no other process writes to. */
+function besides(folder: string): string {
+  return `${folder}.${process.pid}-${randomUUID()}.tmp`;
+}
+
+/** Processes that find a broken cache at once put it aside one after another: more often than this it is something else. */
+const mostAttempts = 10;
+
+/**
+ * Gives a cache its place, and null; or leaves it, and gives the whole one that another process put there. A broken one that lies there goes
+ * aside in one step before it is removed: removed in its place, it could be another's by then, of which this would leave a part.
+ */
+async function settle(unfinished: string, folder: string): Promise<RowCache | null> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await rename(unfinished, folder);
+      return null;
+    } catch (error) {
+      const other = await openRowCache(folder);
+      if (other !== null) return other;
+      if (attempt === mostAttempts) throw error;
+    }
+    const broken = besides(folder);
+    try {
+      await rename(folder, broken);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+    await rm(broken, { recursive: true, force: true });
   }
 }
 
