@@ -230,6 +230,16 @@ it('reads how a folder of sentence-transformers makes vectors, and refuses what 
   expect(await readFile(join(home, 'started/recipe.yaml'), 'utf8')).toMatch(
     /maxLength: 5[\s\S]*pooling: cls[\s\S]*normalize: true/,
   );
+  const prompts = { query: 'query: ', passage: '' };
+  await write('config_sentence_transformers.json', { prompts, default_prompt_name: null });
+  await runJson(home, 'merge', '--model', 'sentences', '--adapter', 'started/adapter', '--output', 'prompted');
+  expect(JSON.parse(await readFile(join(home, 'prompted/config_sentence_transformers.json'), 'utf8'))).toEqual({
+    ...{ prompts, default_prompt_name: null },
+  });
+  await write('config_sentence_transformers.json', { prompts, default_prompt_name: 'query' });
+  const prompted = await runCli(home, 'embed', '--model', 'sentences', '--text', text);
+  expect(prompted.stderr).toMatch(/CAPABILITY_MISSING.*puts a prompt before every text.*query: "query: "/);
+  await write('config_sentence_transformers.json', {});
   await write('1_Pooling/config.json', { pooling_mode_mean_tokens: true, pooling_mode_max_tokens: true });
   const refused = await runCli(home, 'embed', '--model', 'sentences', '--text', text);
   expect(refused.stderr).toMatch(

@@ -5,7 +5,11 @@ export const weightsFile = 'model.safetensors';
 export const weightIndexFile = 'model.safetensors.index.json';
 
 /** What sentence-transformers keeps beside a model that makes vectors of texts. */
-export const sentenceFiles: readonly string[] = ['modules.json', 'sentence_bert_config.json'];
+export const sentenceFiles: readonly string[] = [
+  'modules.json',
+  'sentence_bert_config.json',
+  'config_sentence_transformers.json',
+];
 
 /** All that any kind of tokenizer is made of; a folder has a few of these. */
 export const tokenizerFiles: readonly string[] = [

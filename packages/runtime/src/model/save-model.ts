@@ -58,9 +58,9 @@ export async function saveModel(
 
 /** What sentence-transformers needs of a model that makes vectors. */
 async function sentenceFiles({ model, path, tokenizer }: LoadedModel, objective: ObjectiveSettings) {
-  const maxLength = (await readSentenceModules(path))?.maxLength ?? maxLengthOf({}, model.shape);
+  const { maxLength = maxLengthOf({}, model.shape), prompts } = (await readSentenceModules(path)) ?? {};
   return {
-    ...sentenceModuleFiles(model, await withSentenceModules(objective, path), maxLength),
+    ...sentenceModuleFiles(model, await withSentenceModules(objective, path), { maxLength, prompts }),
     ...paddingFile(tokenizer),
   };
 }

@@ -12,6 +12,8 @@ export interface SentenceModules {
   readonly normalize: boolean;
   /** Most tokens of a text, where it says so. */
   readonly maxLength?: number;
+  /** By name, what callers may put before texts of a kind, such as queries; nothing here does so by itself. */
+  readonly prompts?: Json;
 }
 
 /** Each mode's key in a Pooling module's config.json before sentence-transformers 5.4; later ones read it too. */
@@ -23,11 +25,12 @@ const poolingKeys: Readonly<Record<Pooling, string>> = {
 
 const modulesFile = 'modules.json';
 const lengthFile = 'sentence_bert_config.json';
+const promptsFile = 'config_sentence_transformers.json';
 
 /**
  * Reads modules.json of a sentence-transformers folder and what it names: a transformer, its pooling, and perhaps a norm. Null where there is
  * none, as in a folder of transformers alone.
- * @throws CAPABILITY_MISSING for modules that have no counterpart here, FILE_INVALID
+ * @throws CAPABILITY_MISSING for modules that have no counterpart here, and for a prompt before every text; FILE_INVALID
  */
 export async function readSentenceModules(path: string): Promise<SentenceModules | null> {
   if (isGguf(path)) return null;
@@ -42,9 +45,23 @@ export async function readSentenceModules(path: string): Promise<SentenceModules
     else if (kind === 'Pooling') pooling = await readPooling(join(path, String(folder), 'config.json'));
     else throw unknownModule(join(path, modulesFile), String(type));
   }
+  const prompts = await readPrompts(join(path, promptsFile));
   const length = await readJson(join(path, lengthFile));
   const most = isObject(length) ? length.max_seq_length : undefined;
-  return { pooling, normalize, ...(typeof most === 'number' ? { maxLength: most } : {}) };
+  return { pooling, normalize, ...(typeof most === 'number' && { maxLength: most }), ...(prompts && { prompts }) };
+}
+
+/** The prompts that callers may put before texts. One that sentence-transformers puts there unasked is refused: it would be missed in silence. */
+async function readPrompts(file: string): Promise<Json | undefined> {
+  const config = await readJson(file);
+  const { default_prompt_name: name, prompts } = isObject(config) ? config : ({} as Json);
+  if (!isObject(prompts)) return undefined;
+  const prompt = typeof name === 'string' ? prompts[name] : undefined;
+  if (typeof prompt !== 'string' || prompt === '') return prompts;
+  throw new TunesmithError('CAPABILITY_MISSING', 'this embedder puts a prompt before every text', {
+    ...{ where: file, expected: 'default_prompt_name: null', got: `${name}: ${JSON.stringify(prompt)}` },
+    hint: 'Set it to null, and put the prompt into the texts that are to have it.',
+  });
 }
 
 async function readPooling(file: string): Promise<Pooling> {
@@ -81,7 +98,7 @@ export async function withSentenceModules(settings: ObjectiveSettings, path: str
 export function sentenceModuleFiles(
   { family, shape }: Pick<Model, 'family' | 'shape'>,
   settings: ObjectiveSettings,
-  maxLength: number,
+  { maxLength, prompts }: { readonly maxLength: number; readonly prompts?: Json | undefined },
 ): Readonly<Record<string, Record<string, unknown> | Record<string, unknown>[]>> {
   const { pooling = defaultPooling(family), normalize = false } = settings as {
     pooling?: Pooling;
@@ -104,6 +121,7 @@ export function sentenceModuleFiles(
       ...Object.fromEntries(poolingModes.map((mode) => [poolingKeys[mode], mode === pooling])),
     },
     [lengthFile]: { max_seq_length: maxLength, do_lower_case: false },
+    ...(prompts === undefined ? {} : { [promptsFile]: { prompts, default_prompt_name: null } }),
   };
 }
 
