@@ -1,6 +1,7 @@
 /**
  * Trains a few steps with each method that PEFT has, writes the adapter and the merged model, and lets PEFT and transformers load them and compare
- * logits: `npm run build && npx tsx parity/peft-roundtrip.ts PYTHON`, where PYTHON has what requirements.txt lists.
+ * logits: `npm run build && npx tsx parity/peft-roundtrip.ts PYTHON [WORD]`, where PYTHON has what requirements.txt lists. With a word, those cases
+ * alone whose name has it.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -23,6 +24,7 @@ import {
   memoryTensor,
   mergedWeights,
   type Objective,
+  questionAnswering,
   type Row,
   randomKey,
   randomUniform,
@@ -36,11 +38,11 @@ import { prefixTuning, promptTuning, pTuning, pTuningV2 } from '@tunesmith/prefi
 import { logitsOf, type ParityModel, scoresOf } from './logits.js';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const [python = 'python'] = process.argv.slice(2);
+const [python = 'python', word = ''] = process.argv.slice(2);
 const shape = [2, 16] as const;
 
-/** Bases are folders of `fixtures/families` or of another topic; those of `fixtures/encoders` classify. */
-const cases: [name: string, base: string, method: Method][] = [
+/** Bases are folders of `fixtures/families` or of another topic; those of `fixtures/encoders` classify if nothing is said. */
+const cases: [name: string, base: string, method: Method, objective?: Objective][] = [
   ['q and v', 'llama', lora({ rank: 4, alpha: 8, dropout: 0.1 })],
   [
     'all linear, rsLoRA, patterns',
@@ -116,18 +118,39 @@ const cases: [name: string, base: string, method: Method][] = [
   ['a classifier, q and v', 'encoders/distilbert', lora({ rank: 4, targetModules: ['q_lin', 'v_lin'] })],
   ['a classifier, AdaLoRA', 'encoders/electra', adalora({ initRank: 6, targetRank: 3, tinit: 2, tfinal: 3 })],
   ['a classifier, IA³', 'encoders/bert', ia3()],
+  ['answers in passages, q and v', 'encoders/bert', lora({ rank: 4 }), questionAnswering()],
+  [
+    ...(['answers in passages, all linear, DoRA', 'encoders/roberta'] as const),
+    ...([lora({ rank: 4, targetModules: 'all-linear', useDora: true }), questionAnswering()] as const),
+  ],
+  ['answers in passages, IA³', 'encoders/distilbert', ia3(), questionAnswering()],
+  ['answers in passages, prefix', 'encoders/electra', prefixTuning({ virtualTokens: 6 }), questionAnswering()],
+  ['answers in passages, q and v', 'llama', lora({ rank: 4 }), questionAnswering()],
+  ['answers in passages, IA³', 'mistral', ia3(), questionAnswering()],
+  ['answers in passages, biases of the targets', 'qwen2', lora({ rank: 4, bias: 'lora_only' }), questionAnswering()],
+  [
+    ...(['answers in passages, AdaLoRA', 'qwen3'] as const),
+    ...([adalora({ initRank: 6, targetRank: 3, tinit: 2, tfinal: 3 }), questionAnswering()] as const),
+  ],
+  ['answers in passages, fused projection', 'gpt2', lora({ rank: 4 }), questionAnswering()],
+  ['answers in passages, prompt', 'llama', promptTuning({ virtualTokens: 6 }), questionAnswering()],
 ];
 
 const folder = mkdtempSync(join(tmpdir(), 'tunesmith-peft-'));
 try {
-  for (const [index, [name, base, method]] of cases.entries())
-    await roundtrip(name, base, method, join(folder, `${index}`));
+  for (const [index, [name, base, method, objective]] of cases.entries()) {
+    if (!name.includes(word)) continue;
+    const usual = base.startsWith('encoders/') ? classification({ labels: 3 }) : sft;
+    await roundtrip([name, base, method, objective ?? usual], join(folder, `${index}`));
+  }
 } finally {
   rmSync(folder, { recursive: true });
 }
 
-async function roundtrip(name: string, base: string, method: Method, output: string): Promise<void> {
-  const objective = base.startsWith('encoders/') ? classification({ labels: 3 }) : sft;
+async function roundtrip(
+  [name, base, method, objective]: readonly [string, string, Method, Objective],
+  output: string,
+): Promise<void> {
   const path = join(here, 'fixtures', base.includes('/') ? base : `families/${base}`);
   const checkpoint = await openModelFolder(path);
   const family = familyFor(checkpoint.config);
@@ -146,7 +169,7 @@ async function roundtrip(name: string, base: string, method: Method, output: str
 
   const ids = Int32Array.from({ length: 32 }, (_, position) => (position * 7 + 3) % 90);
   const parts = { model, parameters, backend };
-  const logits = await (labels > 0 ? scoresOf(parts, ids, shape) : promptedLogits(parts, ids));
+  const logits = await (task === 'sequence-classification' ? scoresOf(parts, ids, shape) : promptedLogits(parts, ids));
   const probe = `${output}.safetensors`;
   const tensors = [
     memoryTensor('input_ids', shape, Float32Array.from(ids)),
@@ -199,7 +222,7 @@ async function trainSteps(parts: ParityModel, objective: Objective): Promise<voi
   const row = (index: number): Row => ({
     tokens: Int32Array.from({ length: 12 }, (_, at) => Math.floor(randomUniform(key, index * 12 + at) * 90)),
     weights: Float32Array.from({ length: 12 }, (_, at) => (at === 0 ? 0 : 1)),
-    labels: Float32Array.of(index % 3),
+    labels: objective.task === 'question-answering' ? Float32Array.of(index % 5, 6) : Float32Array.of(index % 3),
   });
   const trainer = await createTrainer({
     ...{

@@ -4,7 +4,7 @@
     python parity/peft_roundtrip.py --merged DIR --ids FILE --logits FILE
 
 Both files are safetensors, and may be one: `input_ids` [batch, seq] and, by default, `logits` [batch, seq, vocab], or
-[batch, labels] of classifiers; an entry of another name is chosen by --ids-entry and --logits-entry. Prints a JSON line
+[batch, labels] of classifiers and [batch, seq, 2] of models that find answers; an entry of another name is chosen by --ids-entry and --logits-entry. Prints a JSON line
 with max |difference| relative to max |logit|; exits with 1 when that is above --tolerance, or when a key of the adapter
 did not find its place.
 """
@@ -19,16 +19,28 @@ import torch
 from peft import PeftModel
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+from transformers import AutoModelForCausalLM, AutoModelForQuestionAnswering, AutoModelForSequenceClassification
 
 from recording import relative_error
 
 
-TASKS = {'causal-lm': AutoModelForCausalLM, 'sequence-classification': AutoModelForSequenceClassification}
+TASKS = {
+    'causal-lm': AutoModelForCausalLM,
+    'sequence-classification': AutoModelForSequenceClassification,
+    'question-answering': AutoModelForQuestionAnswering,
+}
 
 
 def load_base(folder: Path, task: str):
-    return TASKS[task].from_pretrained(folder, attn_implementation='eager', dtype=torch.float32)
+    # The encoders' bases are said to have three labels, and transformers' head for answers would have as many.
+    labels = {'num_labels': 2} if task == 'question-answering' else {}
+    return TASKS[task].from_pretrained(folder, attn_implementation='eager', dtype=torch.float32, **labels)
+
+
+def logits_in(outputs) -> torch.Tensor:
+    if 'start_logits' in outputs:
+        return torch.stack((outputs.start_logits, outputs.end_logits), -1)
+    return outputs.logits
 
 
 def check_keys(model: PeftModel, adapter: Path) -> None:
@@ -65,7 +77,7 @@ def main() -> None:
     ids = load_file(args.ids)[args.ids_entry].long()
     ours = load_file(args.logits)[args.logits_entry]
     with torch.no_grad():
-        theirs = model.eval()(input_ids=ids).logits
+        theirs = logits_in(model.eval()(input_ids=ids))
     if ours.shape != theirs.shape:
         sys.exit(f'Logits are {list(ours.shape)} in {args.logits}, and {list(theirs.shape)} here.')
 
