@@ -5,6 +5,9 @@ import { tokenEmbedding } from './token-embedding.js';
 /** The one tensor of every adapter here (peft/utils/save_and_load.py): what an encoder computes, not its parameters. */
 export const promptName = (): string => 'prompt_embeddings';
 
+/** A weight of the head beside it: what learns a prompt wraps the model once less than what changes its layers (peft/peft_model.py). */
+export const promptHeadName = (path: string): string => `base_model.${path}`;
+
 /** Facts about the base model, which the tensor's shape repeats. */
 const baseFacts = ['token_dim', 'num_layers', 'num_attention_heads'];
 

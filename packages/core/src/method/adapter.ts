@@ -33,8 +33,18 @@ const peftTasks: Readonly<Record<Task, string | null>> = {
 };
 
 function adapterName(method: Method, value: Handle | Derived): string {
-  if (isHeadOwner(value.owner)) return method.adapterHubConfig === undefined ? peftName(value.path) : value.path;
+  if (isHeadOwner(value.owner)) {
+    if (method.adapterHubConfig !== undefined) return value.path;
+    return method.headName?.(value.path) ?? peftName(value.path);
+  }
   return method.adapterName?.(value) ?? peftName(value.path);
+}
+
+/** The same in a file that there is: a head lies under PEFT's usual name where a method that has another saved it before it had. */
+function nameIn(file: TensorSource, method: Method, handle: Handle): string {
+  const [name, usual] = [adapterName(method, handle), peftName(handle.path)];
+  const isUsual = isHeadOwner(handle.owner) && file.get(name) === undefined && file.get(usual) !== undefined;
+  return isUsual ? usual : name;
 }
 
 function adapterHost(model: Model, method: Method, parameters: ParameterStore): AdapterHost {
@@ -132,7 +142,7 @@ export async function importAdapter(
   given: TensorSource,
 ): Promise<void> {
   const file = withWholeNames(given, model);
-  const places = new Map(model.ownedBy(method).map((handle) => [adapterName(method, handle), handle]));
+  const places = new Map(model.ownedBy(method).map((handle) => [nameIn(file, method, handle), handle]));
   const isHead = (name: string): boolean => isHeadOwner(places.get(name)?.owner ?? '');
   const rest = { names: () => file.names().filter((name) => !isHead(name)), get: (name: string) => file.get(name) };
   const own = (await method.importAdapter?.(rest, adapterHost(model, method, parameters))) ?? rest;

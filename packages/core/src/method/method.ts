@@ -143,6 +143,8 @@ export interface Method {
   adapterHubConfig?(model: PatchedModel): Record<string, unknown>;
   /** The tensor name of a handle or a derived value in the adapter file; `peftName(path)` if not said. */
   adapterName?(value: Handle | Derived): string;
+  /** The same of a weight of the head that is saved beside it. */
+  headName?(path: string): string;
   /** Rewrites what would be saved, one tensor a handle, where the file's form is another. Whole numbers pass by it. */
   exportAdapter?(adapter: Adapter, host: AdapterHost): Adapter | Promise<Adapter>;
   /**

@@ -1,6 +1,6 @@
 import { apiVersion, defineMethod } from '@tunesmith/core';
 import { attendToPrefix } from '../attention-prefix.js';
-import { prefixToPeft, promptName, readPromptConfig } from '../checkpoint.js';
+import { prefixToPeft, promptHeadName, promptName, readPromptConfig } from '../checkpoint.js';
 import { prefixOf } from '../prefix-encoder.js';
 import { pTuningV2ConfigSchema } from './config.js';
 
@@ -24,5 +24,6 @@ export const pTuningV2 = defineMethod({
     },
     peftConfig: (model) => prefixToPeft(model, config.virtualTokens),
     adapterName: promptName,
+    headName: promptHeadName,
   }),
 });

@@ -1,5 +1,5 @@
 import { apiVersion, defineMethod, normal } from '@tunesmith/core';
-import { promptName, promptOfEncoder, promptToPeft, readPromptConfig } from '../checkpoint.js';
+import { promptHeadName, promptName, promptOfEncoder, promptToPeft, readPromptConfig } from '../checkpoint.js';
 import { tokenEmbedding } from '../token-embedding.js';
 import { pTuningConfigSchema } from './config.js';
 import { promptEncoder } from './prompt-encoder.js';
@@ -36,6 +36,7 @@ export const pTuning = defineMethod({
       encoder_dropout: 0,
     }),
     adapterName: promptName,
+    headName: promptHeadName,
     importAdapter: (source) => promptOfEncoder(source, config.virtualTokens),
   }),
 });

@@ -1,5 +1,5 @@
 import { apiVersion, defineMethod } from '@tunesmith/core';
-import { promptName, promptOfEncoder, promptToPeft, readPromptConfig } from '../checkpoint.js';
+import { promptHeadName, promptName, promptOfEncoder, promptToPeft, readPromptConfig } from '../checkpoint.js';
 import { tokenEmbedding } from '../token-embedding.js';
 import { promptTuningConfigSchema } from './config.js';
 import { promptStart } from './prompt-start.js';
@@ -31,6 +31,7 @@ export const promptTuning = defineMethod({
       prompt_tuning_init: 'RANDOM',
     }),
     adapterName: promptName,
+    headName: promptHeadName,
     importAdapter: (source) => promptOfEncoder(source, config.virtualTokens),
   }),
 });
