@@ -19,7 +19,13 @@ import torch
 from peft import PeftModel
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoModelForQuestionAnswering, AutoModelForSequenceClassification
+from transformers import (
+    MODEL_FOR_QUESTION_ANSWERING_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForQuestionAnswering,
+    AutoModelForSequenceClassification,
+)
 
 from recording import relative_error
 
@@ -32,9 +38,15 @@ TASKS = {
 
 
 def load_base(folder: Path, task: str):
-    # The encoders' bases are said to have three labels, and transformers' head for answers would have as many.
-    labels = {'num_labels': 2} if task == 'question-answering' else {}
-    return TASKS[task].from_pretrained(folder, attn_implementation='eager', dtype=torch.float32, **labels)
+    options = {}
+    if task == 'question-answering':
+        config = AutoConfig.from_pretrained(folder)
+        # The encoders' bases are said to have three labels, and transformers' head for answers would have as many.
+        options['num_labels'] = 2
+        # LlamaForQuestionAnswering and some others find no weight of a base without a head unless told that `model.` is their `transformer.`.
+        if MODEL_FOR_QUESTION_ANSWERING_MAPPING[type(config)].base_model_prefix == 'transformer':
+            options['key_mapping'] = {'^model\\.': 'transformer.'}
+    return TASKS[task].from_pretrained(folder, attn_implementation='eager', dtype=torch.float32, **options)
 
 
 def logits_in(outputs) -> torch.Tensor:

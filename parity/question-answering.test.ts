@@ -8,11 +8,13 @@ import { createOnnxBackend } from '@tunesmith/backend-onnx';
 import { createTfjsBackend } from '@tunesmith/backend-tfjs';
 import { openModelFolder, openSafetensors, readPeftAdapter } from '@tunesmith/checkpoints';
 import {
+  bestAnswers,
   createExecutableCache,
   exportAdapter,
   type Family,
   predict,
   questionAnswering,
+  questionAnsweringConfigSchema,
   type Row,
   squadScores,
   type TensorSource,
@@ -198,6 +200,35 @@ describe('rows of questions', () => {
         answer: begin === 0 ? null : [spans[begin - first]?.[0], spans[end - first]?.[1]],
       }));
     expect(places(found)).toEqual(places(wanted));
+  });
+});
+
+interface RecordedChoice {
+  readonly options: object;
+  readonly context: string;
+  readonly spans: readonly (readonly [number, number])[];
+  readonly parts: readonly { readonly words: [number, number]; readonly logits: readonly (readonly number[])[] }[];
+  readonly answer: string;
+  readonly nBest: readonly (readonly [string, number])[];
+}
+
+describe('answers to questions', () => {
+  const all = JSON.parse(readFileSync(join(folder, 'choices.json'), 'utf8')) as RecordedChoice[];
+  const cases = all.map((one, index) => [`${index}: ${JSON.stringify(one.options)}`, one] as const);
+  it.each(cases)('are those that run_qa.py chooses, %s', (_, { options, context, spans, parts, ...wanted }) => {
+    const predicted = parts.map(({ words: [from, to], logits }, part) => {
+      const own = spans.slice(from, to);
+      const [offset = 0, end = 0] = [own[0]?.[0], own.at(-1)?.[1]];
+      const places = Int32Array.from(own.flat().map((place) => place - offset));
+      const passage = { text: context.slice(offset, end), offset, spans: places, part, answers: [] };
+      return { passage, logits: Float32Array.from(logits.flat()) };
+    });
+    const { answer, nBest } = bestAnswers(predicted, questionAnsweringConfigSchema.parse(options));
+    expect(answer.text).toBe(wanted.answer);
+    expect(nBest.map(({ text }) => text)).toEqual(wanted.nBest.map(([text]) => text));
+    for (const [at, [, probability]] of wanted.nBest.entries()) {
+      expect(nBest[at]?.probability).toBeCloseTo(probability, 6);
+    }
   });
 });
 

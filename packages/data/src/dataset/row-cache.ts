@@ -8,7 +8,7 @@ import { decodeRow, encodeRow, type TokenBytes } from './row-codec.js';
 import type { DataReport } from './tally.js';
 
 /** Raised when the files' layout changes, or what the same data is tokenised to: caches of another version are rebuilt. */
-export const cacheVersion = 8;
+export const cacheVersion = 9;
 
 /**
  * Tokenised rows on disk, read by ranges: `rows.bin` (see row-codec.ts), `index.bin` and `meta.json`. Memory holds 16 bytes

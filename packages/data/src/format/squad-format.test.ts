@@ -44,6 +44,7 @@ describe('rows of SQuAD', () => {
       /answers\[0\]\.answer_start.*the character that it begins at, got -1/,
     ],
     ['of nothing', { text: [''], answer_start: [0] }, /answers\[0\]\.text.*a text/],
+    ['of white space', { text: [' '], answer_start: [3] }, /answers\[0\]\.text.*a text, got " "/],
     ['as a text', 'cat', /\{ text: \[…\], answer_start/],
   ])('are refused with an answer %s', (_, answers, message) => {
     expect(() => read(asked(answers))).toThrow(message);

@@ -41,7 +41,7 @@ function answersIn(row: RowReader): GivenAnswer[] {
   if (pairs === null) throw row.wrong('answers', `${expected}, as many of one as of the other`, cell);
   return pairs.map(([text, at], index) => {
     const start = Number(at);
-    if (typeof text !== 'string' || text === '') throw row.wrong('answers', 'a text', text, `[${index}].text`);
+    if (typeof text !== 'string' || text.trim() === '') throw row.wrong('answers', 'a text', text, `[${index}].text`);
     if (!Number.isInteger(start) || start < 0) {
       throw row.wrong('answers', 'the character that it begins at', at, `[${index}].answer_start`);
     }

@@ -60,7 +60,8 @@ export async function* answerQuestions(
   const pending: (readonly Passage[])[] = [];
   async function* rows(): AsyncGenerator<Row> {
     for await (const { question, context } of questions) {
-      const asked = { kind: 'question' as const, question, context, answers: [] };
+      // White space before a question is left out, as of the rows that are learnt.
+      const asked = { kind: 'question' as const, question: question.trimStart(), context, answers: [] };
       const own = tokenizeExample(asked, { tokenizer, template: null, maxLength, passages }).rows;
       pending.push(own.map(({ passage }) => passage as Passage));
       yield* own.map(({ labels: __, ...row }) => row);

@@ -50,8 +50,9 @@ export function bestAnswers(
     ) as [number[], number[]];
     const nothing = (begins[0] as number) + (ends[0] as number);
     if (nothing < none.score) none = { ...none, score: nothing, part };
+    const likelyEnds = largest(ends, nBest);
     for (const first of largest(begins, nBest)) {
-      for (const last of largest(ends, nBest)) {
+      for (const last of likelyEnds) {
         if (last < first || last - first + 1 > maxAnswerLength) continue;
         const [start, end] = [passage.spans[2 * (first - 1)] as number, passage.spans[2 * last - 1] as number];
         const score = (begins[first] as number) + (ends[last] as number);
