@@ -5,14 +5,18 @@ import {
   collateRows,
   createExecutableCache,
   evaluate,
+  exportAdapter,
   fourBit,
+  importAdapter,
   type Method,
+  memoryTensor,
   predict,
   questionAnswering,
   type Row,
+  type TensorSource,
 } from '@tunesmith/core';
 import { lora } from '@tunesmith/lora';
-import { promptTuning } from '@tunesmith/prefix';
+import { prefixTuning, promptTuning } from '@tunesmith/prefix';
 import { bitfit } from '@tunesmith/selective';
 import { type TinyModel, tinyModel, tinyRows } from '@tunesmith/testing';
 import { describe, expect, it } from 'vitest';
@@ -87,6 +91,40 @@ it.each(Object.entries(tinyFamilies).filter(([, { family }]) => family.tasks?.in
     await expectMoved(tiny, askedRows(tiny));
   },
 );
+
+it('has its head saved where PEFT looks for it, and read from where files of before have it', async () => {
+  const saved = async (method: Method) => {
+    const tiny = await prepare(tinyBert, [method]);
+    const { config, tensors } = await exportAdapter(tiny.model, method, tiny.parameters, await onnx());
+    return { tiny, config, tensors };
+  };
+  const names = ({ tensors }: { readonly tensors: readonly { readonly name: string }[] }) =>
+    tensors.map(({ name }) => name).filter((name) => name.includes('qa_outputs'));
+  const beside = ['base_model.qa_outputs.bias', 'base_model.qa_outputs.weight'];
+  const around = beside.map((name) => name.replace('base_model.', 'base_model.model.'));
+  expect(names(await saved(lora({ rank: 2 }))).sort()).toEqual(around);
+  for (const method of [promptTuning({ virtualTokens: 3 }), prefixTuning({ virtualTokens: 3 })]) {
+    const { tiny, config, tensors } = await saved(method);
+    expect(names({ tensors }).sort()).toEqual(beside);
+    expect(config).toMatchObject({ task_type: 'QUESTION_ANS', modules_to_save: ['qa_outputs'] });
+    for (const inside of [false, true]) {
+      const stored = tensors.map(({ name, shape, data }) => {
+        const isHead = inside && beside.includes(name);
+        const other = isHead ? name.replace('base_model.', 'base_model.model.') : name;
+        return memoryTensor(other, shape, isHead ? Float32Array.from(data, () => 7) : data);
+      });
+      const file: TensorSource = {
+        names: () => stored.map(({ name }) => name),
+        get: (name) => stored.find((tensor) => tensor.name === name),
+      };
+      await importAdapter(tiny.model, method, tiny.parameters, file);
+    }
+    const again = await exportAdapter(tiny.model, method, tiny.parameters, await onnx());
+    const head = again.tensors.filter(({ name }) => beside.includes(name));
+    expect(head.flatMap(({ data }) => [...data]).every((value) => value === 7)).toBe(true);
+    tiny.parameters.tensors.dispose();
+  }
+});
 
 it('is refused by a family without a head for it', async () => {
   await expect(prepare(tinyFamilies.t5, [])).rejects.toThrow(/CAPABILITY_MISSING.*t5 family has no head for question-/);

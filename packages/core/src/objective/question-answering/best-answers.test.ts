@@ -84,3 +84,19 @@ it('refuses an answer outside of its row, and rows that are packed', () => {
   expect(collate({ labels: Float32Array.of(0, 0), segments: Int32Array.of(1, 1, 2) })).toThrow(/packed rows ask no/);
   expect(collate({}, true)().normalizers).toEqual({ rows: 0 });
 });
+
+it('measures questions with an answer and those without apart too, by SQuAD 2.0’s rules', () => {
+  const rows = [
+    part('a cat', [0, 0, 9], [0, 0, 9], { answers: ['the cat'] }),
+    part('a cat', [9, 0, 0], [9, 0, 0], { answers: ['cat'] }),
+    part('a cat', [9, 0, 0], [9, 0, 0]),
+    part('a cat', [0, 0, 9], [0, 0, 9]),
+    // What is left of an answer is nothing: so should be what is given.
+    part('a cat', [9, 0, 0], [9, 0, 0], { answers: ['the'] }),
+  ];
+  const all = rows.map(({ passage }) => ({ tokens: new Int32Array(), weights: new Float32Array(), passage }));
+  const logits = rows.map((row) => row.logits);
+  expect(measureAnswers(all, logits, options({ nullThreshold: 0 }))).toEqual({
+    ...{ exactMatch: 3 / 5, f1: 3 / 5, hasAnswerExactMatch: 2 / 3, hasAnswerF1: 2 / 3, noAnswerExactMatch: 1 / 2 },
+  });
+});
