@@ -9,22 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createOnnxBackend } from '@tunesmith/backend-onnx';
-import { openModelFolder } from '@tunesmith/checkpoints';
-import {
-  buildModel,
-  type CollateOptions,
-  createExecutableCache,
-  createParameterStore,
-  type HostTensor,
-  loadWeights,
-  type Objective,
-  predict,
-  type Row,
-  type Tensor,
-  tf,
-} from '@tunesmith/core';
-import { encodeTexts, loadTokenizer } from '@tunesmith/data';
-import { familyFor } from '@tunesmith/models';
+import { families } from '@tunesmith/models';
+import { embedTexts, loadModel } from '@tunesmith/runtime';
 
 const sentences = [
   'The cat sat on the mat.',
@@ -37,62 +23,13 @@ const sentences = [
   '',
 ];
 const [model, python = 'python'] = process.argv.slice(2) as [string, string?];
-const rowsAtOnce = 4;
-
-/** Sentences' embeddings as predictions: Σ hᵢ / count over a row's tokens, divided by its norm. */
-const embedding: Objective = {
-  name: 'embedding',
-  task: 'embedding',
-  collate(rows: readonly Row[], { rows: count, maxLength, padToken }: CollateOptions) {
-    const column = (fill: number, of: (row: Row) => Int32Array): HostTensor => {
-      const data = new Int32Array(count * maxLength).fill(fill);
-      for (const [index, row] of rows.entries()) data.set(of(row), index * maxLength);
-      return { dtype: 'int32', shape: [count, maxLength], data };
-    };
-    const columns = {
-      ids: column(padToken, ({ tokens }) => tokens),
-      positions: column(0, ({ tokens }) => tokens.map((_, index) => index)),
-      segments: column(0, ({ tokens }) => tokens.map(() => 1)),
-    };
-    const tokens = rows.reduce((sum, row) => sum + row.tokens.length, 0);
-    return { columns, rows: rows.length, tokens, normalizers: { rows: rows.length } };
-  },
-  losses: () => [],
-  predictions: {
-    predict(built, columns, t) {
-      const { ids, positions, segments } = columns as { ids: Tensor; positions: Tensor; segments: Tensor };
-      const { hidden } = built.run(t, { ids, positions }); // [batch, seq, hidden]
-      const seen = tf.expandDims(tf.cast(segments, 'float32'), -1);
-      const mean = tf.div(tf.sum(tf.mul(hidden, seen), 1), tf.maximum(tf.sum(seen, 1), 1)); // [batch, hidden]
-      return tf.div(mean, tf.sqrt(tf.sum(tf.square(mean), -1, true)));
-    },
-    measure: () => ({}),
-  },
-};
-
-const folder = await openModelFolder(model);
-const tokenizer = await loadTokenizer(folder.path);
-const family = familyFor(folder.config);
-const config = family.parseConfig(folder.config);
-const built = buildModel({ family, config, task: 'embedding', checkpoint: folder.tensors });
-const backend = createOnnxBackend();
-const parameters = createParameterStore(backend.createStore());
-await loadWeights(built, folder.tensors, parameters);
-await folder.close();
-
-const maxLength = 256; // max_seq_length of sentence_bert_config.json
-const rows = sentences.map((text): Row => {
-  const { tokens } = encodeTexts(tokenizer, [text], maxLength);
-  return { tokens, weights: new Float32Array(tokens.length) };
-});
-const executables = createExecutableCache(backend, parameters.tensors);
-const collate = { rows: rowsAtOnce, maxLength, padToken: tokenizer.padId };
+const objective = { name: 'contrastive' };
+const loaded = await loadModel({ path: model, families, backend: createOnnxBackend({ device: 'cpu' }), objective });
 const embeddings: number[][] = [];
-for await (const values of predict(rows, { model: built, parameters, objective: embedding, executables, collate })) {
-  embeddings.push([...values]);
-}
-await executables.dispose();
-parameters.tensors.dispose();
+// Rows of four, of different lengths, so that what fills a batch up would show.
+for await (const vector of embedTexts(loaded, { objective, texts: sentences, batchSize: 4 }))
+  embeddings.push([...vector]);
+loaded.dispose();
 
 const work = mkdtempSync(join(tmpdir(), 'tunesmith-embeddings-'));
 try {

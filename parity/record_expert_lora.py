@@ -6,7 +6,7 @@ and its up projection share A, so that of these two only values are recorded; wh
 as in record_switch_training.py.
 """
 
-import json
+from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -23,6 +23,7 @@ from recording import (
     normal,
     relative_error,
     rounding_of,
+    save_adapter,
     save_json,
     save_meta,
     save_tensors,
@@ -86,17 +87,10 @@ def build(case: str, config, seed: int):
     with torch.no_grad():
         for name, parameter in trained(model).items():
             parameter.copy_(normal(gen, *parameter.shape, std=0.1 if 'lora_B' in name else 0.2))
-    model.peft_config['default'].base_model_name_or_path = None
+    path = Path(model.base_model.model.name_or_path)
+    model.peft_config['default'].base_model_name_or_path = str(path.relative_to(FIXTURES.parent.parent))
     return model
 
-
-def save(model, path) -> None:
-    model.save_pretrained(path)
-    (path / 'README.md').unlink()
-    config = json.loads((path / 'adapter_config.json').read_text())
-    for name in ('target_modules', 'target_parameters'):
-        config[name] = sorted(config[name]) if config[name] else config[name]
-    save_json(path / 'adapter_config.json', config)
 
 
 def run(case: str, batches, path=None, disturbance=None, adamw=ADAMW) -> dict:
@@ -104,7 +98,7 @@ def run(case: str, batches, path=None, disturbance=None, adamw=ADAMW) -> dict:
     if disturbance is not None:
         disturb_last_bit(model, disturbance)
     if path:
-        save(model, path / 'initial')
+        save_adapter(model, path / 'initial')
     parameters = list(trained(model).values())
     optimizer = torch.optim.AdamW(parameters, **adamw)
     losses, norms = [], []
@@ -117,7 +111,7 @@ def run(case: str, batches, path=None, disturbance=None, adamw=ADAMW) -> dict:
         optimizer.step()
         losses.append(loss.detach())
     if path:
-        save(model, path / 'final')
+        save_adapter(model, path / 'final')
     weights = {name: tensor.detach().clone() for name, tensor in get_peft_model_state_dict(model).items()}
     return {'results': {'losses': torch.stack(losses), 'gradient_norms': torch.stack(norms)}, 'weights': weights}
 
@@ -145,7 +139,7 @@ def record_values(batches) -> None:
     batch = {name: tensor[0] for name, tensor in batches.items()}
     base = logits_of(base_of('mixtral'), batch)
     model = build('mixtral', STACKED, SEED + 50)
-    save(model, folder(TOPIC, 'mixtral-stacked'))
+    save_adapter(model, folder(TOPIC, 'mixtral-stacked'))
     stacked = logits_of(model, batch)
     path = folder(TOPIC, 'mixtral-modules')
     gen = generator(SEED + 60)

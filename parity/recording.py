@@ -106,7 +106,7 @@ def save_adapter(model, path: Path, **options) -> None:
     (path / 'README.md').unlink()
     config = json.loads((path / 'adapter_config.json').read_text())
     # PEFT holds these as sets, and writes them in an order that changes from process to process.
-    for field in ('target_modules', 'modules_to_save'):
+    for field in ('target_modules', 'target_parameters', 'modules_to_save'):
         if isinstance(config.get(field), list):
             config[field] = sorted(config[field])
     save_json(path / 'adapter_config.json', config)

@@ -1,4 +1,5 @@
-/** Numbers as people read them. */
+/** Numbers and paths as people read them. */
+import { relative } from 'node:path';
 
 export function formatCount(value: number): string {
   return Math.round(value).toLocaleString('en-US');
@@ -32,4 +33,10 @@ export function formatRate(rate: number): string {
   return rate === 0 || rate >= 0.01
     ? String(Number(rate.toPrecision(3)))
     : rate.toExponential(2).replace(/\.?0+e/, 'e');
+}
+
+/** A path as one would type it here. */
+export function formatPath(path: string): string {
+  const local = relative(process.cwd(), path);
+  return local === '' || local.startsWith('..') ? path : local;
 }

@@ -1,6 +1,5 @@
-import { relative } from 'node:path';
 import type { ComparedTask, SequenceComparison } from '@tunesmith/runtime';
-import { formatBytes, formatCount, formatLoss } from './format.js';
+import { formatBytes, formatCount, formatLoss, formatPath } from './format.js';
 import type { Terminal } from './terminal.js';
 
 type Column = readonly [string, (task: ComparedTask) => string | null];
@@ -26,7 +25,7 @@ export function printComparison(comparison: SequenceComparison, page: string, te
   const shown = columns.filter(([, of]) => tasks.some((task) => of(task) !== null));
   const cells = shown.map(([name, of]) => [name, ...tasks.map((task) => of(task) ?? '–')]);
   const widths = cells.map((column) => Math.max(...column.map(({ length }) => length)));
-  for (const row of [0, ...tasks.keys()].map((_, index) => index)) {
+  for (let row = 0; row <= tasks.length; row++) {
     const line = cells.map((column, index) => {
       const [cell, width] = [column[row] as string, widths[index] as number];
       return index === 0 ? cell.padEnd(width) : cell.padStart(width);
@@ -37,17 +36,11 @@ export function printComparison(comparison: SequenceComparison, page: string, te
   for (const { task, needs } of tasks) {
     if (needs.length > 0) terminal.print(`${task}: all told and price are with ${needs.join(', ')}.`);
   }
-  terminal.print(`${priceText(comparison)}Measured on ${data.map((path) => shownPath(path)).join(', ')}.`);
-  terminal.print(`Quality against cost: ${terminal.style('bold', shownPath(page))}`);
+  terminal.print(`${priceText(comparison)}Measured on ${data.map(formatPath).join(', ')}.`);
+  terminal.print(`Quality against cost: ${terminal.style('bold', formatPath(page))}`);
 }
 
 function priceText({ prices, device }: SequenceComparison): string {
   const price = prices[device];
   return price === undefined ? '' : `An hour of ${device}: ${price.perHour}${price.source && ` (${price.source})`}. `;
-}
-
-/** A path as one would type it here. */
-function shownPath(path: string): string {
-  const local = relative(process.cwd(), path);
-  return local.startsWith('..') ? path : local;
 }

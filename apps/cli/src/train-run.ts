@@ -1,8 +1,7 @@
-import { relative } from 'node:path';
 import type { LoadedRecipe, Objectives, Recipe, RunResult } from '@tunesmith/runtime';
 import { headOf, trainInProcess } from '@tunesmith/runtime';
 import { cacheFolder, hubSettings, pluginRoots } from './engine.js';
-import { formatBytes, formatCount, formatDuration, formatLoss } from './format.js';
+import { formatBytes, formatCount, formatDuration, formatLoss, formatPath } from './format.js';
 import { createProgress } from './progress.js';
 import type { Terminal } from './terminal.js';
 
@@ -56,7 +55,7 @@ function printResult(result: RunResult, named: Named, seconds: number, terminal:
   const { run, reason, from, step, steps, before, after, firstStep, lastStep, savedStep, adapters, model } = result;
   const bold = (text: string): string => terminal.style('bold', text);
   const line = (name: string, text: string): void => terminal.print(`  ${`${name} `.padEnd(16)}${text}`);
-  const folder = shown(run);
+  const folder = formatPath(run);
   if (reason === 'aborted') {
     terminal.print(`Stopped after step ${formatCount(step)} of ${formatCount(steps)}; a checkpoint is saved.`);
     printNext([`tunesmith resume ${folder}`], terminal);
@@ -78,18 +77,18 @@ function printResult(result: RunResult, named: Named, seconds: number, terminal:
   } else if (firstStep !== null && lastStep !== null) {
     line('training loss', `${formatLoss(firstStep.loss)} → ${bold(formatLoss(lastStep.loss))} (first step → last)`);
   }
-  for (const adapter of adapters) line('adapter', bold(shown(adapter)));
-  if (model !== null) line('model', bold(shown(model)));
+  for (const adapter of adapters) line('adapter', bold(formatPath(adapter)));
+  if (model !== null) line('model', bold(formatPath(model)));
   line('metrics', `${folder}/metrics.jsonl`);
   printNext(nextCommands(result, named), terminal);
 }
 
 function nextCommands({ adapters, mergeable, model, run }: RunResult, { recipe, objectives }: Named): string[] {
-  const base = recipe.model.name ?? shown(recipe.model.path as string);
+  const base = recipe.model.name ?? formatPath(recipe.model.path as string);
   const from =
     model === null
-      ? `--model ${base} ${adapters.map((path) => `--adapter ${shown(path)}`).join(' ')}`
-      : `--model ${shown(model)}`;
+      ? `--model ${base} ${adapters.map((path) => `--adapter ${formatPath(path)}`).join(' ')}`
+      : `--model ${formatPath(model)}`;
   const use = {
     ...{ 'causal-lm': 'generate --prompt "…"', 'seq2seq-lm': 'generate --prompt "…"' },
     ...{
@@ -103,7 +102,7 @@ function nextCommands({ adapters, mergeable, model, run }: RunResult, { recipe, 
   const [command, ...rest] = use[headOf(recipe.objective, objectives).task].split(' ');
   return [
     `tunesmith ${command} ${from} ${rest.join(' ')}`,
-    ...(mergeable ? [`tunesmith merge ${from} --output ${shown(run)}/merged`] : []),
+    ...(mergeable ? [`tunesmith merge ${from} --output ${formatPath(run)}/merged`] : []),
   ];
 }
 
@@ -113,10 +112,4 @@ function printNext(commands: readonly string[], terminal: Terminal): void {
   // Under npx or an npm script the command is the project's own, not on the PATH.
   const prefix = process.env.npm_execpath === undefined ? '' : 'npx ';
   for (const command of commands) terminal.print(`  ${prefix}${command}`);
-}
-
-/** A path as one would type it here. */
-function shown(path: string): string {
-  const local = relative(process.cwd(), path);
-  return local === '' || local.startsWith('..') ? path : local;
 }
