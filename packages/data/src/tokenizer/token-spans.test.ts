@@ -36,6 +36,19 @@ describe('where tokens stand', () => {
     ]);
   });
 
+  it('has an accent that a normaliser takes away with its letter', () => {
+    const files = byteFallbackFiles();
+    const { normalizer } = files.tokenizerJson;
+    const strip = [{ type: 'NFD' }, { type: 'StripAccents' }];
+    const normalizers = normalizer ? [...strip, normalizer] : strip;
+    const tokenizer = createTokenizer({
+      ...files,
+      tokenizerJson: { ...files.tokenizerJson, normalizer: { type: 'Sequence', normalizers } as never },
+    });
+    const parts = spansOf(tokenizer, 'the e\u0301 and').map(([, part]) => part);
+    expect(parts.filter((part) => part.startsWith('e'))).toEqual(['e\u0301']);
+  });
+
   it('finds its way again behind what the vocabulary lacks', () => {
     const files = byteFallbackFiles();
     const model = files.tokenizerJson.model as Record<string, unknown>;
